@@ -1,0 +1,91 @@
+# make              build/vaectl, the library (static and shared)
+# make test         build and run all tests
+# make asan ubsan tsan valgrind    all tests under a checker
+# make format lint  rewrite in house style; static analysis
+# make install uninstall           PREFIX=/usr/local DESTDIR=
+
+PREFIX ?= /usr/local
+BUILD ?= build
+CC ?= cc
+
+VERSION := $(shell sed -n 's/^.define VAE_VERSION "\(.*\)"/\1/p' include/vae.h)
+SONAME := libvae.so.0
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -Wcast-qual -Wstrict-prototypes \
+            -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings $(WERROR)
+# No contraction and no reassociation: the bits of a result must not depend on the instruction set or on chunking.
+MATHS := -ffp-contract=off -fno-math-errno -fno-trapping-math
+HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+OPTIMISE ?= -O3 -g $(HARDENING)
+PACKAGES := openblas zlib libpng jansson
+
+override CPPFLAGS += -D_DEFAULT_SOURCE -Iinclude -Isrc $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES)))
+override CFLAGS += -std=c11 $(OPTIMISE) $(MATHS) $(WARNINGS) -fPIC -fvisibility=hidden -pthread $(SANITIZE)
+override LDFLAGS += -pthread $(SANITIZE) -Wl,-z,relro,-z,now
+LDLIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
+
+LIB_SOURCES := $(sort $(wildcard src/base/*.c src/prior/*.c src/posterior/*.c src/likelihood/*.c src/net/*.c src/data/*.c \
+               src/model/*.c src/picture/*.c))
+CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
+# The same library in double precision, where central differences can judge gradients.
+DOUBLE_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/double/%.o)
+
+.PHONY: all test asan ubsan tsan valgrind format lint install uninstall clean man
+all: $(BUILD)/vaectl $(BUILD)/libvae.a $(BUILD)/$(SONAME) $(BUILD)/vae.pc
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/double/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DVAE_DOUBLE $(CFLAGS) -MMD -MP -c $< -o $@
+$(BUILD)/libvae.a: $(LIB_OBJECTS)
+	rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/libvae-double.a: $(DOUBLE_OBJECTS)
+	rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/$(SONAME): $(LIB_OBJECTS)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) $^ $(LDLIBS) -o $@
+$(BUILD)/vaectl: $(CLI_OBJECTS) $(BUILD)/libvae.a
+	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+$(BUILD)/vae.pc: include/vae.h Makefile
+	@mkdir -p $(@D)
+	printf 'prefix=$(PREFIX)\nName: vae\nDescription: variational autoencoders with pluggable priors\nVersion: $(VERSION)\nRequires.private: $(PACKAGES)\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lvae\nLibs.private: -pthread -lm\n' >$@
+
+include tests/tests.mk
+
+# ---- Manual, made from --help --------------------------------------------------------------------------------------
+# One page for the program and one for each command.
+man: $(BUILD)/vaectl
+	scripts/man.sh $(BUILD)/vaectl $(BUILD)/man
+
+# ---- House ---------------------------------------------------------------------------------------------------------
+C_FILES = $(shell find src include tests -name '*.[ch]')
+format:
+	clang-format -i $(C_FILES)
+lint:
+	clang-format --dry-run --Werror $(C_FILES)
+	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c11 -D_DEFAULT_SOURCE $(CPPFLAGS)
+	shellcheck scripts/*.sh tests/*.sh .ci/run
+
+BIN := $(DESTDIR)$(PREFIX)/bin
+LIB := $(DESTDIR)$(PREFIX)/lib
+MAN := $(DESTDIR)$(PREFIX)/share/man/man1
+install: all
+	install -d $(BIN) $(LIB)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/vaectl $(BIN)/
+	install -m 644 include/vae.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/libvae.a $(LIB)/
+	install -m 755 $(BUILD)/$(SONAME) $(LIB)/
+	ln -sf $(SONAME) $(LIB)/libvae.so
+	install -m 644 $(BUILD)/vae.pc $(LIB)/pkgconfig/
+	if command -v help2man >/dev/null; then $(MAKE) man && install -d $(MAN) && install -m 644 $(BUILD)/man/*.1 $(MAN)/; \
+	else echo "no help2man: the manual pages are not installed"; fi
+uninstall:
+	rm -f $(BIN)/vaectl $(DESTDIR)$(PREFIX)/include/vae.h $(LIB)/libvae.a $(LIB)/$(SONAME) $(LIB)/libvae.so \
+	  $(LIB)/pkgconfig/vae.pc $(MAN)/vaectl.1 $(MAN)/vaectl-*.1
+clean:
+	rm -rf build
+
+-include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d)

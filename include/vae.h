@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libvae: variational autoencoders with pluggable latent priors.
+ *
+ * Letters used throughout: B batch, D data dimension (pixels of an image), L latent dimension, S samples of z per image,
+ * K samples of the Monte Carlo KL. Matrices are row-major. Every loss is in nats per image: summed over
+ * pixels and latent dimensions, averaged over images.
+ *
+ * Ownership: a `vae_X **out` argument receives a new object only on success; release it with `vae_X_free`, which accepts NULL
+ * objects and clears the caller's pointer. Pointers returned from accessors belong to the object and live as long as it.
+ *
+ * Errors: functions return a vae_status; on failure `err` (may be NULL) holds one line for people. The library never prints,
+ * exits or aborts. Objects may be used by one thread at a time; different objects by different threads.
+ * The one effect outside its own objects: the first call that computes sets OpenBLAS to one thread for the rest of the process
+ * (libvae's own threads share the work, which is what makes results independent of their number). */
+#ifndef VAE_H
+#define VAE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define VAE_API __attribute__((visibility("default")))
+#define VAE_PRINTF(at, first) __attribute__((format(printf, at, first)))
+#else
+#define VAE_API
+#define VAE_PRINTF(at, first)
+#endif
+
+#define VAE_VERSION "0.1.0"
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------ */
+
+/* Status, its number (also the exit status of vaectl), its meaning. */
+#define VAE_STATUS_LIST(X)                                                                                             \
+    X(VAE_OK, 0, "done")                                                                                               \
+    X(VAE_E_INTERNAL, 1, "internal error")                                                                             \
+    X(VAE_E_USAGE, 2, "wrong use: unknown command, flag or name, bad value, inconsistent choice")                      \
+    X(VAE_E_DATA, 3, "input data missing or malformed")                                                                \
+    X(VAE_E_WRITE, 4, "could not write; what was there before is intact")                                              \
+    X(VAE_E_MODEL, 5, "model missing, corrupt or incompatible")                                                        \
+    X(VAE_E_DIVERGED, 6, "training diverged (non-finite); the last good model is kept")                                \
+    X(VAE_E_EXISTS, 7, "run folder in use or already there")                                                           \
+    X(VAE_E_MEMORY, 8, "out of memory")
+
+#define VAE_STATUS_ENUM(name, number, meaning) name = (number),
+typedef enum vae_status { VAE_STATUS_LIST(VAE_STATUS_ENUM) } vae_status;
+#undef VAE_STATUS_ENUM
+
+typedef struct vae_error {
+    vae_status status;
+    char message[512]; /* one line, no trailing newline: "FILE: what is wrong (what was expected)" */
+} vae_error;
+
+/* Fills `err` and returns `status`, so that callers can write `return vae_fail(...)`. */
+VAE_API vae_status vae_fail(vae_error *err, vae_status status, const char *format, ...) VAE_PRINTF(3, 4);
+
+/* ---- Modules: priors, posteriors, likelihoods, data sources ------------------------------------------------------- */
+
+enum { VAE_MAX_PARAMS = 4, VAE_MAX_NAME = 32, VAE_MAX_HIDDEN = 8, VAE_MAX_SOURCE = 1024 };
+
+typedef struct vae_param {
+    const char *name; /* also the short flag: --p, --c2; NULL ends a table */
+    double value;     /* default */
+    double min, max;  /* allowed, ends included */
+    const char *help;
+} vae_param;
+
+typedef struct vae_module {
+    const char *name, *summary, *formula;
+    const vae_param *params; /* ends with a NULL name; NULL: no parameters */
+} vae_module;
+
+/* A module chosen by name, with the values of its parameters in the order of its table. */
+typedef struct vae_choice {
+    char name[VAE_MAX_NAME];
+    double value[VAE_MAX_PARAMS];
+} vae_choice;
+
+typedef enum vae_kind { VAE_PRIOR, VAE_POSTERIOR, VAE_LIKELIHOOD, VAE_SOURCE, VAE_ACTIVATION } vae_kind;
+
+/* The i-th registered module of a kind, or NULL past the last one. */
+VAE_API const vae_module *vae_module_at(vae_kind kind, size_t i);
+/* Of a NULL-terminated list of names the one that `word` was probably meant to be, or NULL. */
+VAE_API const char *vae_nearest(const char *word, const char *const *names);
+
+/* ---- Configuration ------------------------------------------------------------------------------------------------ */
+
+/* Everything that decides what a training run computes. Threads, paths and verbosity are not part of it. */
+typedef struct vae_config {
+    char data[VAE_MAX_SOURCE]; /* source, as given */
+    double holdout;            /* share of a single file that becomes the test split */
+    vae_choice prior, posterior, likelihood, activation;
+    char kl[VAE_MAX_NAME]; /* auto, exact, mc */
+    uint64_t kl_samples, samples;
+    uint64_t latent;
+    uint64_t hidden[VAE_MAX_HIDDEN]; /* widths of the encoder; the decoder mirrors them; 0 ends the list */
+    double beta, beta_warmup, free_bits;
+    uint64_t epochs, batch, seed;
+    double lr;
+} vae_config;
+
+typedef enum vae_type { VAE_T_TEXT, VAE_T_CHOICE, VAE_T_ENUM, VAE_T_COUNT, VAE_T_REAL, VAE_T_WIDTHS } vae_type;
+
+/* One row of the table of settings. Flags, help, model files and `info` are all made from it. */
+typedef struct vae_setting {
+    const char *name, *metavar, *fallback; /* fallback: the default, as text */
+    vae_type type;
+    vae_kind kind;      /* of a VAE_T_CHOICE */
+    const char *values; /* of a VAE_T_ENUM: "auto|exact|mc" */
+    double min, max;    /* of a count or real */
+    size_t offset;      /* in vae_config */
+    const char *help;
+} vae_setting;
+
+VAE_API const vae_setting *vae_setting_at(size_t i); /* NULL past the last one */
+VAE_API void vae_config_defaults(vae_config *config);
+/* Sets one setting from text, or, where no setting has that name, a parameter of the chosen prior, posterior or likelihood. */
+VAE_API vae_status vae_config_set(vae_config *config, const char *name, const char *text, vae_error *err);
+/* The setting's value as text that vae_config_set would take. Returns `text`. */
+VAE_API const char *vae_config_text(const vae_config *config, const vae_setting *setting, char *text, size_t size);
+/* Checks what no single setting can: combinations. */
+VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
+
+/* ---- Data --------------------------------------------------------------------------------------------------------- */
+
+typedef struct vae_images {
+    size_t n, rows, cols;
+    uint8_t *pixels; /* n * rows * cols */
+    uint8_t *labels; /* n, or NULL */
+} vae_images;
+
+typedef struct vae_data {
+    char name[VAE_MAX_SOURCE + 64]; /* what was opened, for people */
+    vae_images train, test;
+} vae_data;
+
+/* Opens a data source: a folder with the MNIST file names, one IDX file (a share `holdout` of it becomes the test split, drawn
+ * with `seed`), or builtin:NAME[:k=v,...]. Fails with VAE_E_DATA, naming file and expectation. */
+VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, uint64_t seed, vae_error *err);
+VAE_API void vae_data_free(vae_data **data);
+
+/* ---- Model -------------------------------------------------------------------------------------------------------- */
+
+typedef struct vae_model vae_model;
+
+typedef struct vae_tensor {
+    const char *name;           /* as in the model file and in PyTorch: "encoder.0.weight" */
+    size_t rank, dim[2], count; /* weights are [out, in] */
+} vae_tensor;
+
+/* Losses of the last finished epoch. Non-finite before the first one. */
+typedef struct vae_metrics {
+    uint64_t epoch, step;
+    double seconds; /* of that epoch's training steps alone; not stored in the model file */
+    double train_loss, train_recon, train_kl, test_recon, test_kl, test_neg_elbo;
+    uint64_t active_units;
+} vae_metrics;
+
+/* A freshly initialised model (PyTorch's nn.Linear initialisation, U(+-1/sqrt(in)), from the seed). */
+VAE_API vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err);
+VAE_API vae_status vae_model_load(vae_model **out, const char *path, vae_error *err);
+VAE_API vae_status vae_model_save(const vae_model *model, const char *path, vae_error *err);
+VAE_API void vae_model_free(vae_model **model);
+
+VAE_API const vae_config *vae_model_config(const vae_model *model);
+VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols);
+VAE_API const vae_metrics *vae_model_metrics(const vae_model *model);
+VAE_API const double *vae_model_kl_per_dim(const vae_model *model); /* (L), of the last test pass; NaN before it */
+VAE_API const char *vae_model_build(const vae_model *model);        /* what built the file, or this library */
+VAE_API bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out); /* false past the last */
+/* Copies the values of tensor i out of or into the model; `values` has tensor.count elements. */
+VAE_API void vae_model_read(const vae_model *model, size_t i, float *values);
+VAE_API void vae_model_write(vae_model *model, size_t i, const float *values);
+
+/* ---- Training ----------------------------------------------------------------------------------------------------- */
+
+typedef struct vae_progress {
+    uint64_t epoch, epochs; /* 1-based number of the epoch at work */
+    uint64_t done, total;   /* images of that epoch */
+    double seconds;         /* since the epoch began */
+    double loss;            /* mean so far in this epoch */
+} vae_progress;
+
+typedef struct vae_train_hooks {
+    void *context;
+    /* After each step; return true to stop. May be NULL. */
+    bool (*on_step)(void *context, const vae_progress *progress);
+    /* After each epoch and its test pass, both finite: the moment to save. A failure ends the training with it. May be NULL. */
+    vae_status (*on_epoch)(void *context, const vae_model *model, vae_error *err);
+} vae_train_hooks;
+
+/* Trains from the model's position to config.epochs. `threads` 0: all cores. VAE_E_DIVERGED names the step; the parameters are
+ * then not usable. `*stopped` (may be NULL) tells whether a hook asked to stop. */
+VAE_API vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,
+                             bool *stopped, vae_error *err);
+
+/* ---- Using a model ------------------------------------------------------------------------------------------------ */
+
+typedef struct vae_eval_options {
+    size_t samples;    /* S: draws of z per image, averaged */
+    size_t kl_samples; /* K of a Monte Carlo KL; 0: as trained */
+    uint64_t seed;     /* of the noise */
+    double near_zero;  /* threshold t for `near_zero_share` */
+    size_t threads;    /* 0: all cores */
+} vae_eval_options;
+
+typedef struct vae_evaluation {
+    size_t n, latent, samples, kl_samples; /* kl_samples 0: the KL was exact */
+    double recon, kl, neg_elbo;
+    size_t active_units;    /* latents whose posterior mean has variance > 0.01 over the images (Burda et al. 2016) */
+    double near_zero_share; /* share of drawn latents with |z| < t */
+    double *kl_per_dim;     /* (L), nats */
+    double *mean_variance;  /* (L), variance of the posterior mean over the images */
+} vae_evaluation;
+
+VAE_API void vae_eval_defaults(vae_eval_options *options);
+/* ELBO with z drawn from the posterior. */
+VAE_API vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, const vae_images *images,
+                                const vae_eval_options *options, vae_error *err);
+VAE_API void vae_evaluation_free(vae_evaluation **evaluation);
+
+/* Posterior means (n,L) and, unless NULL, scales (n,L) of images first .. first+n-1. */
+VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, size_t threads,
+                              float *mean, float *scale, vae_error *err);
+/* Mean images (n,D) of latents z (n,L). */
+VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t threads, float *mean,
+                              vae_error *err);
+/* n draws (n,L) from the prior. */
+VAE_API void vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z);
+
+/* ---- Pictures and files ------------------------------------------------------------------------------------------- */
+
+/* A grid of grey tiles. Tile (r,c) starts at tiles + (r*across + c) * rows*cols; values are clipped to [0,1]. */
+typedef struct vae_grid {
+    size_t down, across, rows, cols;
+    const float *tiles;
+    size_t band;               /* extra space after every `band` rows of tiles; 0: none */
+    const char *const *labels; /* (down) texts left of the rows, or NULL */
+    const char *title;         /* stored in the PNG as its Title text, or NULL */
+} vae_grid;
+
+VAE_API vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_error *err);
+
+/* Writes a file whole or not at all: temporary name, fsync, rename. */
+VAE_API vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err);
+
+/* Version, compiler and libraries in one line, such as "vaectl 0.1.0 (gcc 12.2.0, OpenBLAS 0.3.21 Zen, ...)". */
+VAE_API const char *vae_build(char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/choice.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Numbers ------------------------------------------------------------------------------------------------------ */
+
+vae_status parse_real(const char *name, const char *text, double min, double max, double *value, vae_error *err)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end || isspace((unsigned char)*text))
+        return vae_fail(err, VAE_E_USAGE, "%s: '%s' is not a number", name, text);
+    if (!(v >= min && v <= max)) /* also refuses NaN */
+        return vae_fail(err, VAE_E_USAGE, "%s: %s is out of range (expected %g to %g)", name, text, min, max);
+    *value = v;
+    return VAE_OK;
+}
+
+vae_status parse_count(const char *name, const char *text, double min, double max, uint64_t *value, vae_error *err)
+{
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)*text) || *end)
+        return vae_fail(err, VAE_E_USAGE, "%s: '%s' is not a whole number", name, text);
+    if (errno || (double)v < min || (double)v > max)
+        return vae_fail(err, VAE_E_USAGE, "%s: %s is out of range (expected %.0f to %.0f)", name, text, min, max);
+    *value = v;
+    return VAE_OK;
+}
+
+void format_real(double value, char *text, size_t size)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) return;
+    }
+}
+
+/* ---- Suggestions -------------------------------------------------------------------------------------------------- */
+
+static size_t min3(size_t a, size_t b, size_t c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
+
+/* Levenshtein distance; words longer than the table count as far apart. */
+static size_t edit_distance(const char *a, const char *b)
+{
+    enum { MOST = 64 };
+    size_t row[MOST + 1], n = strlen(b);
+    if (n > MOST) return SIZE_MAX;
+    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t above = row[j];
+            row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            diagonal = above;
+        }
+    }
+    return row[n];
+}
+
+const char *vae_nearest(const char *word, const char *const *names)
+{
+    const char *best = NULL;
+    size_t closest = strlen(word) / 3 + 2; /* farther than this is another word */
+    for (; *names; names++) {
+        size_t distance = edit_distance(word, *names);
+        if (distance < closest) {
+            closest = distance;
+            best = *names;
+        }
+    }
+    return best;
+}
+
+/* ---- Modules ------------------------------------------------------------------------------------------------------ */
+
+/* printf to the end of `text`; what does not fit is cut. */
+VAE_PRINTF(3, 4) static void append(char *text, size_t size, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, size - used, format, arguments);
+    va_end(arguments);
+}
+
+const vae_module *module_find(module_at *at, const char *name)
+{
+    for (size_t i = 0; at(i); i++)
+        if (!strcmp(at(i)->name, name)) return at(i);
+    return NULL;
+}
+
+size_t module_param(const vae_module *module, const char *name)
+{
+    for (size_t i = 0; module->params && module->params[i].name; i++)
+        if (!strcmp(module->params[i].name, name)) return i;
+    return VAE_MAX_PARAMS;
+}
+
+const char *module_names(module_at *at, char *text, size_t size)
+{
+    *text = '\0';
+    for (size_t i = 0; at(i); i++) append(text, size, "%s%s", i ? ", " : "", at(i)->name);
+    return text;
+}
+
+static vae_status unknown_module(const char *what, module_at *at, const char *name, vae_error *err)
+{
+    enum { MOST = 64 };
+    const char *names[MOST + 1] = {NULL};
+    char list[256], hint[VAE_MAX_NAME + 32] = "";
+    for (size_t i = 0; i < MOST && at(i); i++) names[i] = at(i)->name;
+    const char *near = vae_nearest(name, names);
+    if (near) snprintf(hint, sizeof hint, "did you mean '%s'? ", near);
+    return vae_fail(err, VAE_E_USAGE, "unknown %s '%s' (%sthere are: %s)", what, name, hint,
+                    module_names(at, list, sizeof list));
+}
+
+static vae_status unknown_param(const vae_module *module, const char *name, vae_error *err)
+{
+    char list[256] = "";
+    for (size_t i = 0; module->params && module->params[i].name; i++)
+        append(list, sizeof list, "%s%s", i ? ", " : "", module->params[i].name);
+    return vae_fail(err, VAE_E_USAGE, "%s has no parameter '%s' (it has: %s)", module->name, name, *list ? list : "none");
+}
+
+vae_status choice_set(vae_choice *choice, const vae_module *module, const char *name, const char *text, vae_error *err)
+{
+    size_t i = module_param(module, name);
+    if (i == VAE_MAX_PARAMS) return unknown_param(module, name, err);
+    const vae_param *param = &module->params[i];
+    char label[2 * VAE_MAX_NAME];
+    snprintf(label, sizeof label, "%s parameter %s", module->name, name);
+    return parse_real(label, text, param->min, param->max, &choice->value[i], err);
+}
+
+static vae_status parse_params(vae_choice *choice, const vae_module *module, char *text, vae_error *err)
+{
+    char *rest = NULL;
+    for (char *pair = strtok_r(text, ",", &rest); pair; pair = strtok_r(NULL, ",", &rest)) {
+        char *equals = strchr(pair, '=');
+        if (!equals) return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected name=value)", module->name, pair);
+        *equals = '\0';
+        vae_status status = choice_set(choice, module, pair, equals + 1, err);
+        if (status) return status;
+    }
+    return VAE_OK;
+}
+
+vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, const char *text, vae_error *err)
+{
+    char copy[256];
+    if (strlen(text) >= sizeof copy) return vae_fail(err, VAE_E_USAGE, "%s: name too long", what);
+    strcpy(copy, text);
+    char *colon = strchr(copy, ':');
+    if (colon) *colon = '\0';
+    const vae_module *module = module_find(at, copy);
+    if (!module) return unknown_module(what, at, copy, err);
+
+    *choice = (vae_choice){0};
+    snprintf(choice->name, sizeof choice->name, "%s", module->name);
+    for (size_t i = 0; module->params && module->params[i].name; i++) choice->value[i] = module->params[i].value;
+    return colon ? parse_params(choice, module, colon + 1, err) : VAE_OK;
+}
+
+void choice_text(const vae_choice *choice, const vae_module *module, char *text, size_t size)
+{
+    snprintf(text, size, "%s", choice->name);
+    for (size_t i = 0; module->params && module->params[i].name; i++) {
+        char value[32];
+        format_real(choice->value[i], value, sizeof value);
+        append(text, size, "%c%s=%s", i ? ',' : ':', module->params[i].name, value);
+    }
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One round is: the caller publishes a job and raises `round`; everybody takes tasks from `next` until none is left; each worker counts
+ * itself out of `busy`. Waiting is a short spin, because phases of a training step follow each other within microseconds, and
+ * then a blocking wait, because somebody else may want the core (an OpenMP runtime that only spins was measured 7 times
+ * slower on a loaded machine). */
+#define _GNU_SOURCE
+#include "base/pool.h"
+
+#include <cblas.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+enum { SPINS = 4000, MAX_THREADS = 256 };
+
+struct pool {
+    size_t workers; /* threads beside the caller */
+    pthread_t *thread;
+    int spins;
+
+    pool_task *run;
+    void *context;
+    size_t n;
+    atomic_size_t next;
+
+    atomic_uint round;
+    atomic_size_t busy;
+    atomic_bool quit;
+    pthread_mutex_t lock;
+    pthread_cond_t started, finished;
+};
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void take_tasks(struct pool *pool)
+{
+    for (;;) {
+        size_t task = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+        if (task >= pool->n) return;
+        pool->run(pool->context, task);
+    }
+}
+
+static void wait_for_round(struct pool *pool, unsigned seen)
+{
+    for (int i = 0; i < pool->spins; i++) {
+        if (atomic_load(&pool->round) != seen) return;
+        relax();
+    }
+    pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&pool->round) == seen) pthread_cond_wait(&pool->started, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void *work(void *argument)
+{
+    struct pool *pool = argument;
+    for (unsigned seen = 0;; seen++) {
+        wait_for_round(pool, seen);
+        if (atomic_load(&pool->quit)) return NULL;
+        take_tasks(pool);
+        if (atomic_fetch_sub(&pool->busy, 1) == 1) {
+            pthread_mutex_lock(&pool->lock);
+            pthread_cond_signal(&pool->finished);
+            pthread_mutex_unlock(&pool->lock);
+        }
+    }
+}
+
+static void start_round(struct pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->round, 1);
+    pthread_cond_broadcast(&pool->started);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void wait_for_workers(struct pool *pool)
+{
+    for (int i = 0; i < pool->spins; i++) {
+        if (atomic_load(&pool->busy) == 0) return;
+        relax();
+    }
+    pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&pool->busy) != 0) pthread_cond_wait(&pool->finished, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_run(struct pool *pool, size_t n, pool_task *run, void *context)
+{
+    if (pool->workers == 0 || n < 2) {
+        for (size_t task = 0; task < n; task++) run(context, task);
+        return;
+    }
+    pool->run = run;
+    pool->context = context;
+    pool->n = n;
+    atomic_store(&pool->next, 0);
+    atomic_store(&pool->busy, pool->workers);
+    start_round(pool);
+    take_tasks(pool);
+    wait_for_workers(pool);
+}
+
+static size_t usable_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set)) return 1;
+    return (size_t)CPU_COUNT(&set);
+}
+
+vae_status pool_new(struct pool **out, size_t threads, vae_error *err)
+{
+    size_t cores = usable_cores();
+    if (threads == 0) threads = cores;
+    if (threads > MAX_THREADS) threads = MAX_THREADS;
+    struct pool *pool = mem_new(1, sizeof *pool, err);
+    if (!pool) return VAE_E_MEMORY;
+    pool->thread = mem_new(threads, sizeof *pool->thread, err);
+    if (!pool->thread) {
+        free(pool);
+        return VAE_E_MEMORY;
+    }
+    pool->spins = threads <= cores ? SPINS : 0;
+    openblas_set_num_threads(1);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->started, NULL);
+    pthread_cond_init(&pool->finished, NULL);
+    for (; pool->workers + 1 < threads; pool->workers++)
+        if (pthread_create(&pool->thread[pool->workers], NULL, work, pool)) {
+            pool_free(pool);
+            return vae_fail(err, VAE_E_MEMORY, "cannot start thread %zu of %zu", pool->workers + 2, threads);
+        }
+    *out = pool;
+    return VAE_OK;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool) return;
+    atomic_store(&pool->quit, true);
+    start_round(pool);
+    for (size_t i = 0; i < pool->workers; i++) pthread_join(pool->thread[i], NULL);
+    pthread_cond_destroy(&pool->finished);
+    pthread_cond_destroy(&pool->started);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->thread);
+    free(pool);
+}

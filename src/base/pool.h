@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A pool of threads that runs numbered tasks. What a task computes must depend on its number alone; who runs it, and when, is open.
+ * Hence results cannot depend on the number of threads. */
+#ifndef VAE_POOL_H
+#define VAE_POOL_H
+
+#include <stddef.h>
+
+#include "vae.h"
+
+struct pool;
+typedef void pool_task(void *context, size_t task);
+
+/* `threads` counts the calling thread; 0: all cores that this process may use. Sets OpenBLAS to one
+ * thread for the rest of the process: each product then runs on the thread that asked for it. (Setting it back would change
+ * the products of another pool that is still at work.) */
+vae_status pool_new(struct pool **out, size_t threads, vae_error *err);
+void pool_free(struct pool *pool);
+
+/* Runs tasks 0 .. n-1 and returns when all are done. */
+void pool_run(struct pool *pool, size_t n, pool_task *run, void *context);
+
+#endif

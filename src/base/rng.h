@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Random numbers without state: word i of a stream is a pure function of (seed, stream, step, i), by Philox4x32-10 (Salmon et
+ * al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). Any thread may make any word, in any order. */
+#ifndef VAE_RNG_H
+#define VAE_RNG_H
+
+#include <Random123/philox.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/real.h"
+#include "base/vmath.h"
+
+/* One number a purpose; part of what a seed means, so never renumber. */
+enum rng_stream {
+    RNG_INIT = 0,      /* weight initialisation; step = index of the tensor */
+    RNG_SHUFFLE = 1,   /* order of the images; step = epoch */
+    RNG_POSTERIOR = 2, /* eps of q(z|x) in training; step = training step */
+    RNG_PRIOR = 3,     /* draws from p(z) */
+    RNG_EVAL = 4,      /* eps of q(z|x) in an evaluation; step = block of images */
+    RNG_HOLDOUT = 5,   /* which images of a single file are held out */
+    RNG_DIGITS = 6,    /* builtin:digits; step = index of the image */
+};
+
+struct rng {
+    uint64_t seed, step;
+    enum rng_stream stream;
+};
+
+static inline void rng_block(const struct rng *rng, uint64_t block, uint32_t word[4])
+{
+    philox4x32_ctr_t counter = {{(uint32_t)block, (uint32_t)(block >> 32) ^ ((uint32_t)rng->stream << 24),
+                                 (uint32_t)rng->step, (uint32_t)(rng->step >> 32)}};
+    philox4x32_key_t key = {{(uint32_t)rng->seed, (uint32_t)(rng->seed >> 32)}};
+    philox4x32_ctr_t out = philox4x32(counter, key);
+    for (int i = 0; i < 4; i++) word[i] = out.v[i];
+}
+
+/* Words first .. first+n-1 of the stream. */
+void rng_words(const struct rng *rng, uint64_t first, size_t n, uint32_t *out);
+
+/* A random permutation of 0 .. n-1 (Fisher-Yates). */
+void rng_permutation(const struct rng *rng, size_t n, uint32_t *order);
+
+/* (word + 1/2) / 2^32, in (0,1), exact in double. */
+static inline double rng_uniform(uint32_t word) { return ((double)word + 0.5) * 0x1p-32; }
+
+/* Quantile of N(0,1) at rng_uniform(word). With p the smaller tail and w = -log(4p(1-p)), erf^-1(1-2p) = (1-2p) P(w); P in two
+ * pieces from M. Giles, "Approximating the erfinv function", GPU Computing Gems (2011), table 5 (single precision). The tail is taken
+ * from integers, so both are equally exact: |z| reaches 6.3. */
+static inline real rng_normal(uint32_t word)
+{
+    uint32_t low = word & 0x7fffffffu;
+    uint32_t tail = word >> 31 ? 0x7fffffffu - low : low;
+    real p = (R((int32_t)tail) + R(0.5)) * R(0x1p-32);
+    real w = -vm_log(R(4) * p * (R(1) - p)) - R(2.5);
+    real v = (w > R(2.5) ? vm_sqrt(w + R(2.5)) : R(2.0)) - R(3);
+    real a = R(2.81022636e-08), b = R(-0.000200214257);
+    a = a * w + R(3.43273939e-07), b = b * v + R(0.000100950558);
+    a = a * w + R(-3.5233877e-06), b = b * v + R(0.00134934322);
+    a = a * w + R(-4.39150654e-06), b = b * v + R(-0.00367342844);
+    a = a * w + R(0.00021858087), b = b * v + R(0.00573950773);
+    a = a * w + R(-0.00125372503), b = b * v + R(-0.0076224613);
+    a = a * w + R(-0.00417768164), b = b * v + R(0.00943887047);
+    a = a * w + R(0.246640727), b = b * v + R(1.00167406);
+    a = a * w + R(1.50140941), b = b * v + R(2.83297682);
+    real z = R(1.41421356237) * (R(1) - R(2) * p) * (w > R(2.5) ? b : a);
+    return word >> 31 ? z : -z;
+}
+
+#endif

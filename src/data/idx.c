@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The IDX format: bytes 0, 0, type (8: unsigned byte), rank; rank big-endian 32-bit dimensions; the elements.
+ *
+ * Every byte is hostile. Sizes are checked before anything is allocated: a plain file must have exactly the announced size, a
+ * compressed one cannot hold more than deflate's limit of 1032 bytes a byte. zlib reports a cut only at gzclose (gzread returns
+ * short or even complete data with no error), so the end is read and closed before the data counts as good. */
+#include "data/idx.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum {
+    TYPE_UBYTE = 8,
+    MAX_RANK = 3,
+    MAX_SIDE = 1 << 16,         /* of an image */
+    MAX_PIXELS = 1 << 24,       /* of an image */
+    MAX_IMAGES = INT32_MAX - 1, /* positions are kept in 32 bits */
+    DEFLATE_LIMIT = 1032,
+};
+
+struct idx {
+    const char *path;
+    gzFile gz;
+    size_t file_size;
+    bool compressed;
+    size_t dim[MAX_RANK], count;
+};
+
+static vae_status open_file(struct idx *idx, const char *path, vae_error *err)
+{
+    *idx = (struct idx){.path = path};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* non-blocking: a FIFO must not hang us */
+    if (fd < 0) return vae_fail(err, VAE_E_DATA, "%s: cannot open: %s", path, strerror(errno));
+    struct stat info;
+    if (fstat(fd, &info) || !S_ISREG(info.st_mode)) {
+        close(fd);
+        return vae_fail(err, VAE_E_DATA, "%s: not a regular file (expected an IDX file)", path);
+    }
+    idx->file_size = (size_t)info.st_size;
+    idx->gz = gzdopen(fd, "rb");
+    if (!idx->gz) {
+        close(fd);
+        return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", path);
+    }
+    idx->compressed = !gzdirect(idx->gz);
+    return VAE_OK;
+}
+
+static vae_status cut_short(const struct idx *idx, vae_error *err)
+{
+    int code = Z_OK;
+    const char *reason = gzerror(idx->gz, &code);
+    if (code == Z_DATA_ERROR)
+        return vae_fail(err, VAE_E_DATA, "%s: damaged gzip data (%s)", idx->path, reason);
+    return vae_fail(err, VAE_E_DATA, "%s: file ends too early (the download or copy was cut off)", idx->path);
+}
+
+static vae_status read_bytes(const struct idx *idx, uint8_t *bytes, size_t size, vae_error *err)
+{
+    while (size > 0) {
+        unsigned chunk = size > (1u << 30) ? 1u << 30 : (unsigned)size;
+        int done = gzread(idx->gz, bytes, chunk);
+        if (done <= 0) return cut_short(idx, err);
+        bytes += done;
+        size -= (size_t)done;
+    }
+    return VAE_OK;
+}
+
+static vae_status check_magic(const struct idx *idx, const uint8_t magic[4], size_t rank, vae_error *err)
+{
+    const char *wanted = rank == 1 ? "labels, magic 00 00 08 01" : "images, magic 00 00 08 03";
+    if (magic[0] == 0x1f && magic[1] == 0x8b)
+        return vae_fail(err, VAE_E_DATA, "%s: compressed twice (expected IDX %s)", idx->path, wanted);
+    if (magic[0] == '<')
+        return vae_fail(err, VAE_E_DATA, "%s: an HTML or XML page, not an IDX file (expected %s)", idx->path, wanted);
+    if (magic[0] || magic[1])
+        return vae_fail(err, VAE_E_DATA, "%s: not an IDX file: starts with %02x %02x %02x %02x (expected %s)", idx->path,
+                        magic[0], magic[1], magic[2], magic[3], wanted);
+    if (magic[2] != TYPE_UBYTE)
+        return vae_fail(err, VAE_E_DATA, "%s: IDX elements of type 0x%02x (expected 0x08, unsigned bytes)", idx->path,
+                        magic[2]);
+    if (magic[3] != rank)
+        return vae_fail(err, VAE_E_DATA, "%s: IDX file of rank %d, %s (expected %s)", idx->path, magic[3],
+                        magic[3] == 1 ? "labels" : magic[3] == 3 ? "images" : "neither images nor labels", wanted);
+    return VAE_OK;
+}
+
+static vae_status check_dimensions(struct idx *idx, size_t rank, vae_error *err)
+{
+    const size_t *dim = idx->dim;
+    size_t pixels = 1;
+    for (size_t i = 0; i < rank; i++)
+        if (dim[i] == 0) return vae_fail(err, VAE_E_DATA, "%s: IDX dimension %zu is 0", idx->path, i);
+    if (dim[0] > MAX_IMAGES)
+        return vae_fail(err, VAE_E_DATA, "%s: %zu items (at most %d)", idx->path, dim[0], MAX_IMAGES);
+    if (rank == 3) {
+        if (dim[1] > MAX_SIDE || dim[2] > MAX_SIDE || dim[1] * dim[2] > MAX_PIXELS)
+            return vae_fail(err, VAE_E_DATA, "%s: images of %zu x %zu pixels (at most %d x %d and %d in all)", idx->path,
+                            dim[1], dim[2], MAX_SIDE, MAX_SIDE, MAX_PIXELS);
+        pixels = dim[1] * dim[2];
+    }
+    if (__builtin_mul_overflow(dim[0], pixels, &idx->count))
+        return vae_fail(err, VAE_E_DATA, "%s: IDX dimensions overflow", idx->path);
+    return VAE_OK;
+}
+
+static vae_status check_size(const struct idx *idx, size_t header, vae_error *err)
+{
+    const size_t announced = header + idx->count;
+    if (!idx->compressed && idx->file_size != announced)
+        return vae_fail(err, VAE_E_DATA, "%s: %zu bytes, but its header announces %zu (cut off, or not this format)",
+                        idx->path, idx->file_size, announced);
+    if (idx->compressed && announced / DEFLATE_LIMIT > idx->file_size)
+        return vae_fail(err, VAE_E_DATA, "%s: header announces %zu bytes, more than %zu compressed bytes can hold",
+                        idx->path, announced, idx->file_size);
+    return VAE_OK;
+}
+
+static vae_status read_header(struct idx *idx, size_t rank, vae_error *err)
+{
+    uint8_t header[4 + 4 * MAX_RANK] = {0};
+    vae_status status = read_bytes(idx, header, 4, err);
+    if (!status) status = check_magic(idx, header, rank, err);
+    if (!status) status = read_bytes(idx, header + 4, 4 * rank, err);
+    if (status) return status;
+    for (size_t i = 0; i < rank; i++) {
+        const uint8_t *b = header + 4 + 4 * i;
+        idx->dim[i] = (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
+    }
+    status = check_dimensions(idx, rank, err);
+    return status ? status : check_size(idx, 4 + 4 * rank, err);
+}
+
+/* The trailer's checksum is verified only when the end is read. */
+static vae_status check_end(const struct idx *idx, vae_error *err)
+{
+    uint8_t extra;
+    int more = gzread(idx->gz, &extra, 1);
+    if (more > 0) return vae_fail(err, VAE_E_DATA, "%s: more data than its header announces", idx->path);
+    int code = Z_OK;
+    gzerror(idx->gz, &code);
+    return more < 0 || code != Z_OK ? cut_short(idx, err) : VAE_OK;
+}
+
+static vae_status read_body(const struct idx *idx, uint8_t **bytes, vae_error *err)
+{
+    *bytes = malloc(idx->count);
+    if (!*bytes) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory (%zu bytes)", idx->path, idx->count);
+    vae_status status = read_bytes(idx, *bytes, idx->count, err);
+    if (!status) status = check_end(idx, err);
+    if (status) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
+}
+
+/* Reads a file of the given rank; the caller owns *bytes. */
+static vae_status read_file(struct idx *idx, const char *path, size_t rank, uint8_t **bytes, vae_error *err)
+{
+    vae_status status = open_file(idx, path, err);
+    if (status) return status;
+    status = read_header(idx, rank, err);
+    if (!status) status = read_body(idx, bytes, err);
+    if (gzclose(idx->gz) != Z_OK && !status) {
+        free(*bytes);
+        *bytes = NULL;
+        return vae_fail(err, VAE_E_DATA, "%s: damaged or cut off", path);
+    }
+    return status;
+}
+
+vae_status idx_read_images(const char *path, vae_images *images, vae_error *err)
+{
+    struct idx idx;
+    uint8_t *pixels = NULL;
+    vae_status status = read_file(&idx, path, 3, &pixels, err);
+    if (status) return status;
+    *images = (vae_images){.n = idx.dim[0], .rows = idx.dim[1], .cols = idx.dim[2], .pixels = pixels};
+    return VAE_OK;
+}
+
+vae_status idx_read_labels(const char *path, size_t n, uint8_t **labels, vae_error *err)
+{
+    struct idx idx;
+    uint8_t *bytes = NULL;
+    vae_status status = read_file(&idx, path, 1, &bytes, err);
+    if (status) return status;
+    if (idx.count != n) {
+        free(bytes);
+        return vae_fail(err, VAE_E_DATA, "%s: %zu labels for %zu images", path, idx.count, n);
+    }
+    *labels = bytes;
+    return VAE_OK;
+}

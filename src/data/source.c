@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "data/source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/choice.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/simd.h"
+#include "data/idx.h"
+
+static const struct source_ops *const sources[] = {&source_digits, NULL};
+
+const struct source_ops *source_at(size_t i)
+{
+    return i < sizeof sources / sizeof *sources ? sources[i] : NULL;
+}
+
+static const vae_module *source_module_at(size_t i) { return source_at(i) ? &source_at(i)->module : NULL; }
+
+/* ---- Images ------------------------------------------------------------------------------------------------------- */
+
+vae_status images_new(vae_images *images, size_t n, size_t rows, size_t cols, bool labelled, vae_error *err)
+{
+    *images = (vae_images){.n = n, .rows = rows, .cols = cols};
+    images->pixels = mem_new(n, rows * cols, err);
+    if (labelled) images->labels = mem_new(n, 1, err);
+    if (images->pixels && (images->labels || !labelled)) return VAE_OK;
+    images_free(images);
+    return VAE_E_MEMORY;
+}
+
+void images_free(vae_images *images)
+{
+    free(images->pixels);
+    free(images->labels);
+    *images = (vae_images){0};
+}
+
+VAE_SIMD static void expand(size_t n, const uint8_t *restrict byte, real *restrict x)
+{
+    for (size_t i = 0; i < n; i++) x[i] = R(byte[i]) / R(255);
+}
+
+void images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x)
+{
+    const size_t D = images->rows * images->cols;
+    for (size_t i = 0; i < count; i++) {
+        size_t image = index ? index[i] : first + i;
+        expand(D, images->pixels + image * D, x + i * D);
+    }
+}
+
+/* ---- A folder with the MNIST names -------------------------------------------------------------------------------- */
+
+enum { PATH_SIZE = VAE_MAX_SOURCE + 64 };
+
+/* Finds FOLDER/STEM-idxR-ubyte, also with a dot for the first dash (as some mirrors have it) and with .gz. */
+static bool find_file(char path[PATH_SIZE], const char *folder, const char *stem, int rank)
+{
+    static const char *const patterns[] = {"%s/%s-idx%d-ubyte", "%s/%s-idx%d-ubyte.gz", "%s/%s.idx%d-ubyte",
+                                           "%s/%s.idx%d-ubyte.gz"};
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(path, PATH_SIZE, patterns[i], folder, stem, rank);
+#pragma GCC diagnostic pop
+        if (!access(path, F_OK)) return true;
+    }
+    return false;
+}
+
+static vae_status open_split(vae_images *images, const char *folder, const char *split, vae_error *err)
+{
+    char path[PATH_SIZE], stem[32];
+    snprintf(stem, sizeof stem, "%s-images", split);
+    if (!find_file(path, folder, stem, 3))
+        return vae_fail(err, VAE_E_DATA,
+                        "%s: no file %s-idx3-ubyte or %s-idx3-ubyte.gz in it (expected the MNIST file names; "
+                        "scripts/fetch-mnist.sh fetches them)",
+                        folder, stem, stem);
+    vae_status status = idx_read_images(path, images, err);
+    snprintf(stem, sizeof stem, "%s-labels", split);
+    if (!status && find_file(path, folder, stem, 1)) status = idx_read_labels(path, images->n, &images->labels, err);
+    return status;
+}
+
+static vae_status open_folder(vae_data *data, const char *folder, vae_error *err)
+{
+    vae_status status = open_split(&data->train, folder, "train", err);
+    if (!status) status = open_split(&data->test, folder, "t10k", err);
+    if (status) return status;
+    if (data->train.rows != data->test.rows || data->train.cols != data->test.cols)
+        return vae_fail(err, VAE_E_DATA, "%s: training images are %zu x %zu, test images %zu x %zu", folder,
+                        data->train.rows, data->train.cols, data->test.rows, data->test.cols);
+    return VAE_OK;
+}
+
+/* ---- One file ----------------------------------------------------------------------------------------------------- */
+
+static void copy_images(vae_images *to, const vae_images *from, const uint32_t *index)
+{
+    const size_t D = from->rows * from->cols;
+    for (size_t i = 0; i < to->n; i++) memcpy(to->pixels + i * D, from->pixels + index[i] * D, D);
+}
+
+/* Moves a random share of `all` to the test split. A share that rounds to no image leaves the test split empty. */
+static vae_status hold_out(vae_data *data, vae_images *all, double share, uint64_t seed, vae_error *err)
+{
+    const size_t test = (size_t)(share * (double)all->n + 0.5), train = all->n - test;
+    if (train == 0)
+        return vae_fail(err, VAE_E_USAGE, "--holdout %g leaves none of %zu images to train on", share, all->n);
+    uint32_t *order = mem_new(all->n, sizeof *order, err);
+    if (!order) return VAE_E_MEMORY;
+    rng_permutation(&(struct rng){.seed = seed, .stream = RNG_HOLDOUT}, all->n, order);
+    vae_status status = images_new(&data->train, train, all->rows, all->cols, false, err);
+    if (!status && test) status = images_new(&data->test, test, all->rows, all->cols, false, err);
+    if (!status) {
+        copy_images(&data->train, all, order);
+        copy_images(&data->test, all, order + train);
+    }
+    free(order);
+    return status;
+}
+
+static vae_status open_file(vae_data *data, const char *path, double holdout, uint64_t seed, vae_error *err)
+{
+    vae_images all = {0};
+    vae_status status = idx_read_images(path, &all, err);
+    if (!status) status = hold_out(data, &all, holdout, seed, err);
+    images_free(&all);
+    return status;
+}
+
+/* ---- builtin:NAME ------------------------------------------------------------------------------------------------- */
+
+static vae_status open_builtin(vae_data *data, const char *text, vae_error *err)
+{
+    vae_choice choice = {0};
+    vae_status status = choice_parse(&choice, "built-in data set", source_module_at, text, err);
+    if (status) return status;
+    for (size_t i = 0; sources[i]; i++)
+        if (!strcmp(sources[i]->module.name, choice.name)) return sources[i]->open(data, choice.value, err);
+    return VAE_E_INTERNAL;
+}
+
+static vae_status open_any(vae_data *data, const char *source, double holdout, uint64_t seed, vae_error *err)
+{
+    static const char builtin[] = "builtin:";
+    if (!strncmp(source, builtin, sizeof builtin - 1)) return open_builtin(data, source + sizeof builtin - 1, err);
+    struct stat info;
+    if (stat(source, &info))
+        return vae_fail(err, VAE_E_DATA, "%s: %s (expected a folder with the MNIST files, an IDX file or builtin:digits)",
+                        source, strerror(errno));
+    if (S_ISDIR(info.st_mode)) return open_folder(data, source, err);
+    return open_file(data, source, holdout, seed, err);
+}
+
+static void describe(vae_data *data, const char *source)
+{
+    int used = snprintf(data->name, sizeof data->name, "%s: %zu + ", source, data->train.n);
+    snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu images of %zu x %zu%s", data->test.n,
+             data->train.rows, data->train.cols, data->test.n ? "" : " (no test split: tested on the training images)");
+}
+
+vae_status vae_data_open(vae_data **out, const char *source, double holdout, uint64_t seed, vae_error *err)
+{
+    if (strlen(source) >= VAE_MAX_SOURCE)
+        return vae_fail(err, VAE_E_USAGE, "--data: longer than %d characters", VAE_MAX_SOURCE - 1);
+    vae_data *data = mem_new(1, sizeof *data, err);
+    if (!data) return VAE_E_MEMORY;
+    vae_status status = open_any(data, source, holdout, seed, err);
+    if (status) {
+        vae_data_free(&data);
+        return status;
+    }
+    describe(data, source);
+    *out = data;
+    return VAE_OK;
+}
+
+void vae_data_free(vae_data **data)
+{
+    if (!*data) return;
+    images_free(&(*data)->train);
+    images_free(&(*data)->test);
+    free(*data);
+    *data = NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The interface of a likelihood p(x|z), factorised over pixels given the decoder's output. */
+#ifndef VAE_LIKELIHOOD_H
+#define VAE_LIKELIHOOD_H
+
+#include "base/real.h"
+#include "vae.h"
+
+struct likelihood_state; /* completed privately by each likelihood's file */
+
+struct likelihood_ops {
+    vae_module module;
+    size_t state_size;
+    size_t outputs; /* decoder outputs per pixel */
+
+    void (*init)(struct likelihood_state *state, const double *param);
+    /* For one image of D pixels: returns -log p(x | out) in nats and writes grad = weight * d(-log p)/d out.
+     * grad may be `out` itself (in place), or NULL where only the value is wanted. */
+    double (*nll)(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight, real *grad);
+    /* E[x | out]. */
+    void (*mean)(const struct likelihood_state *state, size_t D, const real *out, real *mean);
+};
+
+const struct likelihood_ops *likelihood_at(size_t i);
+const struct likelihood_ops *likelihood_find(const char *name);
+
+extern const struct likelihood_ops likelihood_bernoulli, likelihood_gaussian;
+
+#endif

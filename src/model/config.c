@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of settings, and everything made from it. */
+#include "model/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/choice.h"
+#include "data/source.h"
+#include "likelihood/likelihood.h"
+#include "net/activation.h"
+#include "posterior/posterior.h"
+#include "prior/prior.h"
+
+#define FIELD(member) .offset = offsetof(vae_config, member)
+
+static const double MOST = 1e9;
+enum { MAX_WIDTH = 1 << 16 };
+
+static const vae_setting settings[] = {
+    {"data", "SOURCE", "builtin:digits", VAE_T_TEXT, FIELD(data),
+     .help = "folder with the MNIST files, one IDX file, or builtin:digits"},
+    {"holdout", "F", "0.1", VAE_T_REAL, FIELD(holdout), .min = 0, .max = 1,
+     .help = "share of a single file that becomes the test split"},
+    {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR, .help = "prior of the latents"},
+    {"kl", "HOW", "auto", VAE_T_ENUM, FIELD(kl), .values = "auto|exact|mc",
+     .help = "KL by closed form or by Monte Carlo; auto: closed form where there is one"},
+    {"kl-samples", "K", "10", VAE_T_COUNT, FIELD(kl_samples), .min = 1, .max = 1e6,
+     .help = "samples of the Monte Carlo KL"},
+    {"posterior", "NAME", "gaussian", VAE_T_CHOICE, FIELD(posterior), .kind = VAE_POSTERIOR,
+     .help = "family of the posterior"},
+    {"likelihood", "NAME[:k=v]", "bernoulli", VAE_T_CHOICE, FIELD(likelihood), .kind = VAE_LIKELIHOOD,
+     .help = "likelihood of the pixels"},
+    {"latent", "L", "10", VAE_T_COUNT, FIELD(latent), .min = 1, .max = MAX_WIDTH, .help = "latent dimensions"},
+    {"hidden", "H[,H...]", "400", VAE_T_WIDTHS, FIELD(hidden), .min = 1, .max = MAX_WIDTH,
+     .help = "hidden widths of the encoder; the decoder mirrors them"},
+    {"activation", "NAME", "relu", VAE_T_CHOICE, FIELD(activation), .kind = VAE_ACTIVATION,
+     .help = "activation of the hidden layers"},
+    {"samples", "S", "1", VAE_T_COUNT, FIELD(samples), .min = 1, .max = 1e5,
+     .help = "samples of z per image in the reconstruction term"},
+    {"beta", "B", "1", VAE_T_REAL, FIELD(beta), .min = 0, .max = 1e6, .help = "weight of the KL in the loss"},
+    {"beta-warmup", "E", "0", VAE_T_REAL, FIELD(beta_warmup), .min = 0, .max = 1e9,
+     .help = "epochs over which beta rises linearly from 0"},
+    {"free-bits", "F", "0", VAE_T_REAL, FIELD(free_bits), .min = 0, .max = 1e6,
+     .help = "nats of KL per latent dimension (mean over the batch) that cost nothing"},
+    {"epochs", "N", "10", VAE_T_COUNT, FIELD(epochs), .min = 1, .max = MOST, .help = "passes over the training images"},
+    {"batch", "B", "128", VAE_T_COUNT, FIELD(batch), .min = 1, .max = 1e6, .help = "images per step"},
+    {"lr", "R", "0.001", VAE_T_REAL, FIELD(lr), .min = 1e-12, .max = 1e6, .help = "learning rate of Adam"},
+    {"seed", "N", "1", VAE_T_COUNT, FIELD(seed), .min = 0, .max = 9007199254740991.0,
+     .help = "of initialisation, order and noise"},
+};
+
+const vae_setting *vae_setting_at(size_t i)
+{
+    return i < sizeof settings / sizeof *settings ? &settings[i] : NULL;
+}
+
+/* ---- Kinds of modules --------------------------------------------------------------------------------------------- */
+
+#define LOOKUP(kind)                                                                                                   \
+    static const vae_module *kind##_module(size_t i)                                                                   \
+    {                                                                                                                  \
+        return kind##_at(i) ? &kind##_at(i)->module : NULL;                                                            \
+    }
+LOOKUP(prior)
+LOOKUP(posterior)
+LOOKUP(likelihood)
+LOOKUP(source)
+LOOKUP(activation)
+
+static const struct {
+    const char *what;
+    module_at *at;
+} kinds[] = {
+    [VAE_PRIOR] = {"prior", prior_module},
+    [VAE_POSTERIOR] = {"posterior", posterior_module},
+    [VAE_LIKELIHOOD] = {"likelihood", likelihood_module},
+    [VAE_SOURCE] = {"built-in data set", source_module},
+    [VAE_ACTIVATION] = {"activation", activation_module},
+};
+
+const vae_module *vae_module_at(vae_kind kind, size_t i) { return kinds[kind].at(i); }
+
+/* ---- Setting ------------------------------------------------------------------------------------------------------ */
+
+static const vae_setting *find_setting(const char *name)
+{
+    for (size_t i = 0; vae_setting_at(i); i++)
+        if (!strcmp(settings[i].name, name)) return &settings[i];
+    return NULL;
+}
+
+static vae_status set_text(char *field, size_t size, const char *name, const char *text, vae_error *err)
+{
+    if (strlen(text) >= size) return vae_fail(err, VAE_E_USAGE, "--%s: longer than %zu characters", name, size - 1);
+    strcpy(field, text);
+    return VAE_OK;
+}
+
+/* Is `word` one of "a|b|c"? */
+static bool is_listed(const char *values, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = values; at; at = strchr(at, '|')) {
+        if (*at == '|') at++;
+        if (!strncmp(at, word, length) && (at[length] == '|' || !at[length])) return length > 0;
+    }
+    return false;
+}
+
+static vae_status set_widths(uint64_t *width, const vae_setting *setting, const char *label, const char *text,
+                             vae_error *err)
+{
+    char copy[256], *rest = NULL;
+    uint64_t list[VAE_MAX_HIDDEN + 1] = {0};
+    size_t n = 0;
+    if (strlen(text) >= sizeof copy || !*text) return vae_fail(err, VAE_E_USAGE, "%s: expected widths such as 400 or 200,200", label);
+    strcpy(copy, text);
+    for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
+        if (n == VAE_MAX_HIDDEN) return vae_fail(err, VAE_E_USAGE, "%s: more than %d layers", label, VAE_MAX_HIDDEN);
+        vae_status status = parse_count(label, item, setting->min, setting->max, &list[n++], err);
+        if (status) return status;
+    }
+    memcpy(width, list, VAE_MAX_HIDDEN * sizeof *width);
+    return n ? VAE_OK : vae_fail(err, VAE_E_USAGE, "%s: expected widths such as 400 or 200,200", label);
+}
+
+static vae_status set_setting(vae_config *config, const vae_setting *setting, const char *text, vae_error *err)
+{
+    void *field = (char *)config + setting->offset;
+    char label[VAE_MAX_NAME + 2];
+    snprintf(label, sizeof label, "--%s", setting->name);
+    switch (setting->type) {
+    case VAE_T_TEXT: return set_text(field, VAE_MAX_SOURCE, setting->name, text, err);
+    case VAE_T_COUNT: return parse_count(label, text, setting->min, setting->max, field, err);
+    case VAE_T_REAL: return parse_real(label, text, setting->min, setting->max, field, err);
+    case VAE_T_WIDTHS: return set_widths(field, setting, label, text, err);
+    case VAE_T_CHOICE: return choice_parse(field, kinds[setting->kind].what, kinds[setting->kind].at, text, err);
+    case VAE_T_ENUM:
+        if (!is_listed(setting->values, text))
+            return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected one of %s)", label, text, setting->values);
+        return set_text(field, VAE_MAX_NAME, setting->name, text, err);
+    }
+    return VAE_E_INTERNAL;
+}
+
+/* "--p is not a parameter of prior normal or likelihood bernoulli ..." with what they have instead. */
+static vae_status unknown_setting(const vae_config *config, const char *name, vae_error *err)
+{
+    char have[256] = "", owner[256] = "";
+    for (size_t i = 0; vae_setting_at(i); i++) {
+        if (settings[i].type != VAE_T_CHOICE) continue;
+        const vae_choice *choice = (const void *)((const char *)config + settings[i].offset);
+        module_at *at = kinds[settings[i].kind].at;
+        const vae_module *chosen = module_find(at, choice->name);
+        for (size_t k = 0; chosen->params && chosen->params[k].name; k++)
+            snprintf(have + strlen(have), sizeof have - strlen(have), ", --%s", chosen->params[k].name);
+        for (size_t k = 0; at(k); k++)
+            if (module_param(at(k), name) < VAE_MAX_PARAMS)
+                snprintf(owner + strlen(owner), sizeof owner - strlen(owner), "; %s %s has it", kinds[settings[i].kind].what, at(k)->name);
+    }
+    if (!*owner) return vae_fail(err, VAE_E_USAGE, "unknown setting '%s'", name);
+    return vae_fail(err, VAE_E_USAGE, "--%s: prior %s and likelihood %s have no such parameter (they have: %s%s)", name,
+                    config->prior.name, config->likelihood.name, *have ? have + 2 : "none", owner);
+}
+
+vae_status vae_config_set(vae_config *config, const char *name, const char *text, vae_error *err)
+{
+    const vae_setting *setting = find_setting(name);
+    if (setting) return set_setting(config, setting, text, err);
+    for (size_t i = 0; vae_setting_at(i); i++) {
+        if (settings[i].type != VAE_T_CHOICE) continue;
+        vae_choice *choice = (void *)((char *)config + settings[i].offset);
+        const vae_module *module = module_find(kinds[settings[i].kind].at, choice->name);
+        if (module_param(module, name) < VAE_MAX_PARAMS) return choice_set(choice, module, name, text, err);
+    }
+    return unknown_setting(config, name, err);
+}
+
+void vae_config_defaults(vae_config *config)
+{
+    *config = (vae_config){0};
+    for (size_t i = 0; vae_setting_at(i); i++) set_setting(config, &settings[i], settings[i].fallback, NULL);
+}
+
+const char *vae_config_text(const vae_config *config, const vae_setting *setting, char *text, size_t size)
+{
+    const char *field = (const char *)config + setting->offset;
+    const uint64_t *count = (const void *)field;
+    switch (setting->type) {
+    case VAE_T_TEXT:
+    case VAE_T_ENUM: snprintf(text, size, "%s", field); break;
+    case VAE_T_COUNT: snprintf(text, size, "%llu", (unsigned long long)*count); break;
+    case VAE_T_REAL: format_real(*(const double *)(const void *)field, text, size); break;
+    case VAE_T_CHOICE: {
+        const vae_choice *choice = (const void *)field;
+        choice_text(choice, module_find(kinds[setting->kind].at, choice->name), text, size);
+        break;
+    }
+    case VAE_T_WIDTHS:
+        *text = '\0';
+        for (size_t i = 0; i < VAE_MAX_HIDDEN && count[i]; i++)
+            snprintf(text + strlen(text), size - strlen(text), "%s%llu", i ? "," : "", (unsigned long long)count[i]);
+        break;
+    }
+    return text;
+}
+
+size_t config_depth(const vae_config *config)
+{
+    size_t depth = 0;
+    while (depth < VAE_MAX_HIDDEN && config->hidden[depth]) depth++;
+    return depth;
+}
+
+vae_status vae_config_check(const vae_config *config, vae_error *err)
+{
+    const struct prior_ops *prior = prior_find(config->prior.name);
+    const struct posterior_ops *posterior = posterior_find(config->posterior.name);
+    if (!strcmp(config->kl, "exact") && !posterior->has_exact_kl(prior))
+        return vae_fail(err, VAE_E_USAGE, "--kl exact: prior %s has no closed-form KL to a %s posterior (use --kl mc)",
+                        config->prior.name, config->posterior.name);
+    if (config->batch * config->samples > INT32_MAX / 4)
+        return vae_fail(err, VAE_E_USAGE, "--batch %llu times --samples %llu is too large",
+                        (unsigned long long)config->batch, (unsigned long long)config->samples);
+    return VAE_OK;
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+
+json_t *config_to_json(const vae_config *config)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; object && vae_setting_at(i); i++) {
+        const void *field = (const char *)config + settings[i].offset;
+        char text[VAE_MAX_SOURCE];
+        json_t *value = NULL;
+        if (settings[i].type == VAE_T_COUNT)
+            value = json_integer((json_int_t) * (const uint64_t *)field);
+        else if (settings[i].type == VAE_T_REAL)
+            value = json_real(*(const double *)field);
+        else
+            value = json_string(vae_config_text(config, &settings[i], text, sizeof text));
+        if (json_object_set_new(object, settings[i].name, value)) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+static vae_status set_from_json(vae_config *config, const vae_setting *setting, const json_t *value, vae_error *err)
+{
+    char number[40];
+    const char *text = number;
+    if (json_is_string(value))
+        text = json_string_value(value);
+    else if (json_is_integer(value))
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        format_real(json_real_value(value), number, sizeof number);
+    else
+        return vae_fail(err, VAE_E_MODEL, "setting '%s' is neither text nor number", setting->name);
+    return set_setting(config, setting, text, err);
+}
+
+vae_status config_from_json(vae_config *config, const json_t *object, vae_error *err)
+{
+    size_t known = 0;
+    vae_config_defaults(config);
+    for (size_t i = 0; vae_setting_at(i); i++) {
+        const json_t *value = json_object_get(object, settings[i].name);
+        vae_status status = value ? set_from_json(config, &settings[i], value, err) : VAE_OK;
+        if (status) return status;
+        known += value != NULL;
+    }
+    if (json_object_size(object) != known)
+        return vae_fail(err, VAE_E_MODEL, "settings that this version does not know (a newer vaectl wrote them)");
+    return vae_config_check(config, err);
+}

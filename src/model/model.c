@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a model consists of: layers and their tensors in one block, prior, posterior and likelihood with their state. */
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "model/config.h"
+
+/* ---- Layout ------------------------------------------------------------------------------------------------------- */
+
+enum { ALIGNMENT = 16 }; /* elements; tensors start at cache lines */
+
+static size_t take(struct vae_model *model, size_t count)
+{
+    size_t offset = model->size;
+    model->size += (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return offset;
+}
+
+static void name_tensor(struct vae_model *model, const char *module, const char *part, size_t out, size_t in, size_t offset)
+{
+    struct tensor *tensor = &model->tensor[model->tensors++];
+    *tensor = (struct tensor){.rank = in ? 2 : 1, .dim = {out, in}, .count = in ? out * in : out, .offset = offset};
+    snprintf(tensor->name, sizeof tensor->name, "%s.%s", module, part);
+}
+
+static struct dense *add_layer(struct vae_model *model, size_t in, size_t out, const struct activation *activation)
+{
+    struct dense *layer = &model->layer[model->layers++];
+    *layer = (struct dense){.in = in, .out = out, .activation = activation};
+    layer->weight = take(model, out * in);
+    layer->bias = take(model, out);
+    return layer;
+}
+
+static void add_named_layer(struct vae_model *model, const char *side, size_t index, size_t in, size_t out,
+                            const struct activation *activation)
+{
+    const struct dense *layer = add_layer(model, in, out, activation);
+    char name[16];
+    snprintf(name, sizeof name, "%s.%zu", side, index);
+    name_tensor(model, name, "weight", out, in, layer->weight);
+    name_tensor(model, name, "bias", out, 0, layer->bias);
+}
+
+/* Both heads are one layer, hence one product; in the file each has its own name. */
+static void add_heads(struct vae_model *model, size_t in)
+{
+    const struct dense *heads = add_layer(model, in, 2 * model->L, &activation_identity);
+    for (size_t h = 0; h < 2; h++) {
+        name_tensor(model, model->posterior->head[h], "weight", model->L, in, heads->weight + h * model->L * in);
+        name_tensor(model, model->posterior->head[h], "bias", model->L, 0, heads->bias + h * model->L);
+    }
+}
+
+static void lay_out(struct vae_model *model)
+{
+    const struct activation *activation = activation_find(model->config.activation.name);
+    const uint64_t *hidden = model->config.hidden;
+    size_t in = model->D;
+    for (size_t i = 0; i < model->depth; i++) {
+        add_named_layer(model, "encoder", i, in, hidden[i], activation);
+        in = hidden[i];
+    }
+    add_heads(model, in);
+    in = model->L;
+    for (size_t i = 0; i < model->depth; i++) {
+        add_named_layer(model, "decoder", i, in, hidden[model->depth - 1 - i], activation);
+        in = hidden[model->depth - 1 - i];
+    }
+    add_named_layer(model, "decoder", model->depth, in, model->D * model->likelihood->outputs, &activation_identity);
+}
+
+size_t model_file_size(const struct vae_model *model)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->tensors; i++) count += model->tensor[i].count;
+    return 3 * count * sizeof(float);
+}
+
+/* ---- Life --------------------------------------------------------------------------------------------------------- */
+
+static bool uses_exact_kl(const struct vae_model *model)
+{
+    return strcmp(model->config.kl, "mc") && model->posterior->has_exact_kl(model->prior);
+}
+
+static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
+{
+    model->prior_state = mem_new(1, model->prior->state_size, err);
+    model->likelihood_state = mem_new(1, model->likelihood->state_size, err);
+    model->params = mem_new(model->size, sizeof(real), err);
+    model->adam_m = mem_new(model->size, sizeof(real), err);
+    model->adam_v = mem_new(model->size, sizeof(real), err);
+    model->kl_per_dim = mem_new(model->L, sizeof(double), err);
+    return model->prior_state && model->likelihood_state && model->params && model->adam_m && model->adam_v &&
+                   model->kl_per_dim
+               ? VAE_OK
+               : VAE_E_MEMORY;
+}
+
+static void no_metrics_yet(struct vae_model *model)
+{
+    const double none = NAN;
+    model->metrics = (vae_metrics){.train_loss = none, .train_recon = none, .train_kl = none, .test_recon = none,
+                                   .test_kl = none, .test_neg_elbo = none};
+    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = none;
+}
+
+static void configure(struct vae_model *model, const vae_config *config, size_t rows, size_t cols)
+{
+    model->config = *config;
+    model->rows = rows;
+    model->cols = cols;
+    model->D = rows * cols;
+    model->L = config->latent;
+    model->depth = config_depth(config);
+    model->prior = prior_find(config->prior.name);
+    model->posterior = posterior_find(config->posterior.name);
+    model->likelihood = likelihood_find(config->likelihood.name);
+    model->exact_kl = uses_exact_kl(model);
+    lay_out(model);
+}
+
+vae_status model_allocate(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, size_t limit,
+                          vae_error *err)
+{
+    vae_status status = vae_config_check(config, err);
+    if (status) return status;
+    struct vae_model *model = mem_new(1, sizeof *model, err);
+    if (!model) return VAE_E_MEMORY;
+    configure(model, config, rows, cols);
+    if (model_file_size(model) > limit)
+        status = vae_fail(err, VAE_E_MODEL, "tensors of %zu bytes (at most %zu)", model_file_size(model), limit);
+    else
+        status = allocate_blocks(model, err);
+    if (status) {
+        vae_model_free(&model);
+        return status;
+    }
+    model->prior->init(model->prior_state, config->prior.value);
+    model->likelihood->init(model->likelihood_state, config->likelihood.value);
+    no_metrics_yet(model);
+    vae_build(model->build, sizeof model->build);
+    *out = model;
+    return VAE_OK;
+}
+
+/* Weights and biases U(-1/sqrt(in), 1/sqrt(in)), as PyTorch's nn.Linear has them; tensor i draws from step i of its stream. */
+static void initialise(struct vae_model *model)
+{
+    size_t in = 0;
+    for (size_t i = 0; i < model->tensors; i++) {
+        const struct tensor *tensor = &model->tensor[i];
+        if (tensor->rank == 2) in = tensor->dim[1]; /* a bias follows its weight */
+        const double limit = 1 / sqrt((double)in);
+        const struct rng rng = {.seed = model->config.seed, .step = i, .stream = RNG_INIT};
+        for (size_t k = 0; k < tensor->count; k++) {
+            uint32_t word;
+            rng_words(&rng, k, 1, &word);
+            model->params[tensor->offset + k] = R((2 * rng_uniform(word) - 1) * limit);
+        }
+    }
+}
+
+vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err)
+{
+    vae_status status = model_allocate(out, config, rows, cols, SIZE_MAX, err);
+    if (!status) initialise(*out);
+    return status;
+}
+
+void vae_model_free(vae_model **out)
+{
+    struct vae_model *model = *out;
+    if (!model) return;
+    free(model->prior_state);
+    free(model->likelihood_state);
+    free(model->params);
+    free(model->adam_m);
+    free(model->adam_v);
+    free(model->kl_per_dim);
+    free(model);
+    *out = NULL;
+}
+
+/* ---- Looking inside ----------------------------------------------------------------------------------------------- */
+
+const vae_config *vae_model_config(const vae_model *model) { return &model->config; }
+
+void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols)
+{
+    *rows = model->rows;
+    *cols = model->cols;
+}
+
+const vae_metrics *vae_model_metrics(const vae_model *model) { return &model->metrics; }
+const double *vae_model_kl_per_dim(const vae_model *model) { return model->kl_per_dim; }
+const char *vae_model_build(const vae_model *model) { return model->build; }
+
+bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out)
+{
+    if (i >= model->tensors) return false;
+    const struct tensor *t = &model->tensor[i];
+    *out = (vae_tensor){.name = t->name, .rank = t->rank, .dim = {t->dim[0], t->dim[1]}, .count = t->count};
+    return true;
+}
+
+void vae_model_read(const vae_model *model, size_t i, float *values)
+{
+    const real *from = model->params + model->tensor[i].offset;
+    for (size_t k = 0; k < model->tensor[i].count; k++) values[k] = (float)from[k];
+}
+
+void vae_model_write(vae_model *model, size_t i, const float *values)
+{
+    real *to = model->params + model->tensor[i].offset;
+    for (size_t k = 0; k < model->tensor[i].count; k++) to[k] = R(values[k]);
+}

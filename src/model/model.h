@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VAE_MODEL_H
+#define VAE_MODEL_H
+
+#include "base/pool.h"
+#include "base/real.h"
+#include "likelihood/likelihood.h"
+#include "net/dense.h"
+#include "posterior/posterior.h"
+#include "prior/prior.h"
+#include "vae.h"
+
+enum { MAX_LAYERS = 2 * VAE_MAX_HIDDEN + 2, MAX_TENSORS = 2 * MAX_LAYERS + 2, TENSOR_NAME = 24 };
+
+/* A named view of the parameter block. */
+struct tensor {
+    char name[TENSOR_NAME];
+    size_t rank, dim[2], count, offset;
+};
+
+struct vae_model {
+    vae_config config;
+    size_t rows, cols;     /* of an image */
+    size_t D, L;           /* data and latent dimension */
+    size_t depth;          /* hidden layers on each side */
+    struct dense layer[MAX_LAYERS]; /* encoder (depth), heads (1), decoder (depth + 1), in the order of a batch's way */
+    size_t layers;
+    struct tensor tensor[MAX_TENSORS];
+    size_t tensors;
+
+    const struct prior_ops *prior;
+    const struct posterior_ops *posterior;
+    const struct likelihood_ops *likelihood;
+    struct prior_state *prior_state;
+    struct likelihood_state *likelihood_state;
+    bool exact_kl;
+
+    size_t size;  /* of each block, padding between tensors included */
+    real *params; /* the block of parameters; then those of Adam's moments */
+    real *adam_m, *adam_v;
+
+    uint64_t step; /* training steps done */
+    double sum_loss, sum_recon, sum_kl; /* over the images of the unfinished epoch */
+    vae_metrics metrics;
+    double *kl_per_dim; /* (L), of the last test pass */
+    char build[256];
+};
+
+/* Heads: one layer of 2L outputs, the first L for the posterior's first parameter, the rest for the second. */
+static inline const struct dense *model_heads(const struct vae_model *model) { return &model->layer[model->depth]; }
+static inline const struct dense *model_decoder(const struct vae_model *model) { return model_heads(model) + 1; }
+
+/* A model with all memory and no values. VAE_E_MODEL, before anything large is allocated, where its tensors in a file would take more
+ * than `limit` bytes. */
+vae_status model_allocate(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, size_t limit,
+                          vae_error *err);
+/* Bytes of all tensors in a file: parameters and both moments, as float32. */
+size_t model_file_size(const struct vae_model *model);
+
+/* As vae_train, vae_evaluate, with a pool that is already there. */
+vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
+                          const vae_eval_options *options, struct pool *pool, vae_error *err);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/source.h"
+
+/* ---- Workspace ---------------------------------------------------------------------------------------------------- */
+
+static void lay_out_forward(struct pass *p, struct arena *arena)
+{
+    const struct vae_model *m = p->model;
+    const size_t B = p->capacity, BL = B * m->L;
+    p->x = arena_take(arena, B * m->D, sizeof(real));
+    for (size_t i = 0; i < m->layers; i++)
+        p->activation[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * m->layer[i].out, sizeof(real));
+    real **const per_latent[] = {&p->a,  &p->b,    &p->scale, &p->kl,    &p->kl_a, &p->kl_b,
+                                 &p->kl_eps, &p->kl_z, &p->logp, &p->dlogp, &p->entropy};
+    for (size_t i = 0; i < sizeof per_latent / sizeof *per_latent; i++)
+        *per_latent[i] = arena_take(arena, BL, sizeof(real));
+    p->bits = arena_take(arena, BL, sizeof *p->bits);
+    p->eps = arena_take(arena, p->S * BL, sizeof(real));
+    p->z = arena_take(arena, p->S * BL, sizeof(real));
+    p->recon = arena_take(arena, p->S * B, sizeof *p->recon);
+}
+
+static void lay_out_backward(struct pass *p, struct arena *arena)
+{
+    const struct vae_model *m = p->model;
+    const size_t B = p->capacity;
+    for (size_t i = 0; i + 1 < m->layers; i++)
+        p->gradient[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * m->layer[i].out, sizeof(real));
+    p->gradient[m->layers - 1] = p->activation[m->layers - 1];
+    p->dz = arena_take(arena, p->S * B * m->L, sizeof(real));
+    p->da = arena_take(arena, B * m->L, sizeof(real));
+    p->db = arena_take(arena, B * m->L, sizeof(real));
+    p->params_gradient = arena_take(arena, m->size, sizeof(real));
+}
+
+static size_t lay_out(struct pass *p, void *base, bool training)
+{
+    struct arena arena = {.base = base};
+    lay_out_forward(p, &arena);
+    if (training) lay_out_backward(p, &arena);
+    return arena.used;
+}
+
+vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, size_t capacity, size_t S,
+                    size_t K, bool exact_kl, bool training, vae_error *err)
+{
+    *pass = (struct pass){.model = model, .pool = pool, .capacity = capacity, .S = S, .K = K, .exact_kl = exact_kl};
+    pass->memory = mem_new(lay_out(pass, NULL, training), 1, err);
+    if (!pass->memory) return VAE_E_MEMORY;
+    lay_out(pass, pass->memory, training);
+    return VAE_OK;
+}
+
+void pass_free(struct pass *pass)
+{
+    free(pass->memory);
+    *pass = (struct pass){0};
+}
+
+/* ---- Tiles of rows ------------------------------------------------------------------------------------------------ */
+
+/* Elementwise phases are cut into tiles of so many rows. */
+enum { TILE_ROWS = 16 };
+
+static size_t row_tiles(size_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
+
+static struct span row_span(size_t rows, size_t tile)
+{
+    size_t end = (tile + 1) * TILE_ROWS;
+    return (struct span){tile * TILE_ROWS, end < rows ? end : rows};
+}
+
+/* ---- Forward ------------------------------------------------------------------------------------------------------ */
+
+struct gathering {
+    struct pass *pass;
+    const vae_images *images;
+    const uint32_t *index;
+    size_t first;
+};
+
+static void gather_tile(void *context, size_t tile)
+{
+    const struct gathering *job = context;
+    const struct span s = row_span(job->pass->B, tile);
+    images_gather(job->images, job->index ? job->index + s.begin : NULL, job->first + s.begin, s.end - s.begin,
+                  job->pass->x + s.begin * job->pass->model->D);
+}
+
+void pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B)
+{
+    struct gathering job = {pass, images, index, first};
+    pass->B = B;
+    pool_run(pass->pool, row_tiles(B), gather_tile, &job);
+}
+
+/* Layers begin .. end-1, each reading the output of the one before; the first reads `input`. */
+static void run_layers(struct pass *pass, size_t begin, size_t end, size_t rows, const real *input)
+{
+    const struct vae_model *m = pass->model;
+    for (size_t i = begin; i < end; i++) {
+        dense_forward(pass->pool, &m->layer[i], m->params, rows, input, pass->activation[i]);
+        input = pass->activation[i];
+    }
+}
+
+/* Heads come as rows of 2L; the rest of the house wants L contiguous. */
+static void split_heads(struct pass *pass, struct span s)
+{
+    const size_t L = pass->model->L, bytes = L * sizeof(real);
+    const real *heads = pass->activation[pass->model->depth];
+    for (size_t r = s.begin; r < s.end; r++) {
+        memcpy(pass->a + r * L, heads + r * 2 * L, bytes);
+        memcpy(pass->b + r * L, heads + r * 2 * L + L, bytes);
+    }
+}
+
+static void encode_tile(void *context, size_t tile)
+{
+    struct pass *pass = context;
+    const size_t L = pass->model->L;
+    const struct span s = row_span(pass->B, tile);
+    split_heads(pass, s);
+    pass->model->posterior->scale((s.end - s.begin) * L, pass->b + s.begin * L, pass->scale + s.begin * L);
+}
+
+void pass_encode(struct pass *pass)
+{
+    run_layers(pass, 0, pass->model->depth + 1, pass->B, pass->x);
+    pool_run(pass->pool, row_tiles(pass->B), encode_tile, pass);
+}
+
+/* KL = -H(q) - (1/K) sum_k log p(z_k), z_k = g(eps_k; a, b), with pathwise derivatives: the sample itself moves with a and b. */
+static void start_mc_kl(struct pass *pass, size_t at, size_t n)
+{
+    real *kl = pass->kl + at, *kl_b = pass->kl_b + at;
+    pass->model->posterior->entropy(n, pass->b + at, kl, kl_b);
+    for (size_t i = 0; i < n; i++) {
+        kl[i] = -kl[i];
+        kl_b[i] = -kl_b[i];
+        pass->kl_a[at + i] = 0;
+    }
+}
+
+static void add_mc_sample(struct pass *pass, size_t at, size_t n, const real *eps, const real *z)
+{
+    const struct vae_model *m = pass->model;
+    const real share = R(1) / R(pass->K);
+    real *logp = pass->logp + at, *dlogp = pass->dlogp + at, *kl = pass->kl + at;
+    m->prior->log_prob(m->prior_state, n, z, logp, dlogp);
+    for (size_t i = 0; i < n; i++) kl[i] -= share * logp[i];
+    m->posterior->backward(n, pass->scale + at, eps, dlogp, -share, pass->kl_a + at, pass->kl_b + at);
+}
+
+struct latent_job {
+    struct pass *pass;
+    const struct rng *rng;
+};
+
+/* Draw k of the posterior for one tile. Draws below S are kept for decoder and backward pass; others serve the KL alone. */
+static void draw_sample(struct pass *pass, const struct rng *rng, size_t k, size_t at, size_t n)
+{
+    const struct posterior_ops *q = pass->model->posterior;
+    const bool kept = k < pass->S, in_kl = !pass->exact_kl && k < pass->K;
+    const size_t plane = k * pass->B * pass->model->L;
+    real *eps = kept ? pass->eps + plane + at : pass->kl_eps + at;
+    real *z = kept ? pass->z + plane + at : pass->kl_z + at;
+    rng_words(rng, ((uint64_t)k << 36) + at, n, pass->bits + at);
+    q->noise(n, pass->bits + at, eps);
+    q->draw(n, pass->a + at, pass->scale + at, eps, z);
+    if (in_kl) add_mc_sample(pass, at, n, eps, z);
+}
+
+static void latent_tile(void *context, size_t tile)
+{
+    const struct latent_job *job = context;
+    struct pass *pass = job->pass;
+    const struct vae_model *m = pass->model;
+    const struct span s = row_span(pass->B, tile);
+    const size_t at = s.begin * m->L, n = (s.end - s.begin) * m->L;
+    size_t draws = pass->S;
+    if (pass->exact_kl) {
+        m->posterior->exact_kl(m->prior, m->prior_state, n, pass->a + at, pass->b + at, pass->kl + at, pass->kl_a + at,
+                               pass->kl_b + at);
+    } else {
+        start_mc_kl(pass, at, n);
+        if (pass->K > draws) draws = pass->K;
+    }
+    for (size_t k = 0; k < draws; k++) draw_sample(pass, job->rng, k, at, n);
+}
+
+void pass_latent(struct pass *pass, const struct rng *rng)
+{
+    struct latent_job job = {pass, rng};
+    pool_run(pass->pool, row_tiles(pass->B), latent_tile, &job);
+}
+
+void pass_decode(struct pass *pass, size_t n)
+{
+    run_layers(pass, pass->model->depth + 1, pass->model->layers, n, pass->z);
+}
+
+struct likelihood_job {
+    struct pass *pass;
+    bool training;
+};
+
+static void likelihood_tile(void *context, size_t tile)
+{
+    const struct likelihood_job *job = context;
+    struct pass *pass = job->pass;
+    const struct vae_model *m = pass->model;
+    const size_t rows = pass->S * pass->B, width = m->D * m->likelihood->outputs;
+    const real weight = R(1) / R(rows);
+    const struct span s = row_span(rows, tile);
+    for (size_t r = s.begin; r < s.end; r++) {
+        real *out = pass->activation[m->layers - 1] + r * width;
+        const real *x = pass->x + r % pass->B * m->D;
+        pass->recon[r] = m->likelihood->nll(m->likelihood_state, m->D, out, x, weight, job->training ? out : NULL);
+    }
+}
+
+void pass_likelihood(struct pass *pass, bool training)
+{
+    struct likelihood_job job = {pass, training};
+    pool_run(pass->pool, row_tiles(pass->S * pass->B), likelihood_tile, &job);
+}
+
+/* ---- Backward ----------------------------------------------------------------------------------------------------- */
+
+struct latent_backward_job {
+    struct pass *pass;
+    const real *weight;
+};
+
+/* dz of all draws and the KL's own derivatives -> gradient of the heads. */
+static void latent_backward_tile(void *context, size_t tile)
+{
+    const struct latent_backward_job *job = context;
+    struct pass *pass = job->pass;
+    const size_t L = pass->model->L, B = pass->B, bytes = L * sizeof(real);
+    const struct span s = row_span(B, tile);
+    const size_t at = s.begin * L, n = (s.end - s.begin) * L;
+    for (size_t i = at; i < at + n; i++) {
+        const real weight = job->weight[i % L] / R(B);
+        pass->da[i] = weight * pass->kl_a[i];
+        pass->db[i] = weight * pass->kl_b[i];
+    }
+    for (size_t k = 0; k < pass->S; k++)
+        pass->model->posterior->backward(n, pass->scale + at, pass->eps + k * B * L + at, pass->dz + k * B * L + at, 1,
+                                         pass->da + at, pass->db + at);
+    real *heads = pass->gradient[pass->model->depth];
+    for (size_t r = s.begin; r < s.end; r++) {
+        memcpy(heads + r * 2 * L, pass->da + r * L, bytes);
+        memcpy(heads + r * 2 * L + L, pass->db + r * L, bytes);
+    }
+}
+
+/* From the gradient of layer i to that of the layer before it. */
+static void backward_layer(struct pass *pass, size_t i, size_t rows)
+{
+    const struct vae_model *m = pass->model;
+    dense_backward(pass->pool, &m->layer[i], m->params, rows, pass->gradient[i], m->layer[i - 1].activation,
+                   pass->activation[i - 1], pass->gradient[i - 1]);
+}
+
+void pass_backward(struct pass *pass, const real *weight)
+{
+    const struct vae_model *m = pass->model;
+    const size_t first = m->depth + 1, rows = pass->S * pass->B;
+    for (size_t i = m->layers - 1; i > first; i--) backward_layer(pass, i, rows);
+    dense_backward(pass->pool, &m->layer[first], m->params, rows, pass->gradient[first], &activation_identity, pass->z,
+                   pass->dz);
+    struct latent_backward_job job = {pass, weight};
+    pool_run(pass->pool, row_tiles(pass->B), latent_backward_tile, &job);
+    for (size_t i = m->depth; i > 0; i--) backward_layer(pass, i, pass->B);
+}
+
+/* ---- Weights ------------------------------------------------------------------------------------------------------ */
+
+struct update_job {
+    struct pass *pass;
+    struct vae_model *model;
+    const struct adam *adam;
+    size_t tiles[MAX_LAYERS];
+};
+
+static size_t rows_of_layer(const struct pass *pass, size_t i)
+{
+    return i <= pass->model->depth ? pass->B : pass->S * pass->B;
+}
+
+static const real *input_of_layer(const struct pass *pass, size_t i)
+{
+    if (i == 0) return pass->x;
+    return i == pass->model->depth + 1 ? pass->z : pass->activation[i - 1];
+}
+
+static void apply(const struct update_job *job, size_t offset, size_t count)
+{
+    struct vae_model *m = job->model;
+    adam_update(job->adam, count, job->pass->params_gradient + offset, m->adam_m + offset, m->adam_v + offset,
+                m->params + offset);
+}
+
+/* One slice of one layer's weights: its gradient over the whole batch, then Adam while it is in cache. */
+static void update_tile(void *context, size_t tile)
+{
+    const struct update_job *job = context;
+    size_t i = 0;
+    for (; tile >= job->tiles[i]; i++) tile -= job->tiles[i];
+    const struct dense *layer = &job->pass->model->layer[i];
+    const struct span s = dense_gradient_span(layer, job->tiles[i], tile);
+    dense_gradient(layer, rows_of_layer(job->pass, i), input_of_layer(job->pass, i), job->pass->gradient[i], s,
+                   job->pass->params_gradient);
+    if (!job->adam) return;
+    apply(job, layer->weight + s.begin * layer->in, (s.end - s.begin) * layer->in);
+    apply(job, layer->bias + s.begin, s.end - s.begin);
+}
+
+void pass_update(struct pass *pass, struct vae_model *model, const struct adam *adam)
+{
+    struct update_job job = {.pass = pass, .model = model, .adam = adam};
+    size_t tiles = 0;
+    for (size_t i = 0; i < pass->model->layers; i++) {
+        job.tiles[i] = dense_gradient_tiles(&pass->model->layer[i], rows_of_layer(pass, i));
+        tiles += job.tiles[i];
+    }
+    pool_run(pass->pool, tiles, update_tile, &job);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One pass of a batch through a model: the workspace it needs and the phases it consists of. Each phase is a parallel_for over a
+ * partition that depends on shapes alone, so results do not depend on the number of threads.
+ *
+ * Rows of z and of everything behind it are sample-major: row s*B + b belongs to draw s of image b. */
+#ifndef VAE_PASS_H
+#define VAE_PASS_H
+
+#include "base/rng.h"
+#include "model/model.h"
+#include "net/adam.h"
+
+struct pass {
+    const struct vae_model *model;
+    struct pool *pool;
+    size_t capacity, S, K; /* most images, draws of z, draws of the Monte Carlo KL */
+    bool exact_kl;
+    size_t B; /* images in the batch at work */
+
+    /* Forward. */
+    real *x;                     /* (B,D) */
+    real *activation[MAX_LAYERS]; /* (rows,out) output of each layer: (B,.) up to the heads, (S*B,.) behind */
+    real *a, *b, *scale;         /* (B,L) parameters of q(z|x) and its scale */
+    real *eps;                   /* (S,B,L) noise that the backward pass needs again */
+    real *z;                     /* (S,B,L) */
+    real *kl, *kl_a, *kl_b;      /* (B,L) KL of each latent and its derivatives in a and b */
+    double *recon;               /* (S*B) -log p(x|z) of each row */
+    /* Scratch of the Monte Carlo KL. */
+    uint32_t *bits;                               /* (B,L) */
+    real *kl_eps, *kl_z, *logp, *dlogp, *entropy; /* (B,L) */
+    /* Backward; absent where only losses are wanted. */
+    real *gradient[MAX_LAYERS]; /* (rows,out) of the loss, before each layer's activation; the last layer's is in place */
+    real *dz;                   /* (S,B,L) */
+    real *da, *db;              /* (B,L) */
+    real *params_gradient;      /* a block like the parameters */
+
+    void *memory;
+};
+
+vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, size_t capacity, size_t S,
+                    size_t K, bool exact_kl, bool training, vae_error *err);
+void pass_free(struct pass *pass);
+
+/* x from B images, as images_gather. */
+void pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B);
+/* Encoder and heads: x -> a, b, scale. */
+void pass_encode(struct pass *pass);
+/* q -> z, kl. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */
+void pass_latent(struct pass *pass, const struct rng *rng);
+/* z -> output of the last layer; n rows. */
+void pass_decode(struct pass *pass, size_t n);
+/* Output and x -> recon; in training also the gradient of mean recon (over rows), in place of the output. */
+void pass_likelihood(struct pass *pass, bool training);
+/* The gradient down to every layer, given weight[j], the factor of latent j's KL in the loss of an image. */
+void pass_backward(struct pass *pass, const real *weight);
+/* Weight gradients of every layer and, unless `adam` is NULL, the update of the model with them. */
+void pass_update(struct pass *pass, struct vae_model *model, const struct adam *adam);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/dense.h"
+
+#include <cblas.h>
+#include <string.h>
+
+#include "base/simd.h"
+
+enum { VECTOR = 16, MAX_TILES = 64 };
+
+/* Into how many tiles of columns a product of that size is cut. A function of the problem, never of the number of threads, as
+ * another cut gives other bits. Each tile packs the other operand again, so tiles must be worth it: four for
+ * small products, more as they grow. */
+static size_t tiles_for(size_t rows, size_t columns, size_t depth)
+{
+    const double flops = 2.0 * (double)rows * (double)columns * (double)depth;
+    const size_t widest = (columns + VECTOR - 1) / VECTOR;
+    size_t tiles = flops < 1e6 ? 1 : flops < 2e8 ? 4 : (size_t)(flops / 5e7);
+    if (tiles > MAX_TILES) tiles = MAX_TILES;
+    return tiles < widest ? tiles : widest;
+}
+
+struct span tile_span(size_t n, size_t tiles, size_t tile)
+{
+    const size_t vectors = (n + VECTOR - 1) / VECTOR;
+    size_t begin = vectors * tile / tiles * VECTOR, end = vectors * (tile + 1) / tiles * VECTOR;
+    return (struct span){begin < n ? begin : n, end < n ? end : n};
+}
+
+struct product {
+    const struct dense *layer;
+    const real *params, *from, *x;
+    const struct activation *below;
+    real *to;
+    size_t rows, tiles;
+};
+
+static void forward_tile(void *context, size_t tile)
+{
+    const struct product *job = context;
+    const struct dense *layer = job->layer;
+    const struct span s = tile_span(layer->out, job->tiles, tile);
+    BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->in, 1,
+               job->from, (int)layer->in, job->params + layer->weight + s.begin * layer->in, (int)layer->in, 0,
+               job->to + s.begin, (int)layer->out);
+    for (size_t r = 0; r < job->rows; r++)
+        layer->activation->forward(s.end - s.begin, job->params + layer->bias + s.begin,
+                                   job->to + r * layer->out + s.begin);
+}
+
+void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x, real *y)
+{
+    struct product job = {.layer = layer, .params = params, .from = x, .to = y, .rows = rows};
+    job.tiles = tiles_for(rows, layer->out, layer->in);
+    pool_run(pool, job.tiles, forward_tile, &job);
+}
+
+static void backward_tile(void *context, size_t tile)
+{
+    const struct product *job = context;
+    const struct dense *layer = job->layer;
+    const struct span s = tile_span(layer->in, job->tiles, tile);
+    BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->out, 1,
+               job->from, (int)layer->out, job->params + layer->weight + s.begin, (int)layer->in, 0, job->to + s.begin,
+               (int)layer->in);
+    for (size_t r = 0; r < job->rows; r++)
+        job->below->backward(s.end - s.begin, job->x + r * layer->in + s.begin, job->to + r * layer->in + s.begin);
+}
+
+void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *dy,
+                    const struct activation *below, const real *x, real *dx)
+{
+    struct product job = {.layer = layer, .params = params, .from = dy, .x = x, .below = below, .to = dx, .rows = rows};
+    job.tiles = tiles_for(rows, layer->in, layer->out);
+    pool_run(pool, job.tiles, backward_tile, &job);
+}
+
+size_t dense_gradient_tiles(const struct dense *layer, size_t rows) { return tiles_for(layer->in, layer->out, rows); }
+
+struct span dense_gradient_span(const struct dense *layer, size_t tiles, size_t tile)
+{
+    return tile_span(layer->out, tiles, tile);
+}
+
+VAE_SIMD static void add_row(size_t width, const real *row, real *sum)
+{
+    for (size_t i = 0; i < width; i++) sum[i] += row[i];
+}
+
+void dense_gradient(const struct dense *layer, size_t rows, const real *x, const real *dy, struct span span, real *grad)
+{
+    const size_t width = span.end - span.begin;
+    real *db = grad + layer->bias + span.begin;
+    BLAS(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)width, (int)layer->in, (int)rows, 1, dy + span.begin,
+               (int)layer->out, x, (int)layer->in, 0, grad + layer->weight + span.begin * layer->in, (int)layer->in);
+    memset(db, 0, width * sizeof *db);
+    for (size_t r = 0; r < rows; r++) add_row(width, dy + r * layer->out + span.begin, db);
+}

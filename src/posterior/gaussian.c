@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Diagonal Gaussian posterior with heads a = mu and b = log s^2 (Kingma & Welling 2014, section 2.4):
+ *
+ *     z = mu + s eps,  eps ~ N(0, 1),  s = exp(b/2)         dz/dmu = 1,  dz/db = s eps / 2
+ *     H(q) = (b + log 2 pi e)/2                             dH/db = 1/2 */
+#include "base/rng.h"
+#include "base/simd.h"
+#include "posterior/posterior.h"
+#include "prior/prior.h"
+
+VAE_SIMD static void noise(size_t n, const uint32_t *bits, real *eps)
+{
+    for (size_t i = 0; i < n; i++) eps[i] = rng_normal(bits[i]);
+}
+
+VAE_SIMD static void scale(size_t n, const real *b, real *s)
+{
+    for (size_t i = 0; i < n; i++) s[i] = vm_exp(R(0.5) * b[i]);
+}
+
+static void draw(size_t n, const real *a, const real *s, const real *eps, real *z)
+{
+    for (size_t i = 0; i < n; i++) z[i] = a[i] + s[i] * eps[i];
+}
+
+static void backward(size_t n, const real *s, const real *eps, const real *dz, real weight, real *da, real *db)
+{
+    for (size_t i = 0; i < n; i++) {
+        real d = weight * dz[i];
+        da[i] += d;
+        db[i] += d * R(0.5) * s[i] * eps[i];
+    }
+}
+
+static void entropy(size_t n, const real *b, real *h, real *db)
+{
+    for (size_t i = 0; i < n; i++) {
+        h[i] = R(0.5) * b[i] + R(1.41893853320467274178);
+        db[i] = R(0.5);
+    }
+}
+
+static bool has_exact_kl(const struct prior_ops *prior) { return prior->kl_gaussian != NULL; }
+
+static void exact_kl(const struct prior_ops *prior, const struct prior_state *state, size_t n, const real *a,
+                     const real *b, real *kl, real *da, real *db)
+{
+    prior->kl_gaussian(state, n, a, b, kl, da, db);
+}
+
+const struct posterior_ops posterior_gaussian = {
+    .module = {.name = "gaussian",
+               .summary = "diagonal Gaussian, encoder gives mean and log-variance",
+               .formula = "q(z|x) = N(z; mu, exp(logvar)), z = mu + exp(logvar/2) eps"},
+    .head = {"mu", "logvar"},
+    .noise = noise,
+    .scale = scale,
+    .draw = draw,
+    .backward = backward,
+    .entropy = entropy,
+    .has_exact_kl = has_exact_kl,
+    .exact_kl = exact_kl,
+};

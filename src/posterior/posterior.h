@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The interface of a reparameterized posterior q(z|x), factorised over dimensions: z = g(eps; a, b) with noise eps that does
+ * not depend on the parameters. The encoder's two heads give a and b (for the Gaussian: mean and log-variance), n scalars each. */
+#ifndef VAE_POSTERIOR_H
+#define VAE_POSTERIOR_H
+
+#include "base/real.h"
+#include "vae.h"
+
+struct prior_ops;
+struct prior_state;
+
+struct posterior_ops {
+    vae_module module;
+    const char *head[2]; /* names of the heads' tensors */
+
+    /* Noise of this family from random words. */
+    void (*noise)(size_t n, const uint32_t *bits, real *eps);
+    /* scale[i] = exp-like function of b[i]; computed once and handed to the rest. */
+    void (*scale)(size_t n, const real *b, real *scale);
+    /* z = g(eps; a, scale). */
+    void (*draw)(size_t n, const real *a, const real *scale, const real *eps, real *z);
+    /* Adds weight * dz * (dz/da, dz/db) to da, db. */
+    void (*backward)(size_t n, const real *scale, const real *eps, const real *dz, real weight, real *da, real *db);
+    /* Entropy H(q) of each dimension and its derivative in b (that in a is zero: these are location-scale families). */
+    void (*entropy)(size_t n, const real *b, real *entropy, real *db);
+    /* The exact KL to a prior, where that prior has one for this family. */
+    bool (*has_exact_kl)(const struct prior_ops *prior);
+    void (*exact_kl)(const struct prior_ops *prior, const struct prior_state *state, size_t n, const real *a,
+                     const real *b, real *kl, real *da, real *db);
+};
+
+const struct posterior_ops *posterior_at(size_t i);
+const struct posterior_ops *posterior_find(const char *name);
+
+extern const struct posterior_ops posterior_gaussian;
+
+#endif

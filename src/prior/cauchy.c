@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Cauchy prior, p(z) = 1 / (pi g (1 + z^2/g^2)): tails so heavy that it has no mean. A latent may be very large at the price of a
+ * logarithm.
+ *
+ *     log p(z) = -log(pi g) - log(1 + (z/g)^2)           d/dz = -2z / (g^2 + z^2)
+ *     sampler: z = g tan(pi (u - 1/2)), u uniform in (0, 1)
+ *
+ * Known answer, g = 1: log p(1) = -1.8378771 (= -log 2 pi). */
+#include <math.h>
+
+#include "base/rng.h"
+#include "base/simd.h"
+#include "prior/prior.h"
+
+struct prior_state {
+    real g2;   /* g^2 */
+    real norm; /* log(g / pi) */
+    double scale;
+};
+
+static const vae_param params[] = {
+    {"scale", 1.0, 1e-3, 1e3, "scale g; half of the mass is within |z| < g"},
+    {0},
+};
+
+static void init(struct prior_state *state, const double *param)
+{
+    state->scale = param[0];
+    state->g2 = R(param[0] * param[0]);
+    state->norm = R(log(param[0] / 3.14159265358979323846));
+}
+
+VAE_SIMD static void log_prob(const struct prior_state *state, size_t n, const real *z, real *logp, real *grad)
+{
+    const real g2 = state->g2, norm = state->norm;
+    for (size_t i = 0; i < n; i++) {
+        real d = g2 + z[i] * z[i];
+        logp[i] = norm - vm_log(d);
+        grad[i] = R(-2) * z[i] / d;
+    }
+}
+
+static void sample(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z)
+{
+    for (size_t i = 0; i < n; i++)
+        z[i] = R(state->scale * tan(3.14159265358979323846 * (rng_uniform(bits[i][0]) - 0.5)));
+}
+
+const struct prior_ops prior_cauchy = {
+    .module = {.name = "cauchy",
+               .summary = "Cauchy: very heavy tails",
+               .formula = "p(z) = 1 / (pi scale (1 + (z/scale)^2))",
+               .params = params},
+    .state_size = sizeof(struct prior_state),
+    .init = init,
+    .log_prob = log_prob,
+    .sample = sample,
+};

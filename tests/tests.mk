@@ -1,0 +1,35 @@
+# Unit tests: tests/unit/test_X.c runs on the library as shipped, tests/double/test_X.c on its double-precision build.
+# Command-line tests: tests/cli/*.bats run the real binary. tests/run.sh runs all and adds up.
+
+TEST_FLAGS = -Itests -isystem /usr/include/cmocka $(shell pkg-config --cflags cmocka)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+DOUBLE_TESTS := $(patsubst tests/double/%.c,$(BUILD)/tests/double/%,$(wildcard tests/double/test_*.c))
+TEST_LIBS = $(shell pkg-config --libs cmocka) $(LDLIBS)
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libvae.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(TEST_FLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) $< $(BUILD)/libvae.a $(TEST_LIBS) $(TEST_LDFLAGS) -o $@
+$(BUILD)/tests/double/%: tests/double/%.c $(BUILD)/libvae-double.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(TEST_FLAGS) -DVAE_DOUBLE $(CFLAGS) -MMD -MP $(LDFLAGS) $< $(BUILD)/libvae-double.a $(TEST_LIBS) -o $@
+
+# The k-th allocation fails: the library's calls of the allocator go through the test's.
+$(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
+
+.PHONY: test-programs
+test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS)
+test: test-programs
+	tests/run.sh $(BUILD)
+
+# Checkers build beside the normal tree and run the same tests.
+CHECKED = OPTIMISE="-O1 -g -fno-omit-frame-pointer" HARDENING=
+asan:
+	$(MAKE) test BUILD=build/asan $(CHECKED) SANITIZE="-fsanitize=address"
+ubsan:
+	$(MAKE) test BUILD=build/ubsan $(CHECKED) SANITIZE="-fsanitize=undefined -fno-sanitize-recover=all"
+tsan:
+	$(MAKE) test BUILD=build/tsan $(CHECKED) SANITIZE="-fsanitize=thread"
+valgrind: test-programs
+	VAE_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
+
+-include $(UNIT_TESTS:=.d) $(DOUBLE_TESTS:=.d)
