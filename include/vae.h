@@ -86,6 +86,11 @@ typedef enum vae_kind { VAE_PRIOR, VAE_POSTERIOR, VAE_LIKELIHOOD, VAE_SOURCE, VA
 
 /* The i-th registered module of a kind, or NULL past the last one. */
 VAE_API const vae_module *vae_module_at(vae_kind kind, size_t i);
+/* Text to a number: the whole text, finite, in [min, max]; VAE_E_USAGE otherwise. `name` is how messages call it. */
+VAE_API vae_status vae_parse_real(const char *name, const char *text, double min, double max, double *value,
+                                  vae_error *err);
+VAE_API vae_status vae_parse_count(const char *name, const char *text, double min, double max, uint64_t *value,
+                                   vae_error *err);
 /* Of a NULL-terminated list of names the one that `word` was probably meant to be, or NULL. */
 VAE_API const char *vae_nearest(const char *word, const char *const *names);
 

@@ -11,7 +11,7 @@
 
 /* ---- Numbers ------------------------------------------------------------------------------------------------------ */
 
-vae_status parse_real(const char *name, const char *text, double min, double max, double *value, vae_error *err)
+vae_status vae_parse_real(const char *name, const char *text, double min, double max, double *value, vae_error *err)
 {
     char *end;
     double v = strtod(text, &end);
@@ -23,7 +23,7 @@ vae_status parse_real(const char *name, const char *text, double min, double max
     return VAE_OK;
 }
 
-vae_status parse_count(const char *name, const char *text, double min, double max, uint64_t *value, vae_error *err)
+vae_status vae_parse_count(const char *name, const char *text, double min, double max, uint64_t *value, vae_error *err)
 {
     char *end;
     errno = 0;
@@ -141,7 +141,7 @@ vae_status choice_set(vae_choice *choice, const vae_module *module, const char *
     const vae_param *param = &module->params[i];
     char label[2 * VAE_MAX_NAME];
     snprintf(label, sizeof label, "%s parameter %s", module->name, name);
-    return parse_real(label, text, param->min, param->max, &choice->value[i], err);
+    return vae_parse_real(label, text, param->min, param->max, &choice->value[i], err);
 }
 
 static vae_status parse_params(vae_choice *choice, const vae_module *module, char *text, vae_error *err)

@@ -8,9 +8,6 @@
 
 typedef const vae_module *module_at(size_t i); /* NULL past the last */
 
-/* The whole text is one finite number in [min, max]; `name` is how messages call it. */
-vae_status parse_real(const char *name, const char *text, double min, double max, double *value, vae_error *err);
-vae_status parse_count(const char *name, const char *text, double min, double max, uint64_t *value, vae_error *err);
 /* The shortest of %.15g .. %.17g that reads back as the same double. */
 void format_real(double value, char *text, size_t size);
 

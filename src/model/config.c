@@ -121,7 +121,7 @@ static vae_status set_widths(uint64_t *width, const vae_setting *setting, const 
     strcpy(copy, text);
     for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
         if (n == VAE_MAX_HIDDEN) return vae_fail(err, VAE_E_USAGE, "%s: more than %d layers", label, VAE_MAX_HIDDEN);
-        vae_status status = parse_count(label, item, setting->min, setting->max, &list[n++], err);
+        vae_status status = vae_parse_count(label, item, setting->min, setting->max, &list[n++], err);
         if (status) return status;
     }
     memcpy(width, list, VAE_MAX_HIDDEN * sizeof *width);
@@ -135,8 +135,8 @@ static vae_status set_setting(vae_config *config, const vae_setting *setting, co
     snprintf(label, sizeof label, "--%s", setting->name);
     switch (setting->type) {
     case VAE_T_TEXT: return set_text(field, VAE_MAX_SOURCE, setting->name, text, err);
-    case VAE_T_COUNT: return parse_count(label, text, setting->min, setting->max, field, err);
-    case VAE_T_REAL: return parse_real(label, text, setting->min, setting->max, field, err);
+    case VAE_T_COUNT: return vae_parse_count(label, text, setting->min, setting->max, field, err);
+    case VAE_T_REAL: return vae_parse_real(label, text, setting->min, setting->max, field, err);
     case VAE_T_WIDTHS: return set_widths(field, setting, label, text, err);
     case VAE_T_CHOICE: return choice_parse(field, kinds[setting->kind].what, kinds[setting->kind].at, text, err);
     case VAE_T_ENUM:

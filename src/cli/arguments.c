@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+/* All flags that a command knows, for getopt_long and for suggestions. */
+struct known {
+    struct option option[MAX_GIVEN];
+    const char *name[MAX_GIVEN + 1];
+    char letters[2 * MAX_GIVEN];
+    size_t n;
+};
+
+static void add_flag(struct known *known, const char *name, char letter, bool takes_value)
+{
+    for (size_t i = 0; i < known->n; i++)
+        if (!strcmp(known->name[i], name)) return; /* several modules have a parameter of that name */
+    if (known->n + 1 >= MAX_GIVEN) return;
+    known->option[known->n] =
+        (struct option){.name = name, .has_arg = takes_value ? required_argument : no_argument, .val = letter};
+    known->name[known->n++] = name;
+    const size_t used = strlen(known->letters);
+    if (letter) snprintf(known->letters + used, sizeof known->letters - used, "%c%s", letter, takes_value ? ":" : "");
+}
+
+static void add_params(struct known *known, vae_kind kind)
+{
+    const vae_module *module;
+    for (size_t i = 0; (module = vae_module_at(kind, i)); i++)
+        for (const vae_param *p = module->params; p && p->name; p++) add_flag(known, p->name, 0, true);
+}
+
+static void collect_flags(struct known *known, const struct command *command)
+{
+    const vae_setting *setting;
+    *known = (struct known){.letters = ":"};
+    add_flag(known, "help", 'h', false);
+    for (const struct flag *f = command->flags; f->name; f++) add_flag(known, f->name, f->letter, f->metavar);
+    for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++) {
+        add_flag(known, setting->name, 0, true);
+        if (setting->type == VAE_T_CHOICE) add_params(known, setting->kind);
+    }
+}
+
+/* The flag part of "--flag=value". */
+static void flag_of(const char *word, char *flag, size_t size)
+{
+    snprintf(flag, size, "%.*s", (int)strcspn(word, "="), word);
+}
+
+static vae_status unknown_flag(const struct known *known, const struct command *command, const char *word, vae_error *err)
+{
+    char flag[64];
+    flag_of(word, flag, sizeof flag);
+    const char *near = vae_nearest(flag + strspn(flag, "-"), known->name);
+    if (near)
+        return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (did you mean --%s?)", command->name, flag, near);
+    return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (see vaectl %s --help)", command->name, flag, command->name);
+}
+
+static size_t index_of_letter(const struct known *known, int letter)
+{
+    size_t i = 0;
+    while (known->option[i].val != letter) i++;
+    return i;
+}
+
+/* getopt_long takes any unique beginning of a name; a script that relies on that breaks when a name is added. */
+static bool abbreviated(const char *word, const char *name)
+{
+    char flag[64];
+    flag_of(word, flag, sizeof flag);
+    return !strncmp(flag, "--", 2) && strcmp(flag + 2, name);
+}
+
+static vae_status take_positional(struct arguments *a, const struct command *command, int argc, char **argv, vae_error *err)
+{
+    if (optind == argc) return VAE_OK;
+    if (!command->takes_run || optind + 1 < argc)
+        return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name,
+                        argv[command->takes_run ? optind + 1 : optind]);
+    a->run = argv[optind];
+    return VAE_OK;
+}
+
+vae_status arguments_parse(struct arguments *a, const struct command *command, int argc, char **argv, vae_error *err)
+{
+    struct known known;
+    collect_flags(&known, command);
+    *a = (struct arguments){0};
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        int index = -1;
+        const int word = optind, letter = getopt_long(argc, argv, known.letters, known.option, &index);
+        if (letter == -1) return take_positional(a, command, argc, argv, err);
+        if (letter == '?') return unknown_flag(&known, command, argv[optind > word ? optind - 1 : word], err);
+        if (letter == ':') return vae_fail(err, VAE_E_USAGE, "%s: %s needs a value", command->name, argv[optind - 1]);
+        const bool is_long = index >= 0;
+        const size_t i = is_long ? (size_t)index : index_of_letter(&known, letter);
+        const char *text = argv[optind - (optarg && optarg == argv[optind - 1] ? 2 : 1)];
+        if (is_long && abbreviated(text, known.name[i])) return unknown_flag(&known, command, text, err);
+        if (a->n == MAX_GIVEN) return vae_fail(err, VAE_E_USAGE, "%s: too many flags", command->name);
+        a->given[a->n].name = known.name[i];
+        a->given[a->n++].value = optarg ? optarg : "";
+    }
+}
+
+const char *argument(const struct arguments *arguments, const char *name)
+{
+    for (size_t i = arguments->n; i > 0; i--)
+        if (!strcmp(arguments->given[i - 1].name, name)) return arguments->given[i - 1].value;
+    return NULL;
+}
+
+/* The value of a flag and the name that messages give it; false where it was not given. */
+static bool given(const struct arguments *arguments, const char *name, const char **text, char label[64])
+{
+    *text = argument(arguments, name);
+    snprintf(label, 64, "--%s", name);
+    return *text != NULL;
+}
+
+vae_status argument_count(const struct arguments *arguments, const char *name, double min, double max, uint64_t fallback,
+                          uint64_t *value, vae_error *err)
+{
+    const char *text;
+    char label[64];
+    *value = fallback;
+    return given(arguments, name, &text, label) ? vae_parse_count(label, text, min, max, value, err) : VAE_OK;
+}
+
+vae_status argument_real(const struct arguments *arguments, const char *name, double min, double max, double fallback,
+                         double *value, vae_error *err)
+{
+    const char *text;
+    char label[64];
+    *value = fallback;
+    return given(arguments, name, &text, label) ? vae_parse_real(label, text, min, max, value, err) : VAE_OK;
+}

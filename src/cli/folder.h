@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A run folder: made once, locked while a training uses it, runs/latest pointing at the newest. */
+#ifndef VAE_FOLDER_H
+#define VAE_FOLDER_H
+
+#include "cli/command.h"
+
+struct folder {
+    char path[PATH_MAX_RUN], model[PATH_MAX_RUN], metrics[PATH_MAX_RUN];
+    int lock; /* file descriptor of the folder; closing it, also by dying, unlocks */
+};
+
+/* Makes and locks the folder `given`, or runs/PRIOR-DATE-TIME where it is NULL. VAE_E_EXISTS where it is there (and not `force`),
+ * or in use by another process. */
+vae_status folder_make(struct folder *folder, const char *given, const char *prior, bool force, vae_error *err);
+/* Lets runs/latest point at the folder. */
+vae_status folder_publish(const struct folder *folder, vae_error *err);
+void folder_close(struct folder *folder);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Help texts, all from tables: what they list cannot differ from what the program takes. */
+#include <string.h>
+
+#include "cli/command.h"
+
+static void print_flag(FILE *out, char letter, const char *name, const char *metavar, const char *help, const char *fallback)
+{
+    char text[96];
+    const int used = letter ? snprintf(text, sizeof text, "  -%c, --%s", letter, name)
+                            : snprintf(text, sizeof text, "      --%s", name);
+    if (metavar) snprintf(text + used, sizeof text - (size_t)used, " %s", metavar);
+    fprintf(out, "%-30s %s", text, help);
+    fprintf(out, fallback && *fallback ? " [%s]\n" : "\n", fallback);
+}
+
+/* "spikeslab: spike and slab: ... (--p 0.8 --c2 0.05)" for each module of a kind. */
+static void print_modules(FILE *out, const vae_setting *setting)
+{
+    const vae_module *module;
+    if (!vae_module_at(setting->kind, 1) && !vae_module_at(setting->kind, 0)->params) return; /* no choice */
+    fprintf(out, "\n%c%ss (--%s NAME):\n", setting->name[0] - 'a' + 'A', setting->name + 1, setting->name);
+    for (size_t i = 0; (module = vae_module_at(setting->kind, i)); i++) {
+        fprintf(out, "  %-12s %s\n", module->name, module->summary);
+        for (const vae_param *p = module->params; p && p->name; p++)
+            fprintf(out, "      --%s V  %s, %g to %g [%g]\n", p->name, p->help, p->min, p->max, p->value);
+    }
+}
+
+static void print_settings(FILE *out)
+{
+    const vae_setting *setting;
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
+        const bool is_data = !strcmp(setting->name, "data"); /* its default depends on what is there */
+        print_flag(out, 0, setting->name, setting->metavar, setting->help,
+                   is_data ? "data/mnist if it is there, else builtin:digits" : setting->fallback);
+    }
+}
+
+void help_command(FILE *out, const struct command *command)
+{
+    const vae_setting *setting;
+    fprintf(out, "Usage: vaectl %s [flags]%s\n\n%s\n\nFlags:\n", command->name, command->takes_run ? " [RUN]" : "",
+            command->details);
+    if (command->takes_settings) print_settings(out);
+    for (const struct flag *f = command->flags; f->name; f++) print_flag(out, f->letter, f->name, f->metavar, f->help, NULL);
+    print_flag(out, 'h', "help", NULL, "this text", NULL);
+    for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++)
+        if (setting->type == VAE_T_CHOICE) print_modules(out, setting);
+    if (command->takes_run)
+        fprintf(out, "\nRUN is a run folder or a model file [runs/latest].\n");
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "cli/command.h"
+
+static size_t parameter_count(const vae_model *model)
+{
+    vae_tensor tensor;
+    size_t count = 0;
+    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++) count += tensor.count;
+    return count;
+}
+
+static json_t *config_object(const vae_config *config)
+{
+    const vae_setting *setting;
+    char text[VAE_MAX_SOURCE];
+    json_t *object = json_object();
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        json_object_set_new(object, setting->name, json_string(vae_config_text(config, setting, text, sizeof text)));
+    return object;
+}
+
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static vae_status print_json(const vae_model *model, const char *path, vae_error *err)
+{
+    const vae_metrics *m = vae_model_metrics(model);
+    size_t rows, cols;
+    vae_model_shape(model, &rows, &cols);
+    json_t *object = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o}", "model", path, "build", vae_model_build(model), "rows",
+        (json_int_t)rows, "cols", (json_int_t)cols, "parameters", (json_int_t)parameter_count(model), "config",
+        config_object(vae_model_config(model)), "epoch", (json_int_t)m->epoch, "step", (json_int_t)m->step, "train_loss",
+        number(m->train_loss), "test_neg_elbo", number(m->test_neg_elbo), "test_kl", number(m->test_kl));
+    char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    json_decref(object);
+    if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+    puts(text);
+    free(text);
+    return VAE_OK;
+}
+
+static void print_layers(const vae_model *model)
+{
+    vae_tensor tensor;
+    printf("tensors\n");
+    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++) {
+        if (tensor.rank == 2)
+            printf("  %-20s %zu x %zu\n", tensor.name, tensor.dim[0], tensor.dim[1]);
+        else
+            printf("  %-20s %zu\n", tensor.name, tensor.dim[0]);
+    }
+}
+
+static void print_text(const vae_model *model, const char *path)
+{
+    const vae_metrics *m = vae_model_metrics(model);
+    const vae_setting *setting;
+    char text[VAE_MAX_SOURCE];
+    size_t rows, cols;
+    vae_model_shape(model, &rows, &cols);
+    printf("model        %s\nbuilt by     %s\nimages       %zu x %zu\nparameters   %zu\n", path, vae_model_build(model),
+           rows, cols, parameter_count(model));
+    printf("trained      %llu epochs, %llu steps\n", (unsigned long long)m->epoch, (unsigned long long)m->step);
+    if (isfinite(m->test_neg_elbo))
+        printf("test         neg_elbo %.2f = recon %.2f + kl %.2f nats/image, %llu active units\n", m->test_neg_elbo,
+               m->test_recon, m->test_kl, (unsigned long long)m->active_units);
+    printf("settings\n");
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        printf("  %-20s %s\n", setting->name, vae_config_text(vae_model_config(model), setting, text, sizeof text));
+    print_layers(model);
+}
+
+static vae_status run(const struct arguments *arguments, vae_error *err)
+{
+    char path[PATH_MAX_RUN];
+    vae_model *model = NULL;
+    vae_status status = run_load_model(arguments, &model, path, err);
+    if (status) return status;
+    if (argument(arguments, "json"))
+        status = print_json(model, path, err);
+    else
+        print_text(model, path);
+    vae_model_free(&model);
+    return status;
+}
+
+static const struct flag flags[] = {{"json", 0, NULL, "one JSON object on stdout"}, {0}};
+
+const struct command command_info = {
+    .name = "info",
+    .summary = "what a model is: settings, tensors, losses, build",
+    .details = "Prints what a model is: settings, shapes, training so far, losses of the last test pass, and what built it.",
+    .takes_run = true,
+    .flags = flags,
+    .run = run,
+};

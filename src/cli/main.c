@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static const struct command *const commands[] = {&command_train,  &command_eval,     &command_reconstruct,
+                                                 &command_sample, &command_traverse, &command_info,
+                                                 &command_priors, NULL};
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "Usage: vaectl COMMAND [flags] [RUN]\n\n"
+                 "Trains variational autoencoders with pluggable latent priors.\n\nCommands:\n");
+    for (size_t i = 0; commands[i]; i++) fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(out, "\nExamples:\n"
+                 "  vaectl train --prior spikeslab --p 0.8 --c2 0.05\n"
+                 "  vaectl reconstruct && vaectl sample && vaectl traverse\n\n"
+                 "'vaectl COMMAND --help' tells more.\n");
+}
+
+static void print_exit_statuses(FILE *out)
+{
+    fprintf(out, "\nExit status:\n");
+#define PRINT_STATUS(name, number, meaning) fprintf(out, "  %d  %s\n", number, meaning);
+    VAE_STATUS_LIST(PRINT_STATUS)
+#undef PRINT_STATUS
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; commands[i]; i++)
+        if (!strcmp(commands[i]->name, name)) return commands[i];
+    return NULL;
+}
+
+static vae_status unknown_command(const char *word, vae_error *err)
+{
+    const char *names[sizeof commands / sizeof *commands] = {NULL};
+    char list[256] = "";
+    for (size_t i = 0; commands[i]; i++) {
+        names[i] = commands[i]->name;
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? ", " : "", names[i]);
+    }
+    const char *near = vae_nearest(word, names);
+    return vae_fail(err, VAE_E_USAGE, "unknown command '%s' (%s%s%sthere are: %s)", word, near ? "did you mean '" : "",
+                    near ? near : "", near ? "'? " : "", list);
+}
+
+static vae_status run_command(int argc, char **argv, vae_error *err)
+{
+    const struct command *command = find_command(argv[0]);
+    struct arguments arguments;
+    if (!command) return unknown_command(argv[0], err);
+    vae_status status = arguments_parse(&arguments, command, argc, argv, err);
+    if (status) return status;
+    if (argument(&arguments, "help")) {
+        help_command(stdout, command);
+        return VAE_OK;
+    }
+    return command->run(&arguments, err);
+}
+
+/* 'vaectl', '--help', '--version'; false where the word is for run_command. */
+static bool run_global(int argc, char **argv, int *exit_status)
+{
+    char build[256];
+    *exit_status = argc < 2 ? VAE_E_USAGE : VAE_OK;
+    if (argc < 2) {
+        print_usage(stderr);
+    } else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || (!strcmp(argv[1], "help") && argc == 2)) {
+        print_usage(stdout);
+        print_exit_statuses(stdout);
+    } else if (!strcmp(argv[1], "--version")) {
+        printf("vaectl %s\n%s\n", VAE_VERSION, vae_build(build, sizeof build));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Results that did not reach stdout are a failure: the disk behind it may be full. */
+static vae_status close_stdout(vae_error *err)
+{
+    if (!fflush(stdout) && !ferror(stdout)) return VAE_OK;
+    return vae_fail(err, VAE_E_WRITE, "stdout: cannot write: %s", strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+    vae_error err = {0};
+    int exit_status = 0;
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe and a file size limit are write errors, exit status 4 */
+    signal(SIGXFSZ, SIG_IGN);
+    vae_status status = VAE_OK;
+    if (!run_global(argc, argv, &exit_status)) {
+        if (!strcmp(argv[1], "help")) { /* 'help train' is 'train --help' */
+            static char help[] = "--help";
+            argv[1] = argv[2];
+            argv[2] = help;
+            argc = 3;
+        }
+        status = run_command(argc - 1, argv + 1, &err);
+    }
+    vae_status flushed = close_stdout(status ? NULL : &err);
+    if (!status) status = flushed;
+    if (!status) return exit_status;
+    fprintf(stderr, "vaectl: %s\n", err.message);
+    return (int)status;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/command.h"
+
+
+vae_status run_load_model(const struct arguments *arguments, vae_model **model, char path[PATH_MAX_RUN], vae_error *err)
+{
+    static const char latest[] = "runs/latest";
+    const char *run = arguments->run ? arguments->run : latest;
+    struct stat info;
+    if (stat(run, &info) && !arguments->run)
+        return vae_fail(err, VAE_E_MODEL, "%s: no model there (train one with 'vaectl train', or name a run)", latest);
+    const bool is_folder = !stat(run, &info) && S_ISDIR(info.st_mode);
+    if (snprintf(path, PATH_MAX_RUN, "%s%s", run, is_folder ? "/model.safetensors" : "") >= PATH_MAX_RUN)
+        return vae_fail(err, VAE_E_MODEL, "the path of the run is too long");
+    return vae_model_load(model, path, err);
+}
+
+void run_output(const struct arguments *arguments, const char *model_path, const char *name, char path[PATH_MAX_RUN])
+{
+    const char *given = argument(arguments, "output"), *slash = strrchr(model_path, '/');
+    if (given)
+        snprintf(path, PATH_MAX_RUN, "%s", given);
+    else
+        snprintf(path, PATH_MAX_RUN, "%.*s%s", slash ? (int)(slash - model_path) + 1 : 0, model_path, name);
+}
+
+vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
+                         const vae_images **split, vae_error *err)
+{
+    const vae_config *config = vae_model_config(model);
+    const char *source = argument(arguments, "data"), *name = argument(arguments, "split");
+    const bool train = name && !strcmp(name, "train");
+    if (name && !train && strcmp(name, "test"))
+        return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train or test)", name);
+    vae_status status = vae_data_open(data, source ? source : config->data, config->holdout, config->seed, err);
+    if (!status) *split = train || !(*data)->test.n ? &(*data)->train : &(*data)->test;
+    return status;
+}
+
+void run_say_written(const char *path) { printf("%s\n", path); }

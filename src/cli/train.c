@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/folder.h"
+
+/* ---- Signals: finish the step, save, then die of the signal ------------------------------------------------------- */
+
+static volatile sig_atomic_t caught_signal;
+
+static void on_signal(int number) { caught_signal = number; }
+
+/* SA_RESETHAND: a second signal finds the default action and quits at once. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+/* ---- What is said and written while training ---------------------------------------------------------------------- */
+
+struct session {
+    const struct folder *folder;
+    bool quiet, terminal;
+    double last_shown; /* seconds into the epoch */
+    char *csv;         /* metrics.csv so far */
+    size_t csv_used;
+};
+
+enum { CSV_LINE = 256, BAR = 24 };
+
+static void show_progress(struct session *s, const vae_progress *p)
+{
+    if (p->seconds < s->last_shown) s->last_shown = 0; /* a new epoch */
+    if (s->quiet || !s->terminal || p->seconds - s->last_shown < 0.1) return;
+    s->last_shown = p->seconds;
+    const double share = (double)p->done / (double)p->total, rate = (double)p->done / p->seconds;
+    const double left = ((double)(p->epochs - p->epoch + 1) * (double)p->total - (double)p->done) / rate;
+    char bar[BAR + 1] = "";
+    for (int i = 0; i < BAR; i++) bar[i] = i < share * BAR ? '#' : '.';
+    fprintf(stderr, "\repoch %llu/%llu [%s] %3.0f %%  loss %.2f  %.0f images/s  %d:%02d left\033[K",
+            (unsigned long long)p->epoch, (unsigned long long)p->epochs, bar, 100 * share, p->loss, rate,
+            (int)(left / 60), (int)left % 60);
+}
+
+static bool on_step(void *context, const vae_progress *progress)
+{
+    show_progress(context, progress);
+    return caught_signal != 0;
+}
+
+static void show_epoch(const struct session *s, const vae_model *model)
+{
+    const vae_metrics *m = vae_model_metrics(model);
+    const vae_config *config = vae_model_config(model);
+    if (s->quiet) return;
+    fprintf(stderr, "%sepoch %llu/%llu  train %.2f = %.2f + %.2f  test %.2f = %.2f + %.2f  active %llu/%llu  %.1f s\n",
+            s->terminal ? "\r\033[K" : "", (unsigned long long)m->epoch, (unsigned long long)config->epochs,
+            m->train_recon + m->train_kl, m->train_recon, m->train_kl, m->test_neg_elbo, m->test_recon, m->test_kl,
+            (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds);
+}
+
+static vae_status write_metrics(const struct session *s, vae_error *err)
+{
+    return vae_write_file(s->folder->metrics, s->csv, s->csv_used, err);
+}
+
+static void add_metrics(struct session *s, const vae_metrics *m)
+{
+    s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE, "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu\n",
+                                    (unsigned long long)m->epoch, (unsigned long long)m->step, m->seconds, m->train_loss,
+                                    m->train_recon, m->train_kl, m->test_recon, m->test_kl, m->test_neg_elbo,
+                                    (unsigned long long)m->active_units);
+}
+
+static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
+{
+    struct session *s = context;
+    show_epoch(s, model);
+    add_metrics(s, vae_model_metrics(model));
+    vae_status status = vae_model_save(model, s->folder->model, err);
+    return status ? status : write_metrics(s, err);
+}
+
+/* Everything that can fail before the first step fails before it: the folder gets a whole model and the header of metrics.csv. */
+static vae_status start_session(struct session *s, const vae_model *model, vae_error *err)
+{
+    static const char header[] =
+        "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,test_neg_elbo,active_units\n";
+    const size_t epochs = (size_t)vae_model_config(model)->epochs;
+    s->csv = calloc(epochs + 1, CSV_LINE);
+    if (!s->csv) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu epochs", epochs);
+    s->csv_used = (size_t)snprintf(s->csv, CSV_LINE, "%s", header);
+    vae_status status = vae_model_save(model, s->folder->model, err);
+    if (!status) status = write_metrics(s, err);
+    return status ? status : folder_publish(s->folder, err);
+}
+
+/* ---- Configuration from flags ------------------------------------------------------------------------------------- */
+
+static bool is_setting(const char *name)
+{
+    const vae_setting *setting;
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        if (!strcmp(setting->name, name)) return true;
+    return false;
+}
+
+static bool is_own_flag(const char *name)
+{
+    for (const struct flag *f = command_train.flags; f->name; f++)
+        if (!strcmp(f->name, name)) return true;
+    return false;
+}
+
+/* Settings first, then parameters of the modules that they chose, so that the order of flags does not matter. */
+static vae_status configure(const struct arguments *arguments, vae_config *config, vae_error *err)
+{
+    vae_status status = VAE_OK;
+    vae_config_defaults(config);
+    for (int params = 0; params <= 1; params++)
+        for (size_t i = 0; i < arguments->n && !status; i++) {
+            const char *name = arguments->given[i].name;
+            if (!is_own_flag(name) && is_setting(name) == !params)
+                status = vae_config_set(config, name, arguments->given[i].value, err);
+        }
+    return status ? status : vae_config_check(config, err);
+}
+
+static vae_status choose_data(const struct arguments *arguments, vae_config *config, vae_error *err)
+{
+    static const char mnist[] = "data/mnist";
+    struct stat info;
+    if (argument(arguments, "data")) return VAE_OK;
+    const bool there = !stat(mnist, &info);
+    if (there)
+        fprintf(stderr, "vaectl: no --data given: using %s\n", mnist);
+    else
+        fprintf(stderr, "vaectl: no --data given and no %s: using builtin:digits (scripts/fetch-mnist.sh fetches MNIST)\n",
+                mnist);
+    return vae_config_set(config, "data", there ? mnist : "builtin:digits", err);
+}
+
+/* ---- The command -------------------------------------------------------------------------------------------------- */
+
+static void announce(const struct session *s, const vae_model *model, const vae_data *data)
+{
+    const vae_setting *setting;
+    char text[VAE_MAX_SOURCE];
+    if (s->quiet) return;
+    fprintf(stderr, "%s\n", data->name);
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
+        const bool first = strcmp(setting->name, "data") && strcmp(setting->name, "holdout");
+        if (first)
+            fprintf(stderr, "%s %s%s", setting->name,
+                    vae_config_text(vae_model_config(model), setting, text, sizeof text), vae_setting_at(i + 1) ? ", " : "\n");
+    }
+}
+
+static void show_next_steps(const struct session *s)
+{
+    if (s->quiet || !s->terminal) return;
+    fprintf(stderr, "next: vaectl reconstruct, vaectl sample, vaectl traverse, vaectl eval\n");
+}
+
+static vae_status print_summary(const struct session *s, const vae_model *model, bool json, vae_error *err)
+{
+    const vae_metrics *m = vae_model_metrics(model);
+    if (!json) {
+        printf("%s\n%s\n", s->folder->model, s->folder->metrics);
+        return VAE_OK;
+    }
+    json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "run", s->folder->path, "model",
+                               s->folder->model, "metrics", s->folder->metrics, "epoch", (json_int_t)m->epoch, "step",
+                               (json_int_t)m->step, "train_loss", m->train_loss, "test_recon", m->test_recon, "test_kl",
+                               m->test_kl, "test_neg_elbo", m->test_neg_elbo, "active_units", (json_int_t)m->active_units);
+    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(object);
+    if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+    puts(text);
+    free(text);
+    return VAE_OK;
+}
+
+/* Saves a model stopped within an epoch; then the signal takes its course. */
+static vae_status die_of_signal(const struct session *s, const vae_model *model, vae_error *err)
+{
+    vae_status status = vae_model_save(model, s->folder->model, err);
+    if (status) return status;
+    fprintf(stderr, "%svaectl: interrupted: state saved in %s\n", s->terminal ? "\r\033[K" : "", s->folder->model);
+    signal(caught_signal, SIG_DFL);
+    raise(caught_signal);
+    return VAE_OK;
+}
+
+static vae_status train_in_folder(const struct arguments *arguments, vae_model *model, const vae_data *data,
+                                  const struct folder *folder, uint64_t threads, vae_error *err)
+{
+    struct session session = {.folder = folder, .quiet = argument(arguments, "quiet"), .terminal = isatty(STDERR_FILENO)};
+    const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
+    vae_status status = start_session(&session, model, err);
+    if (!status) {
+        announce(&session, model, data);
+        catch_signals();
+        status = vae_train(model, data, threads, &hooks, NULL, err);
+    }
+    if (session.terminal && status) fprintf(stderr, "\r\033[K");
+    if (!status && caught_signal) status = die_of_signal(&session, model, err);
+    if (!status) status = print_summary(&session, model, argument(arguments, "json"), err);
+    if (!status) show_next_steps(&session);
+    free(session.csv);
+    return status;
+}
+
+static vae_status train_on_data(const struct arguments *arguments, const vae_config *config, const vae_data *data,
+                                uint64_t threads, vae_error *err)
+{
+    struct folder folder = {.lock = -1};
+    vae_model *model = NULL;
+    vae_status status = vae_model_new(&model, config, data->train.rows, data->train.cols, err);
+    if (!status)
+        status = folder_make(&folder, argument(arguments, "output"), config->prior.name, argument(arguments, "force"), err);
+    if (!status) status = train_in_folder(arguments, model, data, &folder, threads, err);
+    folder_close(&folder);
+    vae_model_free(&model);
+    return status;
+}
+
+static vae_status run(const struct arguments *arguments, vae_error *err)
+{
+    vae_config config;
+    uint64_t threads;
+    vae_data *data = NULL;
+    vae_status status = configure(arguments, &config, err);
+    if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
+    if (!status) status = choose_data(arguments, &config, err);
+    if (!status) status = vae_data_open(&data, config.data, config.holdout, config.seed, err);
+    if (!status) status = train_on_data(arguments, &config, data, threads, err);
+    vae_data_free(&data);
+    return status;
+}
+
+static const struct flag flags[] = {
+    {"threads", 0, "N", "threads; they do not change the result [all cores]"},
+    {"output", 'o', "RUN", "folder to write [runs/PRIOR-DATE-TIME]"},
+    {"force", 0, NULL, "train into a folder that is already there"},
+    {"quiet", 'q', NULL, "no progress on stderr"},
+    {"json", 0, NULL, "a JSON summary on stdout instead of the files' names"},
+    {0},
+};
+
+const struct command command_train = {
+    .name = "train",
+    .summary = "train a model, write a run folder",
+    .details = "Trains a variational autoencoder and writes a run folder with model.safetensors (after each epoch) and\n"
+               "metrics.csv. Losses are in nats per image: summed over pixels and latents, averaged over images.",
+    .takes_settings = true,
+    .flags = flags,
+    .run = run,
+};
