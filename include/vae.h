@@ -2,16 +2,17 @@
  *
  * libvae: variational autoencoders with pluggable latent priors.
  *
- * Letters used throughout: B batch, D data dimension (pixels of an image), L latent dimension, S samples of z per image,
- * K samples of the Monte Carlo KL. Matrices are row-major. Every loss is in nats per image: summed over
- * pixels and latent dimensions, averaged over images.
+ * Letters used throughout: B batch, D data dimension (pixels of an image), L latent dimension, S samples of z per
+ * image, K samples of the Monte Carlo KL. Matrices are row-major. Every loss is in nats per image: summed over pixels
+ * and latent dimensions, averaged over images.
  *
- * Ownership: a `vae_X **out` argument receives a new object only on success; release it with `vae_X_free`, which accepts NULL
- * objects and clears the caller's pointer. Pointers returned from accessors belong to the object and live as long as it.
+ * Ownership: a `vae_X **out` argument receives a new object only on success; release it with `vae_X_free`, which
+ * accepts NULL objects and clears the caller's pointer. Pointers returned from accessors belong to the object and live
+ * as long as it.
  *
- * Errors: functions return a vae_status; on failure `err` (may be NULL) holds one line for people. The library never prints,
- * exits or aborts. Objects may be used by one thread at a time; different objects by different threads.
- * The one effect outside its own objects: the first call that computes sets OpenBLAS to one thread for the rest of the process
+ * Errors: functions return a vae_status; on failure `err` (may be NULL) holds one line for people. The library never
+ * prints, exits or aborts. Objects may be used by one thread at a time; different objects by different threads. The one
+ * effect outside its own objects: the first call that computes sets OpenBLAS to one thread for the rest of the process
  * (libvae's own threads share the work, which is what makes results independent of their number). */
 #ifndef VAE_H
 #define VAE_H
@@ -25,7 +26,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define VAE_API __attribute__((visibility("default")))
+#define VAE_API               __attribute__((visibility("default")))
 #define VAE_PRINTF(at, first) __attribute__((format(printf, at, first)))
 #else
 #define VAE_API
@@ -34,7 +35,7 @@ extern "C" {
 
 #define VAE_VERSION "0.1.0"
 
-/* ---- Errors ------------------------------------------------------------------------------------------------------ */
+/* ---- Errors ----------------------------------------------------------------------------------------------------- */
 
 /* Status, its number (also the exit status of vaectl), its meaning. */
 #define VAE_STATUS_LIST(X)                                                                                             \
@@ -60,7 +61,7 @@ typedef struct vae_error {
 /* Fills `err` and returns `status`, so that callers can write `return vae_fail(...)`. */
 VAE_API vae_status vae_fail(vae_error *err, vae_status status, const char *format, ...) VAE_PRINTF(3, 4);
 
-/* ---- Modules: priors, posteriors, likelihoods, data sources ------------------------------------------------------- */
+/* ---- Modules: priors, posteriors, likelihoods, data sources ----------------------------------------------------- */
 
 enum { VAE_MAX_PARAMS = 4, VAE_MAX_NAME = 32, VAE_MAX_HIDDEN = 8, VAE_MAX_SOURCE = 1024 };
 
@@ -94,7 +95,7 @@ VAE_API vae_status vae_parse_count(const char *name, const char *text, double mi
 /* Of a NULL-terminated list of names the one that `word` was probably meant to be, or NULL. */
 VAE_API const char *vae_nearest(const char *word, const char *const *names);
 
-/* ---- Configuration ------------------------------------------------------------------------------------------------ */
+/* ---- Configuration ---------------------------------------------------------------------------------------------- */
 
 /* Everything that decides what a training run computes. Threads, paths and verbosity are not part of it. */
 typedef struct vae_config {
@@ -125,14 +126,15 @@ typedef struct vae_setting {
 
 VAE_API const vae_setting *vae_setting_at(size_t i); /* NULL past the last one */
 VAE_API void vae_config_defaults(vae_config *config);
-/* Sets one setting from text, or, where no setting has that name, a parameter of the chosen prior, posterior or likelihood. */
+/* Sets one setting from text, or, where no setting has that name, a parameter of the chosen prior, posterior or
+ * likelihood. */
 VAE_API vae_status vae_config_set(vae_config *config, const char *name, const char *text, vae_error *err);
 /* The setting's value as text that vae_config_set would take. Returns `text`. */
 VAE_API const char *vae_config_text(const vae_config *config, const vae_setting *setting, char *text, size_t size);
 /* Checks what no single setting can: combinations. */
 VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
 
-/* ---- Data --------------------------------------------------------------------------------------------------------- */
+/* ---- Data ------------------------------------------------------------------------------------------------------- */
 
 typedef struct vae_images {
     size_t n, rows, cols;
@@ -145,12 +147,12 @@ typedef struct vae_data {
     vae_images train, test;
 } vae_data;
 
-/* Opens a data source: a folder with the MNIST file names, one IDX file (a share `holdout` of it becomes the test split, drawn
- * with `seed`), or builtin:NAME[:k=v,...]. Fails with VAE_E_DATA, naming file and expectation. */
+/* Opens a data source: a folder with the MNIST file names, one IDX file (a share `holdout` of it becomes the test
+ * split, drawn with `seed`), or builtin:NAME[:k=v,...]. Fails with VAE_E_DATA, naming file and expectation. */
 VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, uint64_t seed, vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
 
-/* ---- Model -------------------------------------------------------------------------------------------------------- */
+/* ---- Model ------------------------------------------------------------------------------------------------------ */
 
 typedef struct vae_model vae_model;
 
@@ -183,7 +185,7 @@ VAE_API bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out)
 VAE_API void vae_model_read(const vae_model *model, size_t i, float *values);
 VAE_API void vae_model_write(vae_model *model, size_t i, const float *values);
 
-/* ---- Training ----------------------------------------------------------------------------------------------------- */
+/* ---- Training --------------------------------------------------------------------------------------------------- */
 
 typedef struct vae_progress {
     uint64_t epoch, epochs; /* 1-based number of the epoch at work */
@@ -196,16 +198,17 @@ typedef struct vae_train_hooks {
     void *context;
     /* After each step; return true to stop. May be NULL. */
     bool (*on_step)(void *context, const vae_progress *progress);
-    /* After each epoch and its test pass, both finite: the moment to save. A failure ends the training with it. May be NULL. */
+    /* After each epoch and its test pass, both finite: the moment to save. A failure ends the training with it. May be
+     * NULL. */
     vae_status (*on_epoch)(void *context, const vae_model *model, vae_error *err);
 } vae_train_hooks;
 
-/* Trains from the model's position to config.epochs. `threads` 0: all cores. VAE_E_DIVERGED names the step; the parameters are
- * then not usable. `*stopped` (may be NULL) tells whether a hook asked to stop. */
+/* Trains from the model's position to config.epochs. `threads` 0: all cores. VAE_E_DIVERGED names the step; the
+ * parameters are then not usable. `*stopped` (may be NULL) tells whether a hook asked to stop. */
 VAE_API vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,
                              bool *stopped, vae_error *err);
 
-/* ---- Using a model ------------------------------------------------------------------------------------------------ */
+/* ---- Using a model ---------------------------------------------------------------------------------------------- */
 
 typedef struct vae_eval_options {
     size_t samples;    /* S: draws of z per image, averaged */
@@ -239,7 +242,7 @@ VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, 
 /* n draws (n,L) from the prior. */
 VAE_API void vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z);
 
-/* ---- Pictures and files ------------------------------------------------------------------------------------------- */
+/* ---- Pictures and files ----------------------------------------------------------------------------------------- */
 
 /* A grid of grey tiles. Tile (r,c) starts at tiles + (r*across + c) * rows*cols; values are clipped to [0,1]. */
 typedef struct vae_grid {

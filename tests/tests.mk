@@ -1,5 +1,6 @@
 # Unit tests: tests/unit/test_X.c runs on the library as shipped, tests/double/test_X.c on its double-precision build.
-# Command-line tests: tests/cli/*.bats run the real binary. tests/run.sh runs all and adds up.
+# Command-line tests: tests/cli/*.bats run the real binary; tests/python/*.py compare with others' libraries where they are.
+# tests/run.sh runs all and adds up.
 
 TEST_FLAGS = -Itests -isystem /usr/include/cmocka $(shell pkg-config --cflags cmocka)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -13,11 +14,15 @@ $(BUILD)/tests/double/%: tests/double/%.c $(BUILD)/libvae-double.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(TEST_FLAGS) -DVAE_DOUBLE $(CFLAGS) -MMD -MP $(LDFLAGS) $< $(BUILD)/libvae-double.a $(TEST_LIBS) -o $@
 
+$(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libvae.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) $< $(BUILD)/libvae.a $(LDLIBS) -o $@
+
 # The k-th allocation fails: the library's calls of the allocator go through the test's.
 $(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 
 .PHONY: test-programs
-test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS)
+test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS) $(BUILD)/tests/tools/dump_gradient
 test: test-programs
 	tests/run.sh $(BUILD)
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Numbers ------------------------------------------------------------------------------------------------------ */
+/* ---- Numbers ---------------------------------------------------------------------------------------------------- */
 
 vae_status vae_parse_real(const char *name, const char *text, double min, double max, double *value, vae_error *err)
 {
@@ -44,7 +44,7 @@ void format_real(double value, char *text, size_t size)
     }
 }
 
-/* ---- Suggestions -------------------------------------------------------------------------------------------------- */
+/* ---- Suggestions ------------------------------------------------------------------------------------------------ */
 
 static size_t min3(size_t a, size_t b, size_t c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
 
@@ -81,7 +81,7 @@ const char *vae_nearest(const char *word, const char *const *names)
     return best;
 }
 
-/* ---- Modules ------------------------------------------------------------------------------------------------------ */
+/* ---- Modules ---------------------------------------------------------------------------------------------------- */
 
 /* printf to the end of `text`; what does not fit is cut. */
 VAE_PRINTF(3, 4) static void append(char *text, size_t size, const char *format, ...)
@@ -131,7 +131,8 @@ static vae_status unknown_param(const vae_module *module, const char *name, vae_
     char list[256] = "";
     for (size_t i = 0; module->params && module->params[i].name; i++)
         append(list, sizeof list, "%s%s", i ? ", " : "", module->params[i].name);
-    return vae_fail(err, VAE_E_USAGE, "%s has no parameter '%s' (it has: %s)", module->name, name, *list ? list : "none");
+    return vae_fail(err, VAE_E_USAGE, "%s has no parameter '%s' (it has: %s)", module->name, name,
+                    *list ? list : "none");
 }
 
 vae_status choice_set(vae_choice *choice, const vae_module *module, const char *name, const char *text, vae_error *err)

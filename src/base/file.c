@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files appear whole or not at all. Order matters: data reaches the disk (fsync) before the name points at it (rename), and the
- * folder's new entry reaches the disk (fsync of the folder) before we say that it was written. */
+ * Files appear whole or not at all. Order matters: data reaches the disk (fsync) before the name points at it (rename),
+ * and the folder's new entry reaches the disk (fsync of the folder) before we say that it was written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

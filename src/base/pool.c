@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * One round is: the caller publishes a job and raises `round`; everybody takes tasks from `next` until none is left; each worker counts
- * itself out of `busy`. Waiting is a short spin, because phases of a training step follow each other within microseconds, and
- * then a blocking wait, because somebody else may want the core (an OpenMP runtime that only spins was measured 7 times
- * slower on a loaded machine). */
+ * One round is: the caller publishes a job and raises `round`; everybody takes tasks from `next` until none is left;
+ * each worker counts itself out of `busy`. Waiting is a short spin, because phases of a training step follow each other
+ * within microseconds, and then a blocking wait, because somebody else may want the core (an OpenMP runtime that only
+ * spins was measured 7 times slower on a loaded machine). */
 #define _GNU_SOURCE
 #include "base/pool.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A pool of threads that runs numbered tasks. What a task computes must depend on its number alone; who runs it, and when, is open.
- * Hence results cannot depend on the number of threads. */
+ * A pool of threads that runs numbered tasks. What a task computes must depend on its number alone; who runs it, and
+ * when, is open. Hence results cannot depend on the number of threads. */
 #ifndef VAE_POOL_H
 #define VAE_POOL_H
 
@@ -13,8 +13,8 @@ struct pool;
 typedef void pool_task(void *context, size_t task);
 
 /* `threads` counts the calling thread; 0: all cores that this process may use. Sets OpenBLAS to one
- * thread for the rest of the process: each product then runs on the thread that asked for it. (Setting it back would change
- * the products of another pool that is still at work.) */
+ * thread for the rest of the process: each product then runs on the thread that asked for it. (Setting it back would
+ * change the products of another pool that is still at work.) */
 vae_status pool_new(struct pool **out, size_t threads, vae_error *err);
 void pool_free(struct pool *pool);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random numbers without state: word i of a stream is a pure function of (seed, stream, step, i), by Philox4x32-10 (Salmon et
- * al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). Any thread may make any word, in any order. */
+ * Random numbers without state: word i of a stream is a pure function of (seed, stream, step, i), by Philox4x32-10
+ * (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). Any thread may make any word, in any order.
+ */
 #ifndef VAE_RNG_H
 #define VAE_RNG_H
 
@@ -46,9 +47,9 @@ void rng_permutation(const struct rng *rng, size_t n, uint32_t *order);
 /* (word + 1/2) / 2^32, in (0,1), exact in double. */
 static inline double rng_uniform(uint32_t word) { return ((double)word + 0.5) * 0x1p-32; }
 
-/* Quantile of N(0,1) at rng_uniform(word). With p the smaller tail and w = -log(4p(1-p)), erf^-1(1-2p) = (1-2p) P(w); P in two
- * pieces from M. Giles, "Approximating the erfinv function", GPU Computing Gems (2011), table 5 (single precision). The tail is taken
- * from integers, so both are equally exact: |z| reaches 6.3. */
+/* Quantile of N(0,1) at rng_uniform(word). With p the smaller tail and w = -log(4p(1-p)), erf^-1(1-2p) = (1-2p) P(w); P
+ * in two pieces from M. Giles, "Approximating the erfinv function", GPU Computing Gems (2011), table 5 (single
+ * precision). The tail is taken from integers, so both are equally exact: |z| reaches 6.3. */
 static inline real rng_normal(uint32_t word)
 {
     uint32_t low = word & 0x7fffffffu;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * VAE_SIMD before a function compiles it for several instruction sets; the loader picks the best at start, so one binary runs on
- * any x86-64. All versions give the same bits: no reassociation, no contraction, fused multiply-adds only where written.
- * (ThreadSanitizer's runtime is not up yet when the loader picks, so its build has one version.) */
+ * VAE_SIMD before a function compiles it for several instruction sets; the loader picks the best at start, so one
+ * binary runs on any x86-64. All versions give the same bits: no reassociation, no contraction, fused multiply-adds
+ * only where written. (ThreadSanitizer's runtime is not up yet when the loader picks, so its build has one version.) */
 #ifndef VAE_SIMD_H
 #define VAE_SIMD_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * exp, log, log1p, tanh and relatives in plain C that vectorises: no branches, no tables, no libm. Scalar and vector code give the same
- * bits, and bits do not move with the C library. Coefficients are our own minimax fits (Lawson's algorithm; relative
- * weight); tests/test_vmath.c holds them to their stated errors. In the double build these are libm's functions. */
+ * exp, log, log1p, tanh and relatives in plain C that vectorises: no branches, no tables, no libm. Scalar and vector
+ * code give the same bits, and bits do not move with the C library. Coefficients are our own minimax fits (Lawson's
+ * algorithm; relative weight); tests/test_vmath.c holds them to their stated errors. In the double build these are
+ * libm's functions. */
 #ifndef VAE_VMATH_H
 #define VAE_VMATH_H
 
@@ -38,8 +39,8 @@ static inline float vm_float(uint32_t u)
     return x;
 }
 
-/* e^x = 2^n e^r, n = round(x / log 2), |r| <= log(2)/2. 2^n is applied in two halves so that subnormal results and those
- * next to overflow come out right. Under 1 ulp; exp(-inf) = 0, exp(inf) = inf, NaN stays. */
+/* e^x = 2^n e^r, n = round(x / log 2), |r| <= log(2)/2. 2^n is applied in two halves so that subnormal results and
+ * those next to overflow come out right. Under 1 ulp; exp(-inf) = 0, exp(inf) = inf, NaN stays. */
 static inline float vm_exp(float x)
 {
     const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
@@ -63,7 +64,7 @@ static inline float vm_exp(float x)
 static inline float vm_log(float x)
 {
     uint32_t u = vm_bits(x);
-    uint32_t k = (u - 0x3f3504f3u) >> 23;       /* exponent of x / sqrt(1/2), biased by 256 for x < that */
+    uint32_t k = (u - 0x3f3504f3u) >> 23;          /* exponent of x / sqrt(1/2), biased by 256 for x < that */
     float e = (float)(int32_t)((k ^ 256u) - 256u); /* 9-bit two's complement to float */
     float f = vm_float(u - (k << 23)) - 1.0f;
     float p = fmaf(0.0691542711f, f, -0.117898357f);
@@ -109,10 +110,7 @@ static inline real vm_sigmoid(real x)
 }
 
 /* log(1 + e^x) without overflow. */
-static inline real vm_softplus(real x)
-{
-    return (x > 0 ? x : R(0)) + vm_log1p_unit(vm_exp(x < 0 ? x : -x));
-}
+static inline real vm_softplus(real x) { return (x > 0 ? x : R(0)) + vm_log1p_unit(vm_exp(x < 0 ? x : -x)); }
 
 /* log(e^a + e^b); either may be -inf. */
 static inline real vm_logaddexp(real a, real b)

@@ -17,8 +17,8 @@ static void add_flag(struct known *known, const char *name, char letter, bool ta
     for (size_t i = 0; i < known->n; i++)
         if (!strcmp(known->name[i], name)) return; /* several modules have a parameter of that name */
     if (known->n + 1 >= MAX_GIVEN) return;
-    known->option[known->n] =
-        (struct option){.name = name, .has_arg = takes_value ? required_argument : no_argument, .val = letter};
+    known->option[known->n] = (struct option){
+        .name = name, .has_arg = takes_value ? required_argument : no_argument, .val = letter};
     known->name[known->n++] = name;
     const size_t used = strlen(known->letters);
     if (letter) snprintf(known->letters + used, sizeof known->letters - used, "%c%s", letter, takes_value ? ":" : "");
@@ -49,13 +49,13 @@ static void flag_of(const char *word, char *flag, size_t size)
     snprintf(flag, size, "%.*s", (int)strcspn(word, "="), word);
 }
 
-static vae_status unknown_flag(const struct known *known, const struct command *command, const char *word, vae_error *err)
+static vae_status unknown_flag(const struct known *known, const struct command *command, const char *word,
+                               vae_error *err)
 {
     char flag[64];
     flag_of(word, flag, sizeof flag);
     const char *near = vae_nearest(flag + strspn(flag, "-"), known->name);
-    if (near)
-        return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (did you mean --%s?)", command->name, flag, near);
+    if (near) return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (did you mean --%s?)", command->name, flag, near);
     return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (see vaectl %s --help)", command->name, flag, command->name);
 }
 
@@ -74,7 +74,8 @@ static bool abbreviated(const char *word, const char *name)
     return !strncmp(flag, "--", 2) && strcmp(flag + 2, name);
 }
 
-static vae_status take_positional(struct arguments *a, const struct command *command, int argc, char **argv, vae_error *err)
+static vae_status take_positional(struct arguments *a, const struct command *command, int argc, char **argv,
+                                  vae_error *err)
 {
     if (optind == argc) return VAE_OK;
     if (!command->takes_run || optind + 1 < argc)
@@ -122,8 +123,8 @@ static bool given(const struct arguments *arguments, const char *name, const cha
     return *text != NULL;
 }
 
-vae_status argument_count(const struct arguments *arguments, const char *name, double min, double max, uint64_t fallback,
-                          uint64_t *value, vae_error *err)
+vae_status argument_count(const struct arguments *arguments, const char *name, double min, double max,
+                          uint64_t fallback, uint64_t *value, vae_error *err)
 {
     const char *text;
     char label[64];

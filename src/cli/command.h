@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command line: a command is one file ending in a `const struct command`, listed in main.c. Parsing and help are made from
- * its table of flags; `train` adds the settings of vae.h and the parameters of all modules. */
+ * The command line: a command is one file ending in a `const struct command`, listed in main.c. Parsing and help are
+ * made from its table of flags; `train` adds the settings of vae.h and the parameters of all modules. */
 #ifndef VAE_COMMAND_H
 #define VAE_COMMAND_H
 
@@ -38,24 +38,25 @@ struct command {
 extern const struct command command_train, command_eval, command_reconstruct, command_sample, command_traverse,
     command_info, command_priors;
 
-/* ---- arguments.c ---- */
+/* ---- arguments.c ------------------------------------------------------------------------------------------------ */
 vae_status arguments_parse(struct arguments *arguments, const struct command *command, int argc, char **argv,
                            vae_error *err);
 /* The last value given for a flag, or NULL. */
 const char *argument(const struct arguments *arguments, const char *name);
 /* A whole number in [min, max], `fallback` where not given. */
-vae_status argument_count(const struct arguments *arguments, const char *name, double min, double max, uint64_t fallback,
-                          uint64_t *value, vae_error *err);
+vae_status argument_count(const struct arguments *arguments, const char *name, double min, double max,
+                          uint64_t fallback, uint64_t *value, vae_error *err);
 vae_status argument_real(const struct arguments *arguments, const char *name, double min, double max, double fallback,
                          double *value, vae_error *err);
 
-/* ---- help.c ---- */
+/* ---- help.c ----------------------------------------------------------------------------------------------------- */
 void help_command(FILE *out, const struct command *command);
 
-/* ---- run.c: where models, their data and pictures are ---- */
+/* ---- run.c: where models, their data and pictures are ----------------------------------------------------------- */
 enum { PATH_MAX_RUN = 2048 };
 /* The model file that RUN (or its absence) means; fails with VAE_E_MODEL. */
-vae_status run_load_model(const struct arguments *arguments, vae_model **model, char path[PATH_MAX_RUN], vae_error *err);
+vae_status run_load_model(const struct arguments *arguments, vae_model **model, char path[PATH_MAX_RUN],
+                          vae_error *err);
 /* Where a command writes NAME: -o, or beside the model file. */
 void run_output(const struct arguments *arguments, const char *model_path, const char *name, char path[PATH_MAX_RUN]);
 /* The data of --data or of the model, and the split of --split. */

@@ -133,7 +133,8 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 static const struct flag flags[] = {
     {"elbo-samples", 0, "S", "draws of z an image [1]"},
     {"kl-samples", 0, "K", "samples of a Monte Carlo KL [as trained]"},
-    {"near-zero", 0, "T", "report the share of drawn latents with |z| < T [0.4472, two sd of a spike of variance 0.05]"},
+    {"near-zero", 0, "T",
+     "report the share of drawn latents with |z| < T [0.4472, two sd of a spike of variance 0.05]"},
     {"limit", 0, "N", "only the first N images [all]"},
     {"seed", 0, "N", "of the noise [1]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
@@ -146,7 +147,8 @@ static const struct flag flags[] = {
 const struct command command_eval = {
     .name = "eval",
     .summary = "ELBO, KL per dimension, active units, sparsity",
-    .details = "Evaluates a model on a set of images with z drawn from the posterior. Losses are in nats per image: summed over\n"
+    .details = "Evaluates a model on a set of images with z drawn from the posterior. Losses are in nats per image: "
+               "summed over\n"
                "pixels and latents, averaged over images.",
     .takes_run = true,
     .flags = flags,

@@ -33,10 +33,10 @@ static vae_status make_given(struct folder *folder, const char *given, bool forc
     for (size_t end = (size_t)length; end > 1 && folder->path[end - 1] == '/'; end--) folder->path[end - 1] = '\0';
     vae_status status = make_parents(folder->path, err);
     if (status || !mkdir(folder->path, 0777)) return status;
-    if (errno != EEXIST)
-        return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
+    if (errno != EEXIST) return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
     if (force) return VAE_OK;
-    return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)", folder->path);
+    return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)",
+                    folder->path);
 }
 
 /* Two runs in one second get different names. */
@@ -62,7 +62,8 @@ static vae_status lock(struct folder *folder, vae_error *err)
     folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->lock < 0)
         return vae_fail(err, VAE_E_WRITE, "%s: cannot open folder: %s", folder->path, strerror(errno));
-    if (!flock(folder->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) return VAE_OK; /* some file systems have no locks */
+    if (!flock(folder->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return VAE_OK; /* some file systems have no locks */
     folder_close(folder);
     return vae_fail(err, VAE_E_EXISTS, "%s: in use by another training", folder->path);
 }
@@ -88,8 +89,7 @@ vae_status folder_publish(const struct folder *folder, vae_error *err)
 {
     static const char link[] = "runs/latest", temporary[] = "runs/.latest.tmp";
     char absolute[PATH_MAX], target[PATH_MAX];
-    if (!realpath(folder->path, absolute))
-        return vae_fail(err, VAE_E_WRITE, "%s: %s", folder->path, strerror(errno));
+    if (!realpath(folder->path, absolute)) return vae_fail(err, VAE_E_WRITE, "%s: %s", folder->path, strerror(errno));
     const bool inside = !strncmp(folder->path, "runs/", 5) && !strchr(folder->path + 5, '/');
     snprintf(target, sizeof target, "%s", inside ? folder->path + 5 : absolute);
     if (mkdir("runs", 0777) && errno != EEXIST)

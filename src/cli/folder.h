@@ -11,8 +11,8 @@ struct folder {
     int lock; /* file descriptor of the folder; closing it, also by dying, unlocks */
 };
 
-/* Makes and locks the folder `given`, or runs/PRIOR-DATE-TIME where it is NULL. VAE_E_EXISTS where it is there (and not `force`),
- * or in use by another process. */
+/* Makes and locks the folder `given`, or runs/PRIOR-DATE-TIME where it is NULL. VAE_E_EXISTS where it is there (and not
+ * `force`), or in use by another process. */
 vae_status folder_make(struct folder *folder, const char *given, const char *prior, bool force, vae_error *err);
 /* Lets runs/latest point at the folder. */
 vae_status folder_publish(const struct folder *folder, vae_error *err);

@@ -5,7 +5,8 @@
 
 #include "cli/command.h"
 
-static void print_flag(FILE *out, char letter, const char *name, const char *metavar, const char *help, const char *fallback)
+static void print_flag(FILE *out, char letter, const char *name, const char *metavar, const char *help,
+                       const char *fallback)
 {
     char text[96];
     const int used = letter ? snprintf(text, sizeof text, "  -%c, --%s", letter, name)
@@ -44,10 +45,10 @@ void help_command(FILE *out, const struct command *command)
     fprintf(out, "Usage: vaectl %s [flags]%s\n\n%s\n\nFlags:\n", command->name, command->takes_run ? " [RUN]" : "",
             command->details);
     if (command->takes_settings) print_settings(out);
-    for (const struct flag *f = command->flags; f->name; f++) print_flag(out, f->letter, f->name, f->metavar, f->help, NULL);
+    for (const struct flag *f = command->flags; f->name; f++)
+        print_flag(out, f->letter, f->name, f->metavar, f->help, NULL);
     print_flag(out, 'h', "help", NULL, "this text", NULL);
     for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++)
         if (setting->type == VAE_T_CHOICE) print_modules(out, setting);
-    if (command->takes_run)
-        fprintf(out, "\nRUN is a run folder or a model file [runs/latest].\n");
+    if (command->takes_run) fprintf(out, "\nRUN is a run folder or a model file [runs/latest].\n");
 }

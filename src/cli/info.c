@@ -31,10 +31,10 @@ static vae_status print_json(const vae_model *model, const char *path, vae_error
     size_t rows, cols;
     vae_model_shape(model, &rows, &cols);
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o}", "model", path, "build", vae_model_build(model), "rows",
-        (json_int_t)rows, "cols", (json_int_t)cols, "parameters", (json_int_t)parameter_count(model), "config",
-        config_object(vae_model_config(model)), "epoch", (json_int_t)m->epoch, "step", (json_int_t)m->step, "train_loss",
-        number(m->train_loss), "test_neg_elbo", number(m->test_neg_elbo), "test_kl", number(m->test_kl));
+        "{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o}", "model", path, "build", vae_model_build(model),
+        "rows", (json_int_t)rows, "cols", (json_int_t)cols, "parameters", (json_int_t)parameter_count(model), "config",
+        config_object(vae_model_config(model)), "epoch", (json_int_t)m->epoch, "step", (json_int_t)m->step,
+        "train_loss", number(m->train_loss), "test_neg_elbo", number(m->test_neg_elbo), "test_kl", number(m->test_kl));
     char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
     json_decref(object);
     if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
@@ -93,7 +93,8 @@ static const struct flag flags[] = {{"json", 0, NULL, "one JSON object on stdout
 const struct command command_info = {
     .name = "info",
     .summary = "what a model is: settings, tensors, losses, build",
-    .details = "Prints what a model is: settings, shapes, training so far, losses of the last test pass, and what built it.",
+    .details =
+        "Prints what a model is: settings, shapes, training so far, losses of the last test pass, and what built it.",
     .takes_run = true,
     .flags = flags,
     .run = run,

@@ -33,8 +33,8 @@ static vae_status draw(const vae_model *model, const vae_images *images, const s
                      .title = "images above their reconstructions"};
     float *z = calloc(r->n * L, sizeof *z), *decoded = calloc(r->n * D, sizeof *decoded);
     float *tiles = calloc(grid.down * grid.across * D, sizeof *tiles);
-    vae_status status =
-        z && decoded && tiles ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu images", r->n);
+    vae_status status = z && decoded && tiles ? VAE_OK
+                                              : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu images", r->n);
     if (!status) status = vae_encode(model, images, r->first, r->n, 0, z, NULL, err);
     if (!status) status = vae_decode(model, r->n, z, 0, decoded, err);
     if (!status) {
@@ -98,7 +98,8 @@ static const struct flag flags[] = {
 const struct command command_reconstruct = {
     .name = "reconstruct",
     .summary = "PNG: images above their reconstructions",
-    .details = "Encodes images, decodes the posterior means, and writes pairs of rows: images above, reconstructions below.",
+    .details =
+        "Encodes images, decodes the posterior means, and writes pairs of rows: images above, reconstructions below.",
     .takes_run = true,
     .flags = flags,
     .run = run,

@@ -4,7 +4,6 @@
 
 #include "cli/command.h"
 
-
 vae_status run_load_model(const struct arguments *arguments, vae_model **model, char path[PATH_MAX_RUN], vae_error *err)
 {
     static const char latest[] = "runs/latest";

@@ -8,7 +8,7 @@
 
 #include "cli/folder.h"
 
-/* ---- Signals: finish the step, save, then die of the signal ------------------------------------------------------- */
+/* ---- Signals: finish the step, save, then die of the signal ----------------------------------------------------- */
 
 static volatile sig_atomic_t caught_signal;
 
@@ -23,7 +23,7 @@ static void catch_signals(void)
     sigaction(SIGHUP, &action, NULL);
 }
 
-/* ---- What is said and written while training ---------------------------------------------------------------------- */
+/* ---- What is said and written while training -------------------------------------------------------------------- */
 
 struct session {
     const struct folder *folder;
@@ -73,10 +73,10 @@ static vae_status write_metrics(const struct session *s, vae_error *err)
 
 static void add_metrics(struct session *s, const vae_metrics *m)
 {
-    s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE, "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu\n",
-                                    (unsigned long long)m->epoch, (unsigned long long)m->step, m->seconds, m->train_loss,
-                                    m->train_recon, m->train_kl, m->test_recon, m->test_kl, m->test_neg_elbo,
-                                    (unsigned long long)m->active_units);
+    s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE,
+                                    "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu\n", (unsigned long long)m->epoch,
+                                    (unsigned long long)m->step, m->seconds, m->train_loss, m->train_recon, m->train_kl,
+                                    m->test_recon, m->test_kl, m->test_neg_elbo, (unsigned long long)m->active_units);
 }
 
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
@@ -88,7 +88,8 @@ static vae_status on_epoch(void *context, const vae_model *model, vae_error *err
     return status ? status : write_metrics(s, err);
 }
 
-/* Everything that can fail before the first step fails before it: the folder gets a whole model and the header of metrics.csv. */
+/* Everything that can fail before the first step fails before it: the folder gets a whole model and the header of
+ * metrics.csv. */
 static vae_status start_session(struct session *s, const vae_model *model, vae_error *err)
 {
     static const char header[] =
@@ -102,7 +103,7 @@ static vae_status start_session(struct session *s, const vae_model *model, vae_e
     return status ? status : folder_publish(s->folder, err);
 }
 
-/* ---- Configuration from flags ------------------------------------------------------------------------------------- */
+/* ---- Configuration from flags ----------------------------------------------------------------------------------- */
 
 static bool is_setting(const char *name)
 {
@@ -142,12 +143,13 @@ static vae_status choose_data(const struct arguments *arguments, vae_config *con
     if (there)
         fprintf(stderr, "vaectl: no --data given: using %s\n", mnist);
     else
-        fprintf(stderr, "vaectl: no --data given and no %s: using builtin:digits (scripts/fetch-mnist.sh fetches MNIST)\n",
+        fprintf(stderr,
+                "vaectl: no --data given and no %s: using builtin:digits (scripts/fetch-mnist.sh fetches MNIST)\n",
                 mnist);
     return vae_config_set(config, "data", there ? mnist : "builtin:digits", err);
 }
 
-/* ---- The command -------------------------------------------------------------------------------------------------- */
+/* ---- The command ------------------------------------------------------------------------------------------------ */
 
 static void announce(const struct session *s, const vae_model *model, const vae_data *data)
 {
@@ -159,7 +161,8 @@ static void announce(const struct session *s, const vae_model *model, const vae_
         const bool first = strcmp(setting->name, "data") && strcmp(setting->name, "holdout");
         if (first)
             fprintf(stderr, "%s %s%s", setting->name,
-                    vae_config_text(vae_model_config(model), setting, text, sizeof text), vae_setting_at(i + 1) ? ", " : "\n");
+                    vae_config_text(vae_model_config(model), setting, text, sizeof text),
+                    vae_setting_at(i + 1) ? ", " : "\n");
     }
 }
 
@@ -179,7 +182,8 @@ static vae_status print_summary(const struct session *s, const vae_model *model,
     json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "run", s->folder->path, "model",
                                s->folder->model, "metrics", s->folder->metrics, "epoch", (json_int_t)m->epoch, "step",
                                (json_int_t)m->step, "train_loss", m->train_loss, "test_recon", m->test_recon, "test_kl",
-                               m->test_kl, "test_neg_elbo", m->test_neg_elbo, "active_units", (json_int_t)m->active_units);
+                               m->test_kl, "test_neg_elbo", m->test_neg_elbo, "active_units",
+                               (json_int_t)m->active_units);
     char *text = object ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(object);
     if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
@@ -202,7 +206,8 @@ static vae_status die_of_signal(const struct session *s, const vae_model *model,
 static vae_status train_in_folder(const struct arguments *arguments, vae_model *model, const vae_data *data,
                                   const struct folder *folder, uint64_t threads, vae_error *err)
 {
-    struct session session = {.folder = folder, .quiet = argument(arguments, "quiet"), .terminal = isatty(STDERR_FILENO)};
+    struct session session = {
+        .folder = folder, .quiet = argument(arguments, "quiet"), .terminal = isatty(STDERR_FILENO)};
     const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
     vae_status status = start_session(&session, model, err);
     if (!status) {
@@ -225,7 +230,8 @@ static vae_status train_on_data(const struct arguments *arguments, const vae_con
     vae_model *model = NULL;
     vae_status status = vae_model_new(&model, config, data->train.rows, data->train.cols, err);
     if (!status)
-        status = folder_make(&folder, argument(arguments, "output"), config->prior.name, argument(arguments, "force"), err);
+        status = folder_make(&folder, argument(arguments, "output"), config->prior.name, argument(arguments, "force"),
+                             err);
     if (!status) status = train_in_folder(arguments, model, data, &folder, threads, err);
     folder_close(&folder);
     vae_model_free(&model);
@@ -258,8 +264,9 @@ static const struct flag flags[] = {
 const struct command command_train = {
     .name = "train",
     .summary = "train a model, write a run folder",
-    .details = "Trains a variational autoencoder and writes a run folder with model.safetensors (after each epoch) and\n"
-               "metrics.csv. Losses are in nats per image: summed over pixels and latents, averaged over images.",
+    .details =
+        "Trains a variational autoencoder and writes a run folder with model.safetensors (after each epoch) and\n"
+        "metrics.csv. Losses are in nats per image: summed over pixels and latents, averaged over images.",
     .takes_settings = true,
     .flags = flags,
     .run = run,

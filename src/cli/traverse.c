@@ -64,7 +64,8 @@ static void write_labels(const struct request *r, const double *kl, const size_t
     }
 }
 
-static vae_status decode_and_draw(const vae_model *model, vae_grid *grid, const float *z, const char *path, vae_error *err)
+static vae_status decode_and_draw(const vae_model *model, vae_grid *grid, const float *z, const char *path,
+                                  vae_error *err)
 {
     const size_t n = grid->down * grid->across;
     vae_model_shape(model, &grid->rows, &grid->cols);
@@ -77,7 +78,8 @@ static vae_status decode_and_draw(const vae_model *model, vae_grid *grid, const 
     return status;
 }
 
-static vae_status draw(const vae_model *model, const struct request *r, const float *base, const char *path, vae_error *err)
+static vae_status draw(const vae_model *model, const struct request *r, const float *base, const char *path,
+                       vae_error *err)
 {
     const size_t L = (size_t)vae_model_config(model)->latent, down = r->plane ? r->steps : r->rows;
     const double *kl = vae_model_kl_per_dim(model);
@@ -178,8 +180,9 @@ static const struct flag flags[] = {
 const struct command command_traverse = {
     .name = "traverse",
     .summary = "PNG: one row per latent dimension, or a grid over two",
-    .details = "Moves one latent at a time and decodes: one row a latent, in the order of their KL (of the last test pass),\n"
-               "which stands beside each row in nats.",
+    .details =
+        "Moves one latent at a time and decodes: one row a latent, in the order of their KL (of the last test pass),\n"
+        "which stands beside each row in nats.",
     .takes_run = true,
     .flags = flags,
     .run = run,

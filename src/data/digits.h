@@ -9,8 +9,8 @@
 
 enum { DIGITS_SIDE = 28, DIGITS_PIXELS = DIGITS_SIDE * DIGITS_SIDE };
 
-/* Draws images first .. first+n-1 of the sequence that belongs to `seed`: (n, 28, 28) pixels, 0 paper to 255 ink, and n labels
- * 0..9. Image i depends on (seed, i) alone, down to the byte, on every machine with IEEE doubles. */
+/* Draws images first .. first+n-1 of the sequence that belongs to `seed`: (n, 28, 28) pixels, 0 paper to 255 ink, and n
+ * labels 0..9. Image i depends on (seed, i) alone, down to the byte, on every machine with IEEE doubles. */
 void digits_draw(uint64_t seed, size_t first, size_t n, uint8_t *pixels, uint8_t *labels);
 
 #endif

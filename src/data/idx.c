@@ -2,9 +2,10 @@
  *
  * The IDX format: bytes 0, 0, type (8: unsigned byte), rank; rank big-endian 32-bit dimensions; the elements.
  *
- * Every byte is hostile. Sizes are checked before anything is allocated: a plain file must have exactly the announced size, a
- * compressed one cannot hold more than deflate's limit of 1032 bytes a byte. zlib reports a cut only at gzclose (gzread returns
- * short or even complete data with no error), so the end is read and closed before the data counts as good. */
+ * Every byte is hostile. Sizes are checked before anything is allocated: a plain file must have exactly the announced
+ * size, a compressed one cannot hold more than deflate's limit of 1032 bytes a byte. gzread returns short or even
+ * complete data with no error where a file is cut, so the data counts as good only after its end was read, checked and
+ * closed. */
 #include "data/idx.h"
 
 #include <errno.h>
@@ -56,21 +57,22 @@ static vae_status cut_short(const struct idx *idx, vae_error *err)
 {
     int code = Z_OK;
     const char *reason = gzerror(idx->gz, &code);
-    if (code == Z_DATA_ERROR)
-        return vae_fail(err, VAE_E_DATA, "%s: damaged gzip data (%s)", idx->path, reason);
+    if (code == Z_DATA_ERROR) return vae_fail(err, VAE_E_DATA, "%s: damaged gzip data (%s)", idx->path, reason);
     return vae_fail(err, VAE_E_DATA, "%s: file ends too early (the download or copy was cut off)", idx->path);
 }
 
-static vae_status read_bytes(const struct idx *idx, uint8_t *bytes, size_t size, vae_error *err)
+/* Reads until `size` bytes are there or the data ends; returns how many there were. */
+static size_t read_bytes(const struct idx *idx, uint8_t *bytes, size_t size)
 {
-    while (size > 0) {
-        unsigned chunk = size > (1u << 30) ? 1u << 30 : (unsigned)size;
-        int done = gzread(idx->gz, bytes, chunk);
-        if (done <= 0) return cut_short(idx, err);
-        bytes += done;
-        size -= (size_t)done;
+    size_t done = 0;
+    while (done < size) {
+        const size_t left = size - done;
+        int got = gzread(idx->gz, bytes + done,
+                         left > 1u << 30 ? 1u << 29 : (unsigned)left); /* the last chunk is never tiny */
+        if (got <= 0) break;
+        done += (size_t)got;
     }
-    return VAE_OK;
+    return done;
 }
 
 static vae_status check_magic(const struct idx *idx, const uint8_t magic[4], size_t rank, vae_error *err)
@@ -81,14 +83,17 @@ static vae_status check_magic(const struct idx *idx, const uint8_t magic[4], siz
     if (magic[0] == '<')
         return vae_fail(err, VAE_E_DATA, "%s: an HTML or XML page, not an IDX file (expected %s)", idx->path, wanted);
     if (magic[0] || magic[1])
-        return vae_fail(err, VAE_E_DATA, "%s: not an IDX file: starts with %02x %02x %02x %02x (expected %s)", idx->path,
-                        magic[0], magic[1], magic[2], magic[3], wanted);
+        return vae_fail(err, VAE_E_DATA, "%s: not an IDX file: starts with %02x %02x %02x %02x (expected %s)",
+                        idx->path, magic[0], magic[1], magic[2], magic[3], wanted);
     if (magic[2] != TYPE_UBYTE)
         return vae_fail(err, VAE_E_DATA, "%s: IDX elements of type 0x%02x (expected 0x08, unsigned bytes)", idx->path,
                         magic[2]);
     if (magic[3] != rank)
         return vae_fail(err, VAE_E_DATA, "%s: IDX file of rank %d, %s (expected %s)", idx->path, magic[3],
-                        magic[3] == 1 ? "labels" : magic[3] == 3 ? "images" : "neither images nor labels", wanted);
+                        magic[3] == 1   ? "labels"
+                        : magic[3] == 3 ? "images"
+                                        : "neither images nor labels",
+                        wanted);
     return VAE_OK;
 }
 
@@ -102,8 +107,8 @@ static vae_status check_dimensions(struct idx *idx, size_t rank, vae_error *err)
         return vae_fail(err, VAE_E_DATA, "%s: %zu items (at most %d)", idx->path, dim[0], MAX_IMAGES);
     if (rank == 3) {
         if (dim[1] > MAX_SIDE || dim[2] > MAX_SIDE || dim[1] * dim[2] > MAX_PIXELS)
-            return vae_fail(err, VAE_E_DATA, "%s: images of %zu x %zu pixels (at most %d x %d and %d in all)", idx->path,
-                            dim[1], dim[2], MAX_SIDE, MAX_SIDE, MAX_PIXELS);
+            return vae_fail(err, VAE_E_DATA, "%s: images of %zu x %zu pixels (at most %d x %d and %d in all)",
+                            idx->path, dim[1], dim[2], MAX_SIDE, MAX_SIDE, MAX_PIXELS);
         pixels = dim[1] * dim[2];
     }
     if (__builtin_mul_overflow(dim[0], pixels, &idx->count))
@@ -126,10 +131,10 @@ static vae_status check_size(const struct idx *idx, size_t header, vae_error *er
 static vae_status read_header(struct idx *idx, size_t rank, vae_error *err)
 {
     uint8_t header[4 + 4 * MAX_RANK] = {0};
-    vae_status status = read_bytes(idx, header, 4, err);
-    if (!status) status = check_magic(idx, header, rank, err);
-    if (!status) status = read_bytes(idx, header + 4, 4 * rank, err);
+    if (read_bytes(idx, header, 4) < 4) return cut_short(idx, err);
+    vae_status status = check_magic(idx, header, rank, err);
     if (status) return status;
+    if (read_bytes(idx, header + 4, 4 * rank) < 4 * rank) return cut_short(idx, err);
     for (size_t i = 0; i < rank; i++) {
         const uint8_t *b = header + 4 + 4 * i;
         idx->dim[i] = (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
@@ -138,23 +143,22 @@ static vae_status read_header(struct idx *idx, size_t rank, vae_error *err)
     return status ? status : check_size(idx, 4 + 4 * rank, err);
 }
 
-/* The trailer's checksum is verified only when the end is read. */
-static vae_status check_end(const struct idx *idx, vae_error *err)
+/* Asks for one byte more than there should be, and in the same breath: a read that ends exactly at the last byte leaves
+ * the gzip trailer, with its checksum, unread, and zlib then calls a file cut there complete. */
+static vae_status read_whole_body(const struct idx *idx, uint8_t *bytes, vae_error *err)
 {
-    uint8_t extra;
-    int more = gzread(idx->gz, &extra, 1);
-    if (more > 0) return vae_fail(err, VAE_E_DATA, "%s: more data than its header announces", idx->path);
+    const size_t got = read_bytes(idx, bytes, idx->count + 1);
     int code = Z_OK;
     gzerror(idx->gz, &code);
-    return more < 0 || code != Z_OK ? cut_short(idx, err) : VAE_OK;
+    if (got > idx->count) return vae_fail(err, VAE_E_DATA, "%s: more data than its header announces", idx->path);
+    return got < idx->count || code != Z_OK ? cut_short(idx, err) : VAE_OK;
 }
 
 static vae_status read_body(const struct idx *idx, uint8_t **bytes, vae_error *err)
 {
-    *bytes = malloc(idx->count);
+    *bytes = malloc(idx->count + 1);
     if (!*bytes) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory (%zu bytes)", idx->path, idx->count);
-    vae_status status = read_bytes(idx, *bytes, idx->count, err);
-    if (!status) status = check_end(idx, err);
+    vae_status status = read_whole_body(idx, *bytes, err);
     if (status) {
         free(*bytes);
         *bytes = NULL;

@@ -4,8 +4,8 @@
 
 #include "vae.h"
 
-/* Reads an IDX file (http://yann.lecun.com/exdb/mnist, "the IDX file format") of unsigned bytes, plain or gzip, told apart by
- * content. Fills n, rows, cols, pixels of a zeroed vae_images; on failure it holds nothing. */
+/* Reads an IDX file (http://yann.lecun.com/exdb/mnist, "the IDX file format") of unsigned bytes, plain or gzip, told
+ * apart by content. Fills n, rows, cols, pixels of a zeroed vae_images; on failure it holds nothing. */
 vae_status idx_read_images(const char *path, vae_images *images, vae_error *err);
 /* Reads n labels, a rank-1 IDX file. */
 vae_status idx_read_labels(const char *path, size_t n, uint8_t **labels, vae_error *err);

@@ -16,14 +16,11 @@
 
 static const struct source_ops *const sources[] = {&source_digits, NULL};
 
-const struct source_ops *source_at(size_t i)
-{
-    return i < sizeof sources / sizeof *sources ? sources[i] : NULL;
-}
+const struct source_ops *source_at(size_t i) { return i < sizeof sources / sizeof *sources ? sources[i] : NULL; }
 
 static const vae_module *source_module_at(size_t i) { return source_at(i) ? &source_at(i)->module : NULL; }
 
-/* ---- Images ------------------------------------------------------------------------------------------------------- */
+/* ---- Images ----------------------------------------------------------------------------------------------------- */
 
 vae_status images_new(vae_images *images, size_t n, size_t rows, size_t cols, bool labelled, vae_error *err)
 {
@@ -56,7 +53,7 @@ void images_gather(const vae_images *images, const uint32_t *index, size_t first
     }
 }
 
-/* ---- A folder with the MNIST names -------------------------------------------------------------------------------- */
+/* ---- A folder with the MNIST names ------------------------------------------------------------------------------ */
 
 enum { PATH_SIZE = VAE_MAX_SOURCE + 64 };
 
@@ -101,7 +98,7 @@ static vae_status open_folder(vae_data *data, const char *folder, vae_error *err
     return VAE_OK;
 }
 
-/* ---- One file ----------------------------------------------------------------------------------------------------- */
+/* ---- One file --------------------------------------------------------------------------------------------------- */
 
 static void copy_images(vae_images *to, const vae_images *from, const uint32_t *index)
 {
@@ -137,7 +134,7 @@ static vae_status open_file(vae_data *data, const char *path, double holdout, ui
     return status;
 }
 
-/* ---- builtin:NAME ------------------------------------------------------------------------------------------------- */
+/* ---- builtin:NAME ----------------------------------------------------------------------------------------------- */
 
 static vae_status open_builtin(vae_data *data, const char *text, vae_error *err)
 {
@@ -155,8 +152,9 @@ static vae_status open_any(vae_data *data, const char *source, double holdout, u
     if (!strncmp(source, builtin, sizeof builtin - 1)) return open_builtin(data, source + sizeof builtin - 1, err);
     struct stat info;
     if (stat(source, &info))
-        return vae_fail(err, VAE_E_DATA, "%s: %s (expected a folder with the MNIST files, an IDX file or builtin:digits)",
-                        source, strerror(errno));
+        return vae_fail(err, VAE_E_DATA,
+                        "%s: %s (expected a folder with the MNIST files, an IDX file or builtin:digits)", source,
+                        strerror(errno));
     if (S_ISDIR(info.st_mode)) return open_folder(data, source, err);
     return open_file(data, source, holdout, seed, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where images come from. A source with parameters (`builtin:NAME:k=v`) is one file ending in a `const struct source_ops`, listed in
- * source.c; files and folders are recognised by their content. */
+ * Where images come from. A source with parameters (`builtin:NAME:k=v`) is one file ending in a `const struct
+ * source_ops`, listed in source.c; files and folders are recognised by their content. */
 #ifndef VAE_SOURCE_H
 #define VAE_SOURCE_H
 
@@ -22,7 +22,8 @@ extern const struct source_ops source_digits;
 vae_status images_new(vae_images *images, size_t n, size_t rows, size_t cols, bool labelled, vae_error *err);
 void images_free(vae_images *images);
 
-/* x (count, D) = pixels / 255 of images index[0..count-1], or, where index is NULL, of images first .. first+count-1. */
+/* x (count, D) = pixels / 255 of images index[0..count-1], or, where index is NULL, of images first .. first+count-1.
+ */
 void images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x);
 
 #endif

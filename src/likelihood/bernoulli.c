@@ -4,9 +4,9 @@
  *
  *     -log p(x|l) = softplus(l) - x l            d/dl = sigmoid(l) - x
  *
- * with softplus and sigmoid from the one exponential t = exp(-|l|), so that no logit overflows. For grey pixels x in (0, 1) this is the
- * usual cross-entropy, a pseudo-likelihood: it is not a density of grey values, and its floor is the entropy of
- * the pixels, not zero. */
+ * with softplus and sigmoid from the one exponential t = exp(-|l|), so that no logit overflows. For grey pixels x in
+ * (0, 1) this is the usual cross-entropy, a pseudo-likelihood: it is not a density of grey values, and its floor is the
+ * entropy of the pixels, not zero. */
 #include "base/simd.h"
 #include "base/vmath.h"
 #include "likelihood/lanes.h"
@@ -16,10 +16,7 @@ struct likelihood_state {
     char unused;
 };
 
-static void init(struct likelihood_state *state, const double *param)
-{
-    (void)state, (void)param;
-}
+static void init(struct likelihood_state *state, const double *param) { (void)state, (void)param; }
 
 static inline real pixel(real l, real x, real *slope)
 {

@@ -12,7 +12,7 @@
 #include "likelihood/likelihood.h"
 
 struct likelihood_state {
-    real precision; /* 1 / sigma^2 */
+    real precision;  /* 1 / sigma^2 */
     double constant; /* log sigma + log(2 pi)/2, a pixel */
 };
 

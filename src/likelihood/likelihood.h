@@ -17,7 +17,8 @@ struct likelihood_ops {
     void (*init)(struct likelihood_state *state, const double *param);
     /* For one image of D pixels: returns -log p(x | out) in nats and writes grad = weight * d(-log p)/d out.
      * grad may be `out` itself (in place), or NULL where only the value is wanted. */
-    double (*nll)(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight, real *grad);
+    double (*nll)(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
+                  real *grad);
     /* E[x | out]. */
     void (*mean)(const struct likelihood_state *state, size_t D, const real *out, real *mean);
 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The model file, in the safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian header size, a JSON
- * header {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}, then the tensors without gaps. Ours holds for each
- * tensor NAME of the model NAME, adam.m.NAME and adam.v.NAME, all F32. The format has no checksum: a CRC-32 over the configuration,
- * the state and all tensors is in the metadata.
+ * The model file, in the safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian header
+ * size, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}, then the tensors without
+ * gaps. Ours holds for each tensor NAME of the model NAME, adam.m.NAME and adam.v.NAME, all F32. The format has no
+ * checksum: a CRC-32 over the configuration, the state and all tensors is in the metadata.
  *
- * Reading believes nothing: the configuration is read first, a model is made from it, and the file must then have exactly the names, shapes and
- * offsets that this model would write. */
+ * Reading believes nothing: the configuration is read first, a model is made from it, and the file must then have
+ * exactly the names, shapes and offsets that this model would write. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -31,7 +31,8 @@ static real *block_data(const struct vae_model *model, size_t block)
     return data[block];
 }
 
-/* A loop over the tensors of all blocks in the order of the file: for (struct cursor c = {0}; next_tensor(model, &c);) */
+/* A loop over the tensors of all blocks in the order of the file: for (struct cursor c = {0}; next_tensor(model, &c);)
+ */
 struct cursor {
     size_t block, tensor, begin, end;
 };
@@ -60,7 +61,7 @@ static json_t *shape_of(const struct tensor *tensor)
                              : json_pack("[I]", (json_int_t)tensor->dim[0]);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------ */
+/* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
 /* NaN, "no such number yet", is null in JSON. */
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
@@ -110,9 +111,9 @@ static char *header_text(const struct vae_model *model, const void *data, size_t
         char crc[16], format[16];
         snprintf(crc, sizeof crc, "%08x", (unsigned)checksum(config, state, data, size));
         snprintf(format, sizeof format, "%d", FORMAT);
-        json_t *header = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt", "vaectl.format",
-                                   format, "vaectl.build", model->build, "vaectl.config", config, "vaectl.state", state,
-                                   "vaectl.crc32", crc);
+        json_t *header = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt",
+                                   "vaectl.format", format, "vaectl.build", model->build, "vaectl.config", config,
+                                   "vaectl.state", state, "vaectl.crc32", crc);
         for (struct cursor c = {0}; header && next_tensor(model, &c);) {
             char name[2 * TENSOR_NAME];
             tensor_name(model, &c, name);
@@ -170,7 +171,7 @@ vae_status vae_model_save(const vae_model *model, const char *path, vae_error *e
     return status;
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------ */
+/* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
 #define CORRUPT(...) vae_fail(err, VAE_E_MODEL, __VA_ARGS__)
 
@@ -331,9 +332,11 @@ static vae_status check_tensors(const struct file *file, const json_t *header, s
         if (!entry_matches(json_object_get(header, name), &model->tensor[c.tensor], &c))
             return CORRUPT("%s: tensor %s is missing or not as its configuration implies", file->path, name);
     }
-    if (json_object_size(header) != n + 1) return CORRUPT("%s: it has tensors that its configuration does not", file->path);
+    if (json_object_size(header) != n + 1)
+        return CORRUPT("%s: it has tensors that its configuration does not", file->path);
     if (available != model_file_size(model))
-        return CORRUPT("%s: %zu bytes of tensors (expected %zu): cut off?", file->path, available, model_file_size(model));
+        return CORRUPT("%s: %zu bytes of tensors (expected %zu): cut off?", file->path, available,
+                       model_file_size(model));
     return VAE_OK;
 }
 

@@ -25,7 +25,8 @@ static const vae_setting settings[] = {
      .help = "folder with the MNIST files, one IDX file, or builtin:digits"},
     {"holdout", "F", "0.1", VAE_T_REAL, FIELD(holdout), .min = 0, .max = 1,
      .help = "share of a single file that becomes the test split"},
-    {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR, .help = "prior of the latents"},
+    {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR,
+     .help = "prior of the latents"},
     {"kl", "HOW", "auto", VAE_T_ENUM, FIELD(kl), .values = "auto|exact|mc",
      .help = "KL by closed form or by Monte Carlo; auto: closed form where there is one"},
     {"kl-samples", "K", "10", VAE_T_COUNT, FIELD(kl_samples), .min = 1, .max = 1e6,
@@ -53,18 +54,12 @@ static const vae_setting settings[] = {
      .help = "of initialisation, order and noise"},
 };
 
-const vae_setting *vae_setting_at(size_t i)
-{
-    return i < sizeof settings / sizeof *settings ? &settings[i] : NULL;
-}
+const vae_setting *vae_setting_at(size_t i) { return i < sizeof settings / sizeof *settings ? &settings[i] : NULL; }
 
-/* ---- Kinds of modules --------------------------------------------------------------------------------------------- */
+/* ---- Kinds of modules ------------------------------------------------------------------------------------------- */
 
 #define LOOKUP(kind)                                                                                                   \
-    static const vae_module *kind##_module(size_t i)                                                                   \
-    {                                                                                                                  \
-        return kind##_at(i) ? &kind##_at(i)->module : NULL;                                                            \
-    }
+    static const vae_module *kind##_module(size_t i) { return kind##_at(i) ? &kind##_at(i)->module : NULL; }
 LOOKUP(prior)
 LOOKUP(posterior)
 LOOKUP(likelihood)
@@ -84,7 +79,7 @@ static const struct {
 
 const vae_module *vae_module_at(vae_kind kind, size_t i) { return kinds[kind].at(i); }
 
-/* ---- Setting ------------------------------------------------------------------------------------------------------ */
+/* ---- Setting ---------------------------------------------------------------------------------------------------- */
 
 static const vae_setting *find_setting(const char *name)
 {
@@ -117,7 +112,8 @@ static vae_status set_widths(uint64_t *width, const vae_setting *setting, const 
     char copy[256], *rest = NULL;
     uint64_t list[VAE_MAX_HIDDEN + 1] = {0};
     size_t n = 0;
-    if (strlen(text) >= sizeof copy || !*text) return vae_fail(err, VAE_E_USAGE, "%s: expected widths such as 400 or 200,200", label);
+    if (strlen(text) >= sizeof copy || !*text)
+        return vae_fail(err, VAE_E_USAGE, "%s: expected widths such as 400 or 200,200", label);
     strcpy(copy, text);
     for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
         if (n == VAE_MAX_HIDDEN) return vae_fail(err, VAE_E_USAGE, "%s: more than %d layers", label, VAE_MAX_HIDDEN);
@@ -160,7 +156,8 @@ static vae_status unknown_setting(const vae_config *config, const char *name, va
             snprintf(have + strlen(have), sizeof have - strlen(have), ", --%s", chosen->params[k].name);
         for (size_t k = 0; at(k); k++)
             if (module_param(at(k), name) < VAE_MAX_PARAMS)
-                snprintf(owner + strlen(owner), sizeof owner - strlen(owner), "; %s %s has it", kinds[settings[i].kind].what, at(k)->name);
+                snprintf(owner + strlen(owner), sizeof owner - strlen(owner), "; %s %s has it",
+                         kinds[settings[i].kind].what, at(k)->name);
     }
     if (!*owner) return vae_fail(err, VAE_E_USAGE, "unknown setting '%s'", name);
     return vae_fail(err, VAE_E_USAGE, "--%s: prior %s and likelihood %s have no such parameter (they have: %s%s)", name,
@@ -229,7 +226,7 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     return VAE_OK;
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------------------------- */
 
 json_t *config_to_json(const vae_config *config)
 {

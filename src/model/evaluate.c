@@ -13,7 +13,7 @@ enum { BLOCK_ROWS = 512 };
 
 static const double ACTIVE_VARIANCE = 0.01; /* Burda, Grosse & Salakhutdinov 2016, section 5.2 */
 
-/* ---- Losses ------------------------------------------------------------------------------------------------------- */
+/* ---- Losses ----------------------------------------------------------------------------------------------------- */
 
 void vae_eval_defaults(vae_eval_options *options)
 {
@@ -140,7 +140,7 @@ vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, const vae_
     return status;
 }
 
-/* ---- Encoding, decoding, drawing ---------------------------------------------------------------------------------- */
+/* ---- Encoding, decoding, drawing -------------------------------------------------------------------------------- */
 
 static void copy_out(size_t n, const real *from, float *to)
 {

@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "model/config.h"
 
-/* ---- Layout ------------------------------------------------------------------------------------------------------- */
+/* ---- Layout ----------------------------------------------------------------------------------------------------- */
 
 enum { ALIGNMENT = 16 }; /* elements; tensors start at cache lines */
 
@@ -23,7 +23,8 @@ static size_t take(struct vae_model *model, size_t count)
     return offset;
 }
 
-static void name_tensor(struct vae_model *model, const char *module, const char *part, size_t out, size_t in, size_t offset)
+static void name_tensor(struct vae_model *model, const char *module, const char *part, size_t out, size_t in,
+                        size_t offset)
 {
     struct tensor *tensor = &model->tensor[model->tensors++];
     *tensor = (struct tensor){.rank = in ? 2 : 1, .dim = {out, in}, .count = in ? out * in : out, .offset = offset};
@@ -84,7 +85,7 @@ size_t model_file_size(const struct vae_model *model)
     return 3 * count * sizeof(float);
 }
 
-/* ---- Life --------------------------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------------------------- */
 
 static bool uses_exact_kl(const struct vae_model *model)
 {
@@ -108,8 +109,12 @@ static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
 static void no_metrics_yet(struct vae_model *model)
 {
     const double none = NAN;
-    model->metrics = (vae_metrics){.train_loss = none, .train_recon = none, .train_kl = none, .test_recon = none,
-                                   .test_kl = none, .test_neg_elbo = none};
+    model->metrics = (vae_metrics){.train_loss = none,
+                                   .train_recon = none,
+                                   .train_kl = none,
+                                   .test_recon = none,
+                                   .test_kl = none,
+                                   .test_neg_elbo = none};
     for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = none;
 }
 
@@ -152,7 +157,8 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
     return VAE_OK;
 }
 
-/* Weights and biases U(-1/sqrt(in), 1/sqrt(in)), as PyTorch's nn.Linear has them; tensor i draws from step i of its stream. */
+/* Weights and biases U(-1/sqrt(in), 1/sqrt(in)), as PyTorch's nn.Linear has them; tensor i draws from step i of its
+ * stream. */
 static void initialise(struct vae_model *model)
 {
     size_t in = 0;
@@ -190,7 +196,7 @@ void vae_model_free(vae_model **out)
     *out = NULL;
 }
 
-/* ---- Looking inside ----------------------------------------------------------------------------------------------- */
+/* ---- Looking inside --------------------------------------------------------------------------------------------- */
 
 const vae_config *vae_model_config(const vae_model *model) { return &model->config; }
 

@@ -20,9 +20,9 @@ struct tensor {
 
 struct vae_model {
     vae_config config;
-    size_t rows, cols;     /* of an image */
-    size_t D, L;           /* data and latent dimension */
-    size_t depth;          /* hidden layers on each side */
+    size_t rows, cols;              /* of an image */
+    size_t D, L;                    /* data and latent dimension */
+    size_t depth;                   /* hidden layers on each side */
     struct dense layer[MAX_LAYERS]; /* encoder (depth), heads (1), decoder (depth + 1), in the order of a batch's way */
     size_t layers;
     struct tensor tensor[MAX_TENSORS];
@@ -39,7 +39,7 @@ struct vae_model {
     real *params; /* the block of parameters; then those of Adam's moments */
     real *adam_m, *adam_v;
 
-    uint64_t step; /* training steps done */
+    uint64_t step;                      /* training steps done */
     double sum_loss, sum_recon, sum_kl; /* over the images of the unfinished epoch */
     vae_metrics metrics;
     double *kl_per_dim; /* (L), of the last test pass */
@@ -50,8 +50,8 @@ struct vae_model {
 static inline const struct dense *model_heads(const struct vae_model *model) { return &model->layer[model->depth]; }
 static inline const struct dense *model_decoder(const struct vae_model *model) { return model_heads(model) + 1; }
 
-/* A model with all memory and no values. VAE_E_MODEL, before anything large is allocated, where its tensors in a file would take more
- * than `limit` bytes. */
+/* A model with all memory and no values. VAE_E_MODEL, before anything large is allocated, where its tensors in a file
+ * would take more than `limit` bytes. */
 vae_status model_allocate(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, size_t limit,
                           vae_error *err);
 /* Bytes of all tensors in a file: parameters and both moments, as float32. */

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "data/source.h"
 
-/* ---- Workspace ---------------------------------------------------------------------------------------------------- */
+/* ---- Workspace -------------------------------------------------------------------------------------------------- */
 
 static void lay_out_forward(struct pass *p, struct arena *arena)
 {
@@ -16,8 +16,8 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     p->x = arena_take(arena, B * m->D, sizeof(real));
     for (size_t i = 0; i < m->layers; i++)
         p->activation[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * m->layer[i].out, sizeof(real));
-    real **const per_latent[] = {&p->a,  &p->b,    &p->scale, &p->kl,    &p->kl_a, &p->kl_b,
-                                 &p->kl_eps, &p->kl_z, &p->logp, &p->dlogp, &p->entropy};
+    real **const per_latent[] = {&p->a,      &p->b,    &p->scale, &p->kl,    &p->kl_a,   &p->kl_b,
+                                 &p->kl_eps, &p->kl_z, &p->logp,  &p->dlogp, &p->entropy};
     for (size_t i = 0; i < sizeof per_latent / sizeof *per_latent; i++)
         *per_latent[i] = arena_take(arena, BL, sizeof(real));
     p->bits = arena_take(arena, BL, sizeof *p->bits);
@@ -63,7 +63,7 @@ void pass_free(struct pass *pass)
     *pass = (struct pass){0};
 }
 
-/* ---- Tiles of rows ------------------------------------------------------------------------------------------------ */
+/* ---- Tiles of rows ---------------------------------------------------------------------------------------------- */
 
 /* Elementwise phases are cut into tiles of so many rows. */
 enum { TILE_ROWS = 16 };
@@ -76,7 +76,7 @@ static struct span row_span(size_t rows, size_t tile)
     return (struct span){tile * TILE_ROWS, end < rows ? end : rows};
 }
 
-/* ---- Forward ------------------------------------------------------------------------------------------------------ */
+/* ---- Forward ---------------------------------------------------------------------------------------------------- */
 
 struct gathering {
     struct pass *pass;
@@ -136,7 +136,8 @@ void pass_encode(struct pass *pass)
     pool_run(pass->pool, row_tiles(pass->B), encode_tile, pass);
 }
 
-/* KL = -H(q) - (1/K) sum_k log p(z_k), z_k = g(eps_k; a, b), with pathwise derivatives: the sample itself moves with a and b. */
+/* KL = -H(q) - (1/K) sum_k log p(z_k), z_k = g(eps_k; a, b), with pathwise derivatives: the sample itself moves with a
+ * and b. */
 static void start_mc_kl(struct pass *pass, size_t at, size_t n)
 {
     real *kl = pass->kl + at, *kl_b = pass->kl_b + at;
@@ -163,7 +164,8 @@ struct latent_job {
     const struct rng *rng;
 };
 
-/* Draw k of the posterior for one tile. Draws below S are kept for decoder and backward pass; others serve the KL alone. */
+/* Draw k of the posterior for one tile. Draws below S are kept for decoder and backward pass; others serve the KL
+ * alone. */
 static void draw_sample(struct pass *pass, const struct rng *rng, size_t k, size_t at, size_t n)
 {
     const struct posterior_ops *q = pass->model->posterior;
@@ -232,7 +234,7 @@ void pass_likelihood(struct pass *pass, bool training)
     pool_run(pass->pool, row_tiles(pass->S * pass->B), likelihood_tile, &job);
 }
 
-/* ---- Backward ----------------------------------------------------------------------------------------------------- */
+/* ---- Backward --------------------------------------------------------------------------------------------------- */
 
 struct latent_backward_job {
     struct pass *pass;
@@ -282,7 +284,7 @@ void pass_backward(struct pass *pass, const real *weight)
     for (size_t i = m->depth; i > 0; i--) backward_layer(pass, i, pass->B);
 }
 
-/* ---- Weights ------------------------------------------------------------------------------------------------------ */
+/* ---- Weights ---------------------------------------------------------------------------------------------------- */
 
 struct update_job {
     struct pass *pass;

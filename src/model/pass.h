@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One pass of a batch through a model: the workspace it needs and the phases it consists of. Each phase is a parallel_for over a
- * partition that depends on shapes alone, so results do not depend on the number of threads.
+ * One pass of a batch through a model: the workspace it needs and the phases it consists of. Each phase is a
+ * parallel_for over a partition that depends on shapes alone, so results do not depend on the number of threads.
  *
  * Rows of z and of everything behind it are sample-major: row s*B + b belongs to draw s of image b. */
 #ifndef VAE_PASS_H
@@ -19,21 +19,22 @@ struct pass {
     size_t B; /* images in the batch at work */
 
     /* Forward. */
-    real *x;                     /* (B,D) */
+    real *x;                      /* (B,D) */
     real *activation[MAX_LAYERS]; /* (rows,out) output of each layer: (B,.) up to the heads, (S*B,.) behind */
-    real *a, *b, *scale;         /* (B,L) parameters of q(z|x) and its scale */
-    real *eps;                   /* (S,B,L) noise that the backward pass needs again */
-    real *z;                     /* (S,B,L) */
-    real *kl, *kl_a, *kl_b;      /* (B,L) KL of each latent and its derivatives in a and b */
-    double *recon;               /* (S*B) -log p(x|z) of each row */
+    real *a, *b, *scale;          /* (B,L) parameters of q(z|x) and its scale */
+    real *eps;                    /* (S,B,L) noise that the backward pass needs again */
+    real *z;                      /* (S,B,L) */
+    real *kl, *kl_a, *kl_b;       /* (B,L) KL of each latent and its derivatives in a and b */
+    double *recon;                /* (S*B) -log p(x|z) of each row */
     /* Scratch of the Monte Carlo KL. */
     uint32_t *bits;                               /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp, *entropy; /* (B,L) */
     /* Backward; absent where only losses are wanted. */
-    real *gradient[MAX_LAYERS]; /* (rows,out) of the loss, before each layer's activation; the last layer's is in place */
-    real *dz;                   /* (S,B,L) */
-    real *da, *db;              /* (B,L) */
-    real *params_gradient;      /* a block like the parameters */
+    real *
+        gradient[MAX_LAYERS]; /* (rows,out) of the loss, before each layer's activation; the last layer's is in place */
+    real *dz;                 /* (S,B,L) */
+    real *da, *db;            /* (B,L) */
+    real *params_gradient;    /* a block like the parameters */
 
     void *memory;
 };

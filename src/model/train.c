@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The training loop. Its only state is the model's: step number, parameters, moments and the sums of the unfinished epoch. */
+ * The training loop. Its only state is the model's: step number, parameters, moments and the sums of the unfinished
+ * epoch. */
 #define _POSIX_C_SOURCE 199309L
 #include <math.h>
 #include <stdlib.h>
@@ -114,10 +115,16 @@ static vae_status finish_epoch(struct training *t, uint64_t epoch, vae_error *er
         return diverged(t, err);
     }
     vae_metrics *m = &model->metrics;
-    *m = (vae_metrics){.epoch = epoch + 1, .step = model->step, .seconds = m->seconds,
-                       .train_loss = model->sum_loss / n, .train_recon = model->sum_recon / n,
-                       .train_kl = model->sum_kl / n, .test_recon = test->recon, .test_kl = test->kl,
-                       .test_neg_elbo = test->neg_elbo, .active_units = test->active_units};
+    *m = (vae_metrics){.epoch = epoch + 1,
+                       .step = model->step,
+                       .seconds = m->seconds,
+                       .train_loss = model->sum_loss / n,
+                       .train_recon = model->sum_recon / n,
+                       .train_kl = model->sum_kl / n,
+                       .test_recon = test->recon,
+                       .test_kl = test->kl,
+                       .test_neg_elbo = test->neg_elbo,
+                       .active_units = test->active_units};
     for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = test->kl_per_dim[j];
     model->sum_loss = model->sum_recon = model->sum_kl = 0;
     vae_evaluation_free(&test);
@@ -140,8 +147,8 @@ static vae_status prepare(struct training *t, size_t threads, vae_error *err)
     const vae_config *config = &model->config;
     vae_status status = pool_new(&t->pool, threads, err);
     if (!status)
-        status = pass_new(&t->pass, model, t->pool, t->batch, config->samples, config->kl_samples, model->exact_kl, true,
-                          err);
+        status = pass_new(&t->pass, model, t->pool, t->batch, config->samples, config->kl_samples, model->exact_kl,
+                          true, err);
     if (status) return status;
     t->weight = mem_new(model->L, sizeof *t->weight, err);
     t->order = mem_new(t->data->train.n, sizeof *t->order, err);

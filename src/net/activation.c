@@ -36,7 +36,10 @@ static void identity_forward(size_t width, const real *bias, real *row)
 
 static void identity_backward(size_t width, const real *row, real *dy) { (void)width, (void)row, (void)dy; }
 
-#define ROW(f, text) {{.name = #f, .summary = (text), .formula = (text)}, f##_forward, f##_backward}
+#define ROW(f, text)                                                                                                   \
+    {                                                                                                                  \
+        {.name = #f, .summary = (text), .formula = (text)}, f##_forward, f##_backward                                  \
+    }
 
 static const struct activation activations[] = {
     ROW(relu, "max(x, 0)"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Activations are a closed set of elementwise functions whose derivative follows from their output, so that layers work in place.
- * Adding one is a row in activation.c. */
+ * Activations are a closed set of elementwise functions whose derivative follows from their output, so that layers work
+ * in place. Adding one is a row in activation.c. */
 #ifndef VAE_ACTIVATION_H
 #define VAE_ACTIVATION_H
 

@@ -7,7 +7,8 @@
 
 #include "base/real.h"
 
-/* Adam (Kingma & Ba 2015, algorithm 1) with the constants of its first page; epsilon is added after the bias correction, as in PyTorch:
+/* Adam (Kingma & Ba 2015, algorithm 1) with the constants of its first page; epsilon is added after the bias
+ * correction, as in PyTorch:
  *
  *     m = b1 m + (1-b1) g,   v = b2 v + (1-b2) g^2
  *     p -= lr / (1-b1^t) * m / (sqrt(v / (1-b2^t)) + eps)

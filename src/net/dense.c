@@ -8,9 +8,9 @@
 
 enum { VECTOR = 16, MAX_TILES = 64 };
 
-/* Into how many tiles of columns a product of that size is cut. A function of the problem, never of the number of threads, as
- * another cut gives other bits. Each tile packs the other operand again, so tiles must be worth it: four for
- * small products, more as they grow. */
+/* Into how many tiles of columns a product of that size is cut. A function of the problem, never of the number of
+ * threads, as another cut gives other bits. Each tile packs the other operand again, so tiles must be worth it: four
+ * for small products, more as they grow. */
 static size_t tiles_for(size_t rows, size_t columns, size_t depth)
 {
     const double flops = 2.0 * (double)rows * (double)columns * (double)depth;
@@ -40,15 +40,17 @@ static void forward_tile(void *context, size_t tile)
     const struct product *job = context;
     const struct dense *layer = job->layer;
     const struct span s = tile_span(layer->out, job->tiles, tile);
-    BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->in, 1,
-               job->from, (int)layer->in, job->params + layer->weight + s.begin * layer->in, (int)layer->in, 0,
-               job->to + s.begin, (int)layer->out);
+    BLAS(gemm)
+    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->in, 1, job->from,
+     (int)layer->in, job->params + layer->weight + s.begin * layer->in, (int)layer->in, 0, job->to + s.begin,
+     (int)layer->out);
     for (size_t r = 0; r < job->rows; r++)
         layer->activation->forward(s.end - s.begin, job->params + layer->bias + s.begin,
                                    job->to + r * layer->out + s.begin);
 }
 
-void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x, real *y)
+void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x,
+                   real *y)
 {
     struct product job = {.layer = layer, .params = params, .from = x, .to = y, .rows = rows};
     job.tiles = tiles_for(rows, layer->out, layer->in);
@@ -60,9 +62,9 @@ static void backward_tile(void *context, size_t tile)
     const struct product *job = context;
     const struct dense *layer = job->layer;
     const struct span s = tile_span(layer->in, job->tiles, tile);
-    BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->out, 1,
-               job->from, (int)layer->out, job->params + layer->weight + s.begin, (int)layer->in, 0, job->to + s.begin,
-               (int)layer->in);
+    BLAS(gemm)
+    (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->out, 1, job->from,
+     (int)layer->out, job->params + layer->weight + s.begin, (int)layer->in, 0, job->to + s.begin, (int)layer->in);
     for (size_t r = 0; r < job->rows; r++)
         job->below->backward(s.end - s.begin, job->x + r * layer->in + s.begin, job->to + r * layer->in + s.begin);
 }
@@ -91,8 +93,9 @@ void dense_gradient(const struct dense *layer, size_t rows, const real *x, const
 {
     const size_t width = span.end - span.begin;
     real *db = grad + layer->bias + span.begin;
-    BLAS(gemm)(CblasRowMajor, CblasTrans, CblasNoTrans, (int)width, (int)layer->in, (int)rows, 1, dy + span.begin,
-               (int)layer->out, x, (int)layer->in, 0, grad + layer->weight + span.begin * layer->in, (int)layer->in);
+    BLAS(gemm)
+    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)width, (int)layer->in, (int)rows, 1, dy + span.begin,
+     (int)layer->out, x, (int)layer->in, 0, grad + layer->weight + span.begin * layer->in, (int)layer->in);
     memset(db, 0, width * sizeof *db);
     for (size_t r = 0; r < rows; r++) add_row(width, dy + r * layer->out + span.begin, db);
 }

@@ -8,9 +8,9 @@
 #include "picture/picture.h"
 
 enum {
-    PAPER = 48,      /* grey between the tiles: neither black nor white, as digits are */
-    INK = 235,       /* of labels */
-    READABLE = 56,   /* tiles are enlarged to about this side */
+    PAPER = 48,    /* grey between the tiles: neither black nor white, as digits are */
+    INK = 235,     /* of labels */
+    READABLE = 56, /* tiles are enlarged to about this side */
     MOST_SIDE = 32768,
 };
 
@@ -47,10 +47,7 @@ static size_t tile_y(const vae_grid *grid, const struct plan *plan, size_t r)
     return plan->pad + r * (grid->rows * plan->zoom + plan->pad) + (grid->band ? r / grid->band * plan->band_gap : 0);
 }
 
-static uint8_t grey(float value)
-{
-    return value > 0 ? (uint8_t)(value < 1 ? value * 255 + 0.5F : 255) : 0;
-}
+static uint8_t grey(float value) { return value > 0 ? (uint8_t)(value < 1 ? value * 255 + 0.5F : 255) : 0; }
 
 static void draw_tile(struct canvas *canvas, const vae_grid *grid, const struct plan *plan, size_t r, size_t c)
 {

@@ -50,7 +50,8 @@ static void write_title(png_structp png, png_infop info, const char *title)
 }
 
 /* False where libpng gave up; setjmp has this frame to itself, so no local is in doubt after a jump. */
-static bool encode(png_structp png, png_infop info, struct buffer *buffer, const struct canvas *canvas, const char *title)
+static bool encode(png_structp png, png_infop info, struct buffer *buffer, const struct canvas *canvas,
+                   const char *title)
 {
     if (setjmp(png_jmpbuf(png))) return false;
     png_set_write_fn(png, buffer, grow_and_append, nothing_to_flush);
@@ -72,8 +73,8 @@ vae_status png_write(const char *path, const struct canvas *canvas, const char *
     bool encoded = info && encode(png, info, &buffer, canvas, title);
     png_destroy_write_struct(&png, &info);
     vae_status status = encoded ? vae_write_file(path, buffer.bytes, buffer.size, err)
-                                : vae_fail(err, VAE_E_MEMORY, "%s: cannot encode a PNG of %zu x %zu", path, canvas->width,
-                                           canvas->height);
+                                : vae_fail(err, VAE_E_MEMORY, "%s: cannot encode a PNG of %zu x %zu", path,
+                                           canvas->width, canvas->height);
     free(buffer.bytes);
     return status;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interface of a reparameterized posterior q(z|x), factorised over dimensions: z = g(eps; a, b) with noise eps that does
- * not depend on the parameters. The encoder's two heads give a and b (for the Gaussian: mean and log-variance), n scalars each. */
+ * The interface of a reparameterized posterior q(z|x), factorised over dimensions: z = g(eps; a, b) with noise eps that
+ * does not depend on the parameters. The encoder's two heads give a and b (for the Gaussian: mean and log-variance), n
+ * scalars each. */
 #ifndef VAE_POSTERIOR_H
 #define VAE_POSTERIOR_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Cauchy prior, p(z) = 1 / (pi g (1 + z^2/g^2)): tails so heavy that it has no mean. A latent may be very large at the price of a
- * logarithm.
+ * Cauchy prior, p(z) = 1 / (pi g (1 + z^2/g^2)): tails so heavy that it has no mean. A latent may be very large at the
+ * price of a logarithm.
  *
  *     log p(z) = -log(pi g) - log(1 + (z/g)^2)           d/dz = -2z / (g^2 + z^2)
  *     sampler: z = g tan(pi (u - 1/2)), u uniform in (0, 1)

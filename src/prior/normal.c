@@ -14,10 +14,7 @@ struct prior_state {
     char unused;
 };
 
-static void init(struct prior_state *state, const double *param)
-{
-    (void)state, (void)param;
-}
+static void init(struct prior_state *state, const double *param) { (void)state, (void)param; }
 
 static void log_prob(const struct prior_state *state, size_t n, const real *z, real *logp, real *grad)
 {
@@ -34,8 +31,8 @@ static void sample(const struct prior_state *state, size_t n, const uint32_t (*b
     for (size_t i = 0; i < n; i++) z[i] = rng_normal(bits[i][0]);
 }
 
-VAE_SIMD static void kl_gaussian(const struct prior_state *state, size_t n, const real *mu, const real *logvar, real *kl,
-                                 real *dmu, real *dlogvar)
+VAE_SIMD static void kl_gaussian(const struct prior_state *state, size_t n, const real *mu, const real *logvar,
+                                 real *kl, real *dmu, real *dlogvar)
 {
     (void)state;
     for (size_t i = 0; i < n; i++) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interface of a latent prior p(z), factorised over dimensions: p(z) = prod_j p(z_j). A prior is one file that ends in a
- * `const struct prior_ops`, listed in registry.c. All callbacks work on n scalars, wherever they come from in the (B,L) matrix. */
+ * The interface of a latent prior p(z), factorised over dimensions: p(z) = prod_j p(z_j). A prior is one file that ends
+ * in a `const struct prior_ops`, listed in registry.c. All callbacks work on n scalars, wherever they come from in the
+ * (B,L) matrix. */
 #ifndef VAE_PRIOR_H
 #define VAE_PRIOR_H
 

@@ -5,10 +5,7 @@
 
 static const struct prior_ops *const priors[] = {&prior_normal, &prior_spikeslab, &prior_laplace, &prior_cauchy, NULL};
 
-const struct prior_ops *prior_at(size_t i)
-{
-    return i < sizeof priors / sizeof *priors ? priors[i] : NULL;
-}
+const struct prior_ops *prior_at(size_t i) { return i < sizeof priors / sizeof *priors ? priors[i] : NULL; }
 
 const struct prior_ops *prior_find(const char *name)
 {

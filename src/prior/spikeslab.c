@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Spike-and-slab prior, p(z) = p N(z; 0, c2) + (1-p) N(z; 0, 1): a latent is either near zero (the spike) or free (the slab); the coin
- * is tossed for each dimension by itself. p is the weight of the spike and c2 its variance (as in the code of
- * Mathieu, Rainforth, Siddharth & Teh, "Disentangling disentanglement in variational autoencoders", ICML 2019, whose
- * settings give the spike's standard deviation instead).
+ * Spike-and-slab prior, p(z) = p N(z; 0, c2) + (1-p) N(z; 0, 1): a latent is either near zero (the spike) or free (the
+ * slab); the coin is tossed for each dimension by itself. p is the weight of the spike and c2 its variance (as in the
+ * code of Mathieu, Rainforth, Siddharth & Teh, "Disentangling disentanglement in variational autoencoders", ICML 2019,
+ * whose settings give the spike's standard deviation instead).
  *
  *     a(z) = log p - z^2/(2 c2) - log(2 pi c2)/2,   b(z) = log(1-p) - z^2/2 - log(2 pi)/2
  *     log p(z) = logsumexp(a, b)
  *     d/dz = -z (r/c2 + 1 - r),   r = sigmoid(a - b), the probability that z came from the spike
  *
- * p = 0 and p = 1 make one log weight -inf, which logsumexp and sigmoid take as they should: plain N(0, 1) and N(0, c2).
- * Known answer, p = 0.8, c2 = 0.05: log p(0) = 0.40636, log p(1) = -3.0282 (nats). */
+ * p = 0 and p = 1 make one log weight -inf, which logsumexp and sigmoid take as they should: plain N(0, 1) and N(0,
+ * c2). Known answer, p = 0.8, c2 = 0.05: log p(0) = 0.40636, log p(1) = -3.0282 (nats). */
 #include <math.h>
 
 #include "base/rng.h"

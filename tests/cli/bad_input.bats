@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+# Files that are missing, broken or not what they should be. Nothing is made where the input is bad.
+load common
+
+@test "missing folder" {
+    refuse 3 "nowhere: No such file or directory" train --data nowhere
+    [ ! -e runs ]
+}
+
+@test "folder without the files" {
+    mkdir empty
+    refuse 3 "empty: no file train-images-idx3-ubyte" train --data empty
+    [ ! -e runs ]
+}
+
+@test "unknown built-in set" { refuse 2 "there are: digits" train --data builtin:digit; }
+
+@test "HTML instead of gzip" {
+    make_mnist m
+    printf '<html><body>403 Forbidden</body></html>' >m/train-images-idx3-ubyte.gz
+    rm m/train-images-idx3-ubyte
+    refuse 3 "m/train-images-idx3-ubyte.gz: an HTML or XML page" train --data m
+    [ ! -e runs ]
+}
+
+@test "gzip cut in its body and in its trailer" {
+    make_mnist m
+    head -c 100000 /dev/urandom >noise
+    { printf '\0\0\10\3\0\0\0\144\0\0\0\12\0\0\0\144'; cat noise; } | gzip >whole.gz # 100 images of 10 x 100
+    rm m/train-images-idx3-ubyte
+    for cut in 50000 4 8 1; do
+        head -c -$cut whole.gz >m/train-images-idx3-ubyte.gz
+        refuse 3 "file ends too early" train --data m
+    done
+    [ ! -e runs ]
+}
+
+@test "wrong magic" {
+    make_mnist m
+    printf '\1\2\3\4 and so on' >m/train-images-idx3-ubyte
+    refuse 3 "not an IDX file: starts with 01 02 03 04" train --data m
+}
+
+@test "labels given as images, and the reverse" {
+    make_mnist m
+    cp m/train-labels-idx1-ubyte m/train-images-idx3-ubyte
+    refuse 3 "IDX file of rank 1, labels (expected images" train --data m
+    make_mnist m
+    cp m/t10k-images-idx3-ubyte m/t10k-labels-idx1-ubyte
+    refuse 3 "IDX file of rank 3, images (expected labels" train --data m
+    make_mnist m
+    refuse 3 "rank 1, labels (expected images" train --data m/train-labels-idx1-ubyte
+}
+
+@test "counts that disagree" {
+    make_mnist m
+    make_labels 19 >m/train-labels-idx1-ubyte
+    refuse 3 "m/train-labels-idx1-ubyte: 19 labels for 20 images" train --data m
+}
+
+@test "dimensions whose product overflows" {
+    make_mnist m
+    printf '\0\0\10\3\377\377\377\377\377\377\377\377\377\377\377\377' >m/train-images-idx3-ubyte
+    refuse 3 "m/train-images-idx3-ubyte: 4294967295 items" train --data m
+    printf '\0\0\10\3\0\0\0\1\377\377\377\377\377\377\377\377' >m/train-images-idx3-ubyte
+    refuse 3 "images of 4294967295 x 4294967295 pixels" train --data m
+    printf '\0\0\10\3\177\377\377\0\0\0\17\377\0\0\17\377' | gzip >m/t10k-images-idx3-ubyte.gz
+    make_mnist m
+    rm m/t10k-images-idx3-ubyte
+    refuse 3 "can hold" train --data m
+}
+
+@test "train and test images of different sizes" {
+    make_mnist m
+    { printf '\0\0\10\3\0\0\0\1\0\0\0\2\0\0\0\2'; printf 'abcd'; } >m/t10k-images-idx3-ubyte
+    make_labels 1 >m/t10k-labels-idx1-ubyte
+    refuse 3 "training images are 6 x 5, test images 2 x 2" train --data m
+}
+
+@test "existing run folder, and --force" {
+    expect 0 train "${SMALL[@]}" -o run
+    sum=$(sha256sum <run/model.safetensors)
+    refuse 7 "run: is already there" train "${SMALL[@]}" -o run
+    [ "$sum" = "$(sha256sum <run/model.safetensors)" ]
+    expect 0 train "${SMALL[@]}" -o run --force --seed 2
+    [ "$sum" != "$(sha256sum <run/model.safetensors)" ]
+}
+
+@test "a run folder in use" {
+    mkdir run
+    (
+        flock 9
+        refuse 7 "in use by another training" train "${SMALL[@]}" -o run --force
+    ) 9<run
+}
+
+@test "unwritable output" {
+    : >file
+    refuse 4 "file/run" train "${SMALL[@]}" -o file/run
+    expect 0 train "${SMALL[@]}" -o run
+    refuse 4 "file/picture.png: cannot write" sample run -o file/picture.png
+    mkdir folder
+    refuse 4 "folder: cannot write" sample run -o folder
+    [ "$(ls -A folder)" = "" ]
+}
+
+@test "a full disk leaves the old model and no rubbish" {
+    expect 0 train "${SMALL[@]}" -o run
+    sum=$(sha256sum <run/model.safetensors)
+    (
+        ulimit -f 8
+        refuse 4 "run/model.safetensors: cannot write: File too large" train "${SMALL[@]}" -o run --force
+    )
+    [ "$sum" = "$(sha256sum <run/model.safetensors)" ]
+    [ -z "$(find run -name '*tmp*')" ]
+    expect 0 info run
+}
+
+@test "stdout that cannot be written" {
+    [ -e /dev/full ] || skip "no /dev/full"
+    status=0
+    vaectl priors >/dev/full 2>errors.txt || status=$?
+    [ "$status" -eq 4 ]
+    grep -q "stdout: cannot write" errors.txt
+}
+
+@test "missing, empty and damaged models" {
+    refuse 5 "runs/latest: no model there" sample
+    refuse 5 "nowhere" info nowhere
+    mkdir run
+    refuse 5 "run/model.safetensors: cannot open" eval run
+    : >run/model.safetensors
+    refuse 5 "too few for a model file" reconstruct run
+    rm -r run
+    expect 0 train "${SMALL[@]}" -o run
+    head -c -1 run/model.safetensors >cut
+    refuse 5 "cut: damaged" traverse cut
+    printf 'PK\3\4 a zip file, as PyTorch writes them' >zip
+    refuse 5 "not a safetensors file" info zip
+}
+
+@test "data that does not fit the model" {
+    expect 0 train "${SMALL[@]}" -o run
+    make_mnist m
+    refuse 3 "images are 6 x 5, the model takes 28 x 28" eval run --data m
+    refuse 3 "images are 6 x 5, the model takes 28 x 28" reconstruct run --data m
+    refuse 2 "--first: 60 is past the last of 50 images" reconstruct run --first 60
+    refuse 2 "--image: 50 is out of range" traverse run --image 50
+    refuse 2 "--dims" traverse run --dims 0,10
+    refuse 2 "expected train or test" eval run --split valid
+}
+
+@test "divergence keeps the last good model and names the step" {
+    refuse 6 "not finite at step" train "${SMALL[@]}" --lr 1e6 -o run
+    expect 0 info run
+    [[ $output == *"0 epochs"* ]]
+}

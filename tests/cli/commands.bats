@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+# Every command as a user would run it.
+load common
+
+@test "train, then everything else, with no other flag" {
+    expect 0 train "${SMALL[@]}" --prior spikeslab --p 0.8 --c2 0.05
+    [[ $output == runs/spikeslab-*/model.safetensors*metrics.csv ]]
+    for command in reconstruct sample traverse; do
+        expect 0 $command
+        [ "$output" = "runs/latest/$command.png" ]
+        is_png runs/latest/$command.png
+    done
+    expect 0 eval
+    [[ $output == *neg_elbo*"KL (nats)"* ]]
+    expect 0 info
+    [[ $output == *spikeslab:p=0.8,c2=0.05* ]]
+}
+
+@test "without --data it says what it used" {
+    expect 0 train --epochs 1 --hidden 8 --batch 1000 -o run
+    [[ $errors == *"no data/mnist: using builtin:digits"* ]]
+    make_mnist data/mnist
+    expect 0 train --epochs 1 --hidden 8 -o run2
+    [[ $errors == *"using data/mnist"*"20 + 10 images of 6 x 5"* ]]
+}
+
+@test "metrics.csv has the promised header and a row an epoch" {
+    expect 0 train "${SMALL[@]}" -o run
+    [ "$(head -n 1 run/metrics.csv)" = \
+        "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,test_neg_elbo,active_units" ]
+    [ "$(wc -l <run/metrics.csv)" -eq 3 ]
+    [[ $(tail -n 1 run/metrics.csv) =~ ^2,6,[0-9.]+,([0-9.]+,){6}[0-9]+$ ]]
+}
+
+@test "same command and seed, same bytes, for 1, 2 and 3 threads" {
+    for threads in 1 2 3 1; do
+        expect 0 train "${SMALL[@]}" --prior spikeslab --threads $threads -o run --force
+        sha256sum <run/model.safetensors >>models
+        cut -d, -f1,2,4- run/metrics.csv | sha256sum >>metrics
+    done
+    [ "$(sort -u models | wc -l)" -eq 1 ]
+    [ "$(sort -u metrics | wc -l)" -eq 1 ]
+    expect 0 train "${SMALL[@]}" --prior spikeslab --seed 2 -o run --force
+    [ "$(sha256sum <run/model.safetensors)" != "$(head -n 1 models)" ]
+}
+
+@test "pictures and evaluations are the same twice" {
+    expect 0 train "${SMALL[@]}" -o run
+    for command in reconstruct sample traverse; do
+        expect 0 $command run -o a.png
+        expect 0 $command run -o b.png
+        cmp a.png b.png
+    done
+    expect 0 sample run --seed 2 -o b.png
+    ! cmp -s a.png b.png
+    expect 0 eval run --threads 1
+    first=$output
+    expect 0 eval run --threads 3
+    [ "$first" = "$output" ]
+}
+
+@test "a model file and a link to a run work as RUN" {
+    expect 0 train "${SMALL[@]}" -o run
+    mkdir elsewhere
+    cp run/model.safetensors elsewhere/m.safetensors
+    expect 0 sample elsewhere/m.safetensors
+    [ "$output" = elsewhere/sample.png ]
+    expect 0 sample runs/latest
+    [ -e run/sample.png ]
+}
+
+@test "runs/latest points at the newest" {
+    expect 0 train "${SMALL[@]}"
+    expect 0 train "${SMALL[@]}"
+    [ "$(find runs -mindepth 1 -maxdepth 1 -type d | wc -l)" -eq 2 ]
+    expect 0 train "${SMALL[@]}" --prior laplace --scale 2
+    [[ $(readlink runs/latest) == laplace-* ]]
+    expect 0 train "${SMALL[@]}" -o away
+    [ "$(readlink -f runs/latest)" = "$(readlink -f away)" ]
+}
+
+@test "eval --json has the promised keys" {
+    expect 0 train "${SMALL[@]}" -o run --prior cauchy
+    expect 0 eval run --json --limit 20 --kl-samples 100 --elbo-samples 3 --seed 5
+    for key in '"n": 20' neg_elbo recon '"kl":' kl_per_dim active_units '"seed": 5' seconds '"kl_samples": 100'; do
+        [[ $output == *"$key"* ]]
+    done
+    [ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ]
+}
+
+@test "train --json prints one object and nothing else" {
+    expect 0 train "${SMALL[@]}" -o run --json
+    [[ $output == '{"run": "run"'*'"test_neg_elbo"'* ]]
+    [ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ]
+    [ -z "$errors" ]
+}
+
+@test "traversals of one row, of a plane, and from an image" {
+    expect 0 train "${SMALL[@]}" -o run --latent 3
+    expect 0 traverse run --rows 1 --steps 5
+    expect 0 traverse run --dims 2,0 --range 2
+    expect 0 traverse run --image 7
+    is_png run/traverse.png
+}
+
+@test "one image file, split and whole; images that are not square" {
+    make_mnist m
+    expect 0 train --data m/train-images-idx3-ubyte --hidden 8 --epochs 1 -o run
+    [[ $errors == *"18 + 2 images of 6 x 5"* ]]
+    expect 0 reconstruct run
+    expect 0 train --data m/train-images-idx3-ubyte --holdout 0 --hidden 8 --epochs 1 -o run2
+    [[ $errors == *"no test split"* ]]
+    make_images 1 >one
+    expect 0 train --data one --hidden 8 --epochs 2 --latent 1 -o run3
+    expect 0 traverse run3
+}
+
+@test "gzip is recognised by content, not by name" {
+    make_mnist m
+    for file in m/*; do gzip -c "$file" >"$file.new" && mv "$file.new" "$file"; done
+    expect 0 train --data m --hidden 8 --epochs 1 -o run
+}
+
+@test "p = 0 and p = 1 train" {
+    for p in 0 1; do
+        expect 0 train "${SMALL[@]}" --prior spikeslab --p $p -o run$p
+        expect 0 sample run$p
+    done
+}
+
+@test "a signal: state saved, shell sees it" {
+    for signal in INT TERM; do
+        # bash starts background jobs with SIGINT ignored; env undoes that.
+        env --default-signal=INT ${VAECTL_RUNNER:-} "$VAECTL" train --data builtin:digits:train=2000,test=50 --epochs 1000000 \
+            -q -o run-$signal 2>errors.txt &
+        pid=$!
+        while ! grep -q '^1,' run-$signal/metrics.csv 2>/dev/null; do sleep 0.1; done
+        kill -$signal $pid
+        status=0
+        wait $pid || status=$?
+        [ "$status" -eq $((128 + $(kill -l $signal))) ]
+        grep -q "state saved in run-$signal/model.safetensors" errors.txt
+        expect 0 info run-$signal
+    done
+}
+
+@test "MNIST: one epoch of the basic network" {
+    need_mnist
+    expect 0 train --data "$MNIST" --latent 20 --epochs 1 -q -o run --json
+    loss=$(printf '%s' "$output" | sed 's/.*"test_neg_elbo": \([0-9.]*\).*/\1/')
+    awk -v loss="$loss" 'BEGIN { exit !(loss > 125.5 && loss < 130) }' # 127.6 in an independent implementation
+}

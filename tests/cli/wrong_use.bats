@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+# Wrong words on the command line: exit status 2, one line that says what would be right, and nothing made.
+load common
+
+teardown() { [ ! -e runs ]; }
+
+@test "no command prints help on stderr" {
+    expect 2
+    [ -z "$output" ]
+    [[ $errors == *"vaectl train --prior spikeslab"* ]]
+}
+
+@test "unknown command" {
+    refuse 2 "did you mean 'train'" trian
+    refuse 2 "there are: train, eval" frobnicate
+}
+
+@test "unknown flag, with the nearest" {
+    refuse 2 "did you mean --epochs" train --epoch 3
+    refuse 2 "unknown flag --frobnicate" train --frobnicate
+    refuse 2 "unknown flag -x" train -x
+}
+
+@test "flags are not abbreviated" {
+    refuse 2 "unknown flag --lat" train --lat 3
+    refuse 2 "unknown flag --lat" train --lat=3
+}
+
+@test "flag without its value" { refuse 2 "--latent needs a value" train --latent; }
+
+@test "stray arguments" {
+    refuse 2 "unexpected argument 'there'" train there
+    refuse 2 "unexpected argument 'b'" eval a b
+}
+
+@test "latent 0" { refuse 2 "--latent: 0 is out of range" train --latent 0; }
+@test "lr nan" { refuse 2 "--lr: nan is out of range" train --lr nan; }
+@test "lr with rubbish behind" { refuse 2 "--lr: '1e-3x' is not a number" train --lr 1e-3x; }
+@test "epochs negative" { refuse 2 "--epochs: '-1' is not a whole number" train --epochs -1; }
+@test "batch 0" { refuse 2 "--batch: 0 is out of range" train --batch 0; }
+@test "hidden empty" { refuse 2 "--hidden: expected widths" train --hidden ,; }
+@test "threads 0" { refuse 2 "--threads: 0 is out of range" train --threads 0; }
+
+@test "p 1.5" { refuse 2 "spikeslab parameter p: 1.5 is out of range (expected 0 to 1)" train --prior spikeslab --p 1.5; }
+@test "c2 0" { refuse 2 "spikeslab parameter c2: 0 is out of range" train --prior spikeslab --c2 0; }
+@test "p in the prior's name" { refuse 2 "spikeslab parameter p: 2 is out of range" train --prior spikeslab:p=2; }
+
+@test "prior spikeslb" {
+    refuse 2 "did you mean 'spikeslab'? there are: normal, spikeslab, laplace, cauchy" train --prior spikeslb
+}
+
+@test "a flag of another prior, in either order" {
+    refuse 2 "prior normal and likelihood bernoulli have no such parameter (they have: none; prior spikeslab has it)" \
+        train --prior normal --p 0.8
+    refuse 2 "they have: --scale; prior spikeslab has it" train --c2 0.1 --prior laplace
+}
+
+@test "unknown likelihood, posterior, activation" {
+    refuse 2 "there are: bernoulli, gaussian" train --likelihood bernouli
+    refuse 2 "unknown posterior 'cauchy'" train --posterior cauchy
+    refuse 2 "unknown activation" train --activation gelu
+}
+
+@test "kl exact without a closed form" { refuse 2 "use --kl mc" train --prior cauchy --kl exact; }
+@test "kl of an unknown kind" { refuse 2 "expected one of auto|exact|mc" train --kl exakt; }
+
+@test "help and version go to stdout" {
+    for words in --help -h help "train --help" "help train" "eval -h" "traverse --help"; do
+        expect 0 $words
+        [ -z "$errors" ]
+        [[ $output == *Usage:* ]]
+    done
+    expect 0 --version
+    [[ $output == "vaectl "*OpenBLAS* ]]
+}
+
+@test "help lists every prior with its parameters, and so does priors" {
+    expect 0 train --help
+    for word in normal spikeslab laplace cauchy --p --c2 --scale bernoulli --sigma; do [[ $output == *"$word"* ]]; done
+    expect 0 priors
+    for word in normal spikeslab laplace cauchy --p --c2 --scale; do [[ $output == *"$word"* ]]; done
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The whole model in double: every gradient of every tensor against signed central differences of the loss, on fixed
+ * noise, over all priors, likelihoods, activations and objectives. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "data/source.h"
+#include "model/objective.h"
+
+enum { ROWS = 3, COLS = 4, IMAGES = 19 }; /* 19 images: a whole tile of rows and a part of one */
+
+struct bench {
+    vae_model *model;
+    struct pool *pool;
+    struct pass pass;
+    vae_images images;
+    real weight[8];
+};
+
+/* Settings as "name", "value", ..., NULL. */
+static void open_bench(struct bench *b, const char *const *settings)
+{
+    vae_error err = {0};
+    vae_config config;
+    vae_config_defaults(&config);
+    vae_config_set(&config, "latent", "3", &err);
+    vae_config_set(&config, "hidden", "6,5", &err);
+    for (; *settings; settings += 2)
+        if (vae_config_set(&config, settings[0], settings[1], &err)) fail_msg("%s", err.message);
+    assert_int_equal(images_new(&b->images, IMAGES, ROWS, COLS, false, &err), VAE_OK);
+    const struct rng rng = {.seed = 5, .stream = RNG_DIGITS};
+    for (size_t i = 0; i < IMAGES * ROWS * COLS; i++) {
+        uint32_t word;
+        rng_words(&rng, i, 1, &word);
+        b->images.pixels[i] = (uint8_t)(word >> 24);
+    }
+    assert_int_equal(vae_model_new(&b->model, &config, ROWS, COLS, &err), VAE_OK);
+    assert_int_equal(pool_new(&b->pool, 1, &err), VAE_OK);
+    assert_int_equal(pass_new(&b->pass, b->model, b->pool, IMAGES, config.samples, config.kl_samples,
+                              b->model->exact_kl, true, &err),
+                     VAE_OK);
+}
+
+static void close_bench(struct bench *b)
+{
+    pass_free(&b->pass);
+    pool_free(b->pool);
+    vae_model_free(&b->model);
+    images_free(&b->images);
+}
+
+static struct losses forward(struct bench *b, bool training)
+{
+    const vae_config *config = &b->model->config;
+    const struct rng noise = {.seed = 11, .step = 3, .stream = RNG_POSTERIOR};
+    pass_gather(&b->pass, &b->images, NULL, 0, IMAGES);
+    pass_encode(&b->pass);
+    pass_latent(&b->pass, &noise);
+    pass_decode(&b->pass, b->pass.S * IMAGES);
+    pass_likelihood(&b->pass, training);
+    return objective_elbo(&b->pass, config->beta, config->free_bits, b->weight);
+}
+
+static double numeric_gradient(struct bench *b, size_t at)
+{
+    const double h = 1e-5, value = b->model->params[at];
+    b->model->params[at] = value + h;
+    const double up = forward(b, false).loss;
+    b->model->params[at] = value - h;
+    const double down = forward(b, false).loss;
+    b->model->params[at] = value;
+    return (up - down) / (2 * h);
+}
+
+static void check_tensor(struct bench *b, const struct tensor *t, const real *analytic)
+{
+    double largest = 0, worst = 0;
+    for (size_t k = 0; k < t->count; k++) {
+        const double exact = analytic[t->offset + k], error = fabs(exact - numeric_gradient(b, t->offset + k));
+        largest = fmax(largest, fabs(exact));
+        worst = fmax(worst, error);
+    }
+    if (!(largest > 1e-6)) fail_msg("%s: its gradient is zero, so nothing was checked", t->name);
+    if (!(worst < 1e-6 * largest + 1e-9)) fail_msg("%s: gradient off by %g of %g", t->name, worst, largest);
+}
+
+static void check_gradients(const char *const *settings)
+{
+    struct bench b = {0};
+    open_bench(&b, settings);
+    forward(&b, true);
+    pass_backward(&b.pass, b.weight);
+    pass_update(&b.pass, b.model, NULL);
+    real *analytic = calloc(b.model->size, sizeof *analytic);
+    assert_non_null(analytic);
+    for (size_t i = 0; i < b.model->size; i++) analytic[i] = b.pass.params_gradient[i];
+    for (size_t i = 0; i < b.model->tensors; i++) check_tensor(&b, &b.model->tensor[i], analytic);
+    free(analytic);
+    close_bench(&b);
+}
+
+#define CHECK(...) check_gradients((const char *const[]){__VA_ARGS__, NULL})
+
+static void every_prior(void **state)
+{
+    (void)state;
+    for (size_t i = 0; prior_at(i); i++) {
+        const char *name = prior_at(i)->module.name;
+        CHECK("prior", name, "activation", "tanh");
+        CHECK("prior", name, "kl", "mc", "kl-samples", "4", "activation", "tanh");
+    }
+    CHECK("prior", "spikeslab:p=0.3,c2=0.01", "activation", "tanh");
+    CHECK("prior", "spikeslab:p=0", "activation", "tanh");
+    CHECK("prior", "spikeslab:p=1", "activation", "tanh");
+}
+
+static void every_likelihood(void **state)
+{
+    (void)state;
+    for (size_t i = 0; likelihood_at(i); i++)
+        CHECK("likelihood", likelihood_at(i)->module.name, "activation", "tanh", "beta", "0.5");
+    CHECK("likelihood", "gaussian:sigma=0.3", "activation", "tanh");
+}
+
+static void every_activation(void **state)
+{
+    (void)state;
+    for (size_t i = 0; activation_at(i); i++) CHECK("activation", activation_at(i)->module.name);
+}
+
+static void every_objective(void **state)
+{
+    (void)state;
+    CHECK("beta", "4", "activation", "tanh");
+    CHECK("samples", "3", "activation", "tanh");
+    CHECK("samples", "3", "kl-samples", "2", "prior", "cauchy", "activation", "tanh");
+    CHECK("samples", "2", "kl-samples", "5", "prior", "laplace", "activation", "softplus", "beta", "0.3");
+}
+
+/* The threshold lies between the KLs of the latents: some are free, some cost. */
+static void free_bits(void **state)
+{
+    (void)state;
+    struct bench b = {0};
+    char threshold[32];
+    open_bench(&b, (const char *const[]){"activation", "tanh", NULL});
+    const double per_latent = forward(&b, false).kl / 3;
+    close_bench(&b);
+    snprintf(threshold, sizeof threshold, "%.17g", per_latent);
+    const char *const settings[] = {"activation", "tanh", "free-bits", threshold, NULL};
+    open_bench(&b, settings);
+    const struct losses losses = forward(&b, false);
+    size_t free_latents = 0;
+    for (size_t j = 0; j < 3; j++) free_latents += b.weight[j] == 0;
+    assert_in_range(free_latents, 1, 2);
+    assert_true(losses.loss > losses.recon + losses.kl);
+    close_bench(&b);
+    check_gradients(settings);
+}
+
+/* loss = recon + beta kl, in nats per image: sums over pixels and latents, means over images and draws. Against plain
+ * loops. */
+static void loss_is_a_sum_over_pixels_and_a_mean_over_images(void **state)
+{
+    (void)state;
+    struct bench b = {0};
+    open_bench(&b, (const char *const[]){"beta", "2", "samples", "2", NULL});
+    const struct losses losses = forward(&b, false);
+    const struct pass *p = &b.pass;
+    const real *logits = p->activation[b.model->layers - 1];
+    double recon = 0, kl = 0;
+    for (size_t r = 0; r < 2 * IMAGES; r++)
+        for (size_t k = 0; k < ROWS * COLS; k++) {
+            const double x = b.images.pixels[r % IMAGES * ROWS * COLS + k] / 255.0, l = logits[r * ROWS * COLS + k];
+            recon += log(1 + exp(l)) - x * l;
+        }
+    for (size_t i = 0; i < IMAGES * 3; i++) kl += 0.5 * (p->a[i] * p->a[i] + exp(p->b[i]) - 1 - p->b[i]);
+    assert_true(fabs(losses.recon - recon / (2 * IMAGES)) < 1e-10);
+    assert_true(fabs(losses.kl - kl / IMAGES) < 1e-10);
+    assert_true(fabs(losses.loss - losses.recon - 2 * losses.kl) < 1e-10);
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_prior),      cmocka_unit_test(every_likelihood),
+        cmocka_unit_test(every_activation), cmocka_unit_test(every_objective),
+        cmocka_unit_test(free_bits),        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

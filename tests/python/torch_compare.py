@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Loss and every gradient of a model against PyTorch, on the same weights, batch and noise.
+
+The reference is written with torch.distributions and autograd, in double. Prints TAP; skipped where torch is absent."""
+import os
+import subprocess
+import sys
+import tempfile
+
+BATCH = 100
+BOUND = 1e-4  # of the largest entry of a tensor
+CASES = [
+    {"prior": "normal"},
+    {"prior": "normal", "kl": "mc", "kl-samples": "5"},
+    {"prior": "spikeslab:p=0.8,c2=0.05"},
+    {"prior": "spikeslab:p=0.5,c2=0.01", "activation": "tanh", "hidden": "60,40", "batch": "100"},
+    {"prior": "laplace:scale=0.7", "activation": "softplus"},
+    {"prior": "cauchy:scale=1", "activation": "elu", "latent": "3"},
+    {"prior": "normal", "likelihood": "gaussian:sigma=0.5", "activation": "sigmoid"},
+    {"prior": "laplace", "samples": "4", "kl-samples": "2", "beta": "3"},
+]
+
+
+def read_records(path):
+    import numpy
+    records = {}
+    with open(path, "rb") as file:
+        while line := file.readline():
+            name, count = line.decode().split()
+            records[name] = numpy.frombuffer(file.read(4 * int(count)), dtype="<f4").astype("float64")
+    return records
+
+
+def parse_choice(text):
+    name, _, params = text.partition(":")
+    return name, {k: float(v) for k, v in (p.split("=") for p in params.split(",") if p)}
+
+
+def make_prior(text):
+    import torch
+    from torch import distributions as d
+    name, p = parse_choice(text)
+    one = torch.ones((), dtype=torch.float64)
+    if name == "normal":
+        return d.Normal(0 * one, one)
+    if name == "laplace":
+        return d.Laplace(0 * one, p.get("scale", 1) * one)
+    if name == "cauchy":
+        return d.Cauchy(0 * one, p.get("scale", 1) * one)
+    spike, c2 = p.get("p", 0.8), p.get("c2", 0.05)
+    weights = torch.tensor([spike, 1 - spike], dtype=torch.float64)
+    scales = torch.tensor([c2 ** 0.5, 1.0], dtype=torch.float64)
+    return d.MixtureSameFamily(d.Categorical(weights), d.Normal(0 * scales, scales))
+
+
+def linear(params, name, x):
+    return x @ params[name + ".weight"].T + params[name + ".bias"]
+
+
+def network(params, side, x, activation, last_is_linear):
+    import torch
+    import torch.nn.functional as f
+    functions = {"relu": f.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": f.softplus, "elu": f.elu}
+    depth = sum(name.startswith(side + ".") and name.endswith(".weight") for name in params)
+    for i in range(depth):
+        x = linear(params, f"{side}.{i}", x)
+        if i + 1 < depth or not last_is_linear:
+            x = functions[activation](x)
+    return x
+
+
+def reference(params, x, eps, case):
+    """(loss, recon, kl) in nats per image."""
+    from torch import distributions as d
+    activation = case.get("activation", "relu")
+    h = network(params, "encoder", x, activation, False)
+    mu, logvar = linear(params, "mu", h), linear(params, "logvar", h)
+    q, prior = d.Normal(mu, (logvar / 2).exp()), make_prior(case["prior"])
+    z = [mu + (logvar / 2).exp() * e for e in eps]
+    if case["prior"] == "normal" and "kl" not in case:
+        kl = d.kl_divergence(q, d.Normal(0 * mu, 0 * mu + 1)).sum(1).mean()
+    else:
+        draws = int(case.get("kl-samples", 10))
+        log_p = sum(prior.log_prob(zk) for zk in z[:draws]) / draws
+        kl = (-q.entropy() - log_p).sum(1).mean()
+    name, p = parse_choice(case.get("likelihood", "bernoulli"))
+    recon = 0
+    for zk in z[:int(case.get("samples", 1))]:
+        out = network(params, "decoder", zk, activation, True)
+        if name == "bernoulli":
+            log_x = -bce(out, x)
+        else:
+            log_x = d.Normal(out, p.get("sigma", 1.0)).log_prob(x)
+        recon = recon - log_x.sum(1).mean() / int(case.get("samples", 1))
+    return recon + float(case.get("beta", 1)) * kl, recon, kl
+
+
+def bce(logits, x):
+    import torch.nn.functional as f
+    return f.binary_cross_entropy_with_logits(logits, x, reduction="none")
+
+
+def compare(build, case, path):
+    """The largest relative error over losses and gradients, and where it is."""
+    import torch
+    flags = [word for item in case.items() for word in item]
+    subprocess.run([os.path.join(build, "tests/tools/dump_gradient"), path, str(BATCH)] + flags, check=True)
+    r = read_records(path)
+    latent = int(case.get("latent", 10))
+    params = {name[6:]: torch.tensor(v) for name, v in r.items() if name.startswith("param.")}
+    for name in params:
+        if name.endswith(".weight"):
+            params[name] = params[name].reshape(len(params[name[:-6] + "bias"]), -1)
+        params[name].requires_grad_()
+    eps = [torch.tensor(r[f"eps.{k}"]).reshape(BATCH, latent) for k in range(sum(n.startswith("eps.") for n in r))]
+    losses = reference(params, torch.tensor(r["x"]).reshape(BATCH, -1), eps, case)
+    losses[0].backward()
+    errors = {"losses": max(abs(a - float(b)) / abs(a) for a, b in zip(r["losses"], losses))}
+    for name, p in params.items():
+        ours = torch.tensor(r["grad." + name]).reshape(p.shape)
+        errors[name] = float((ours - p.grad).abs().max() / p.grad.abs().max())
+    worst = max(errors, key=lambda name: errors[name] if errors[name] == errors[name] else float("inf"))
+    return errors[worst], worst
+
+
+def main():
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        for i in range(len(CASES)):
+            print(f"ok {i + 1} - gradients against PyTorch {CASES[i]} # SKIP no torch")
+        return 0
+    failed = 0
+    for i, case in enumerate(CASES):
+        with tempfile.TemporaryDirectory() as folder:
+            error, where = compare(os.environ["VAE_BUILD"], case, os.path.join(folder, "dump"))
+        good = error < BOUND
+        failed += not good
+        print(f"{'ok' if good else 'not ok'} {i + 1} - gradients against PyTorch {case}")
+        print(f"# largest error {error:.2e} of the largest entry, in {where}")
+    return failed > 0
+
+
+sys.exit(main())

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Training as a whole: the same bits for any number of threads and any interruption, odd sizes, divergence, and that it
+ * learns. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "data/source.h"
+#include "model/model.h"
+
+static vae_data *open_digits(const char *source)
+{
+    vae_data *data = NULL;
+    vae_error err = {0};
+    if (vae_data_open(&data, source, 0, 1, &err)) fail_msg("%s", err.message);
+    return data;
+}
+
+/* Settings as "name", "value", ..., NULL. */
+static vae_model *new_model(const vae_data *data, const char *const *settings)
+{
+    vae_model *model = NULL;
+    vae_config config;
+    vae_error err = {0};
+    vae_config_defaults(&config);
+    for (; *settings; settings += 2)
+        if (vae_config_set(&config, settings[0], settings[1], &err)) fail_msg("%s", err.message);
+    if (vae_model_new(&model, &config, data->train.rows, data->train.cols, &err)) fail_msg("%s", err.message);
+    return model;
+}
+
+static vae_model *trained(const vae_data *data, size_t threads, const char *const *settings)
+{
+    vae_model *model = new_model(data, settings);
+    vae_error err = {0};
+    if (vae_train(model, data, threads, NULL, NULL, &err)) fail_msg("%s", err.message);
+    return model;
+}
+
+static void assert_same_bits(const vae_model *a, const vae_model *b)
+{
+    assert_int_equal(a->size, b->size);
+    assert_memory_equal(a->params, b->params, a->size * sizeof *a->params);
+    assert_memory_equal(a->adam_m, b->adam_m, a->size * sizeof *a->adam_m);
+    assert_memory_equal(a->adam_v, b->adam_v, a->size * sizeof *a->adam_v);
+    assert_memory_equal(&a->metrics.train_loss, &b->metrics.train_loss, sizeof(double));
+    assert_memory_equal(&a->metrics.test_neg_elbo, &b->metrics.test_neg_elbo, sizeof(double));
+    assert_memory_equal(a->kl_per_dim, b->kl_per_dim, a->L * sizeof *a->kl_per_dim);
+}
+
+static void threads_do_not_change_a_bit(void **state)
+{
+    (void)state;
+    static const char *const settings[][13] = {
+        {"prior", "spikeslab", "epochs", "2", NULL},
+        {"prior", "normal", "batch", "20", "hidden", "200,100", "samples", "2", "epochs", "1", "free-bits", "0.1",
+         NULL},
+    };
+    vae_data *data = open_digits("builtin:digits:train=700,test=100");
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        vae_model *one = trained(data, 1, settings[i]);
+        for (size_t threads = 2; threads <= 8; threads += threads == 3 ? 5 : 1) {
+            vae_model *many = trained(data, threads, settings[i]);
+            assert_same_bits(one, many);
+            vae_model_free(&many);
+        }
+        vae_model_free(&one);
+    }
+    vae_data_free(&data);
+}
+
+static bool stop_when_told(void *context, const vae_progress *progress)
+{
+    size_t *steps_left = context;
+    (void)progress;
+    return --*steps_left == 0;
+}
+
+/* Stop after some steps, through the model file, go on: as if nothing had happened. */
+static void an_interrupted_run_ends_with_the_same_bits(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"prior", "laplace", "batch", "64", "epochs", "2", "beta-warmup", "1", NULL};
+    vae_data *data = open_digits("builtin:digits:train=300,test=50");
+    vae_model *straight = trained(data, 2, settings);
+    for (size_t at = 1; at <= 10; at += 3) {
+        vae_model *model = new_model(data, settings);
+        vae_error err = {0};
+        size_t steps_left = at;
+        bool stopped = false;
+        const vae_train_hooks hooks = {.context = &steps_left, .on_step = stop_when_told};
+        char path[] = "/tmp/vae-test-XXXXXX";
+        close(mkstemp(path));
+        assert_int_equal(vae_train(model, data, 2, &hooks, &stopped, &err), VAE_OK);
+        assert_true(stopped);
+        assert_int_equal(vae_model_save(model, path, &err), VAE_OK);
+        vae_model_free(&model);
+        assert_int_equal(vae_model_load(&model, path, &err), VAE_OK);
+        assert_int_equal(vae_train(model, data, 1, NULL, &stopped, &err), VAE_OK);
+        assert_same_bits(straight, model);
+        vae_model_free(&model);
+        unlink(path);
+    }
+    vae_model_free(&straight);
+    vae_data_free(&data);
+}
+
+/* A set of n images of rows x cols, training images only: the test pass then uses those. */
+static vae_data *odd_data(size_t n, size_t rows, size_t cols)
+{
+    vae_data *data = calloc(1, sizeof *data);
+    assert_int_equal(images_new(&data->train, n, rows, cols, false, NULL), VAE_OK);
+    for (size_t i = 0; i < n * rows * cols; i++) data->train.pixels[i] = (uint8_t)(i * 37 % 251);
+    return data;
+}
+
+static void odd_sizes_work(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n, rows, cols;
+        const char *settings[9];
+    } cases[] = {
+        {1, 1, 1, {"epochs", "2", NULL}},                                 /* one image of one pixel */
+        {1, 28, 28, {"epochs", "2", "latent", "1", "hidden", "1", NULL}}, /* everything one wide */
+        {7, 5, 17, {"epochs", "2", "batch", "1000", NULL}},               /* a batch larger than the set, not square */
+        {130, 9, 4, {"epochs", "2", "batch", "64", "latent", "1", NULL}}, /* a last batch of two */
+        {50, 5, 5, {"epochs", "2", "latent", "40", "hidden", "3,2,1", NULL}},      /* latent wider than the data */
+        {33, 3, 3, {"epochs", "2", "batch", "1", "likelihood", "gaussian", NULL}}, /* a batch of one */
+        {33, 3, 3, {"epochs", "2", "prior", "spikeslab:p=0", NULL}},
+        {33, 3, 3, {"epochs", "2", "prior", "spikeslab:p=1", NULL}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vae_data *data = odd_data(cases[i].n, cases[i].rows, cases[i].cols);
+        vae_model *model = trained(data, 2, cases[i].settings);
+        assert_int_equal(model->metrics.epoch, 2);
+        assert_true(model->metrics.test_neg_elbo == model->metrics.test_recon + model->metrics.test_kl);
+        vae_model_free(&model);
+        vae_data_free(&data);
+    }
+}
+
+/* With p = 0 the spike-and-slab prior is the normal prior: the same noise must lead to the same run, up to rounding. */
+static void spike_weight_zero_is_the_normal_prior(void **state)
+{
+    (void)state;
+    vae_data *data = open_digits("builtin:digits:train=512,test=100");
+    vae_model *slab = trained(data, 1, (const char *const[]){"prior", "spikeslab:p=0", "epochs", "2", NULL});
+    vae_model *normal = trained(data, 1, (const char *const[]){"prior", "normal", "kl", "mc", "epochs", "2", NULL});
+    const double difference = slab->metrics.test_neg_elbo - normal->metrics.test_neg_elbo;
+    assert_true(difference < 0.01 && difference > -0.01);
+    vae_model_free(&slab);
+    vae_model_free(&normal);
+    vae_data_free(&data);
+}
+
+static void training_learns(void **state)
+{
+    (void)state;
+    vae_data *data = open_digits("builtin:digits:train=2000,test=200");
+    vae_model *model = trained(data, 0, (const char *const[]){"epochs", "1", "batch", "50", NULL});
+    const double first = model->metrics.test_neg_elbo;
+    model->config.epochs = 4;
+    vae_error err = {0};
+    assert_int_equal(vae_train(model, data, 0, NULL, NULL, &err), VAE_OK);
+    assert_true(first < 300); /* an untrained model has 784 log 2 = 543 */
+    assert_true(model->metrics.test_neg_elbo < first - 15);
+    vae_model_free(&model);
+    vae_data_free(&data);
+}
+
+static void divergence_is_named(void **state)
+{
+    (void)state;
+    vae_data *data = open_digits("builtin:digits:train=500,test=100");
+    vae_model *model = new_model(data, (const char *const[]){"lr", "1e6", "epochs", "3", NULL});
+    vae_error err = {0};
+    assert_int_equal(vae_train(model, data, 1, NULL, NULL, &err), VAE_E_DIVERGED);
+    assert_non_null(strstr(err.message, "not finite at step"));
+    vae_model_free(&model);
+    vae_data_free(&data);
+}
+
+static void shapes_must_agree(void **state)
+{
+    (void)state;
+    vae_data *digits = open_digits("builtin:digits:train=20,test=10"), *other = odd_data(5, 4, 4);
+    vae_model *model = new_model(digits, (const char *const[]){"epochs", "1", NULL});
+    vae_evaluation *evaluation = NULL;
+    vae_eval_options options;
+    vae_error err = {0};
+    float mean[16];
+    vae_eval_defaults(&options);
+    assert_int_equal(vae_train(model, other, 1, NULL, NULL, &err), VAE_E_DATA);
+    assert_int_equal(vae_evaluate(&evaluation, model, &other->train, &options, &err), VAE_E_DATA);
+    assert_int_equal(vae_encode(model, &other->train, 0, 1, 1, mean, NULL, &err), VAE_E_DATA);
+    vae_model_free(&model);
+    vae_data_free(&digits);
+    vae_data_free(&other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(an_interrupted_run_ends_with_the_same_bits),
+        cmocka_unit_test(odd_sizes_work),
+        cmocka_unit_test(spike_weight_zero_is_the_normal_prior),
+        cmocka_unit_test(training_learns),
+        cmocka_unit_test(divergence_is_named),
+        cmocka_unit_test(shapes_must_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
