@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Monte Carlo KL as training runs it: pass_latent on a batch of equal images, whose mean must be the KL by
+ * quadrature and whose mean gradient must be that KL's gradient. Samples that do not move with mu and sigma would have
+ * an expected gradient of zero, which only a test of signed means can see. Also the parts that it is made of: every
+ * posterior. */
+#include "check.h"
+#include "model/pass.h"
+
+enum { GRID = 16, IMAGES = 3000, DRAWS = 8 };
+
+static const double grid_mu[] = {-2, 0, 0.5, 3}, grid_sigma[] = {0.1, 0.5, 1, 2};
+
+static double mu_at(size_t j) { return grid_mu[j / 4]; }
+static double logvar_at(size_t j) { return 2 * log(grid_sigma[j % 4]); }
+
+/* A model whose latent j is grid point j, and a pass over IMAGES copies of one image. */
+struct fixture {
+    vae_model *model;
+    struct pool *pool;
+    struct pass pass;
+};
+
+static void set_up(struct fixture *f, const struct prior_case *prior, const char *kl, size_t S, size_t K)
+{
+    vae_config config;
+    vae_error err = {0};
+    vae_config_defaults(&config);
+    config.prior = prior->choice;
+    assert_int_equal(vae_config_set(&config, "kl", kl, &err), VAE_OK);
+    assert_int_equal(vae_config_set(&config, "hidden", "2", &err), VAE_OK);
+    config.latent = GRID;
+    assert_int_equal(vae_model_new(&f->model, &config, 1, 4, &err), VAE_OK);
+    assert_int_equal(pool_new(&f->pool, 2, &err), VAE_OK);
+    assert_int_equal(pass_new(&f->pass, f->model, f->pool, IMAGES, S, K, f->model->exact_kl, false, &err), VAE_OK);
+    f->pass.B = IMAGES;
+    for (size_t i = 0; i < (size_t)IMAGES * GRID; i++) {
+        f->pass.a[i] = R(mu_at(i % GRID));
+        f->pass.b[i] = R(logvar_at(i % GRID));
+    }
+    f->model->posterior->scale((size_t)IMAGES * GRID, f->pass.b, f->pass.scale);
+}
+
+static void tear_down(struct fixture *f)
+{
+    pass_free(&f->pass);
+    pool_free(f->pool);
+    vae_model_free(&f->model);
+}
+
+static struct moments over_images(const real *values, size_t j)
+{
+    struct moments m = {0};
+    for (size_t i = 0; i < IMAGES; i++) moments_add(&m, (double)values[i * GRID + j]);
+    return m;
+}
+
+static void assert_mean(const real *values, size_t j, double want, const char *what, const char *label)
+{
+    const struct moments m = over_images(values, j);
+    /* A quantity without spread must be right to the accuracy of the reference, a central difference. */
+    const double allowed = 4 * moments_error(&m) + 1e-6 * fmax(1, fabs(want));
+    assert_within(m.mean, want - allowed, want + allowed, "%s for %s at mu %g, sigma %g", what, label, mu_at(j),
+                  grid_sigma[j % 4]);
+}
+
+static void assert_kl(const struct fixture *f, const struct prior_case *prior)
+{
+    for (size_t j = 0; j < GRID; j++) {
+        const double mu = mu_at(j), b = logvar_at(j);
+        assert_mean(f->pass.kl, j, gaussian_kl(prior, mu, b), "KL", prior->label);
+        assert_mean(f->pass.kl_a, j, gaussian_kl_dmu(prior, mu, b), "dKL/dmu", prior->label);
+        assert_mean(f->pass.kl_b, j, gaussian_kl_dlogvar(prior, mu, b), "dKL/dlogvar", prior->label);
+    }
+}
+
+static void mc_kl_is_unbiased(const struct prior_case *prior)
+{
+    struct fixture f;
+    set_up(&f, prior, "mc", 1, DRAWS);
+    assert_false(f.pass.exact_kl);
+    pass_latent(&f.pass, &(struct rng){.seed = 11, .step = 3, .stream = RNG_POSTERIOR});
+    assert_kl(&f, prior);
+    tear_down(&f);
+}
+
+static void exact_kl_is_used(const struct prior_case *prior)
+{
+    if (!prior->ops->kl_gaussian) return;
+    struct fixture f;
+    set_up(&f, prior, "exact", 1, DRAWS);
+    assert_true(f.pass.exact_kl);
+    pass_latent(&f.pass, &(struct rng){.seed = 11, .stream = RNG_POSTERIOR});
+    assert_kl(&f, prior);
+    const struct moments spread = over_images(f.pass.kl, 2);
+    assert_within(moments_variance(&spread), 0, 1e-20, "variance of the exact KL over equal images");
+    tear_down(&f);
+}
+
+static void test_mc_kl(void **state)
+{
+    (void)state;
+    for_each_prior(mc_kl_is_unbiased);
+}
+
+static void test_exact_kl(void **state)
+{
+    (void)state;
+    for_each_prior(exact_kl_is_used);
+}
+
+/* The first samples of the KL are the draws that the decoder sees, and fewer of either change nothing in the other. */
+static void test_samples_are_shared(void **state)
+{
+    struct prior_case prior;
+    const struct rng rng = {.seed = 5, .step = 9, .stream = RNG_POSTERIOR};
+    (void)state;
+    prior_case_set(&prior, &prior_laplace, &(vae_choice){"laplace", {1}});
+    struct fixture one, many;
+    set_up(&one, &prior, "mc", 1, 1);
+    set_up(&many, &prior, "mc", 3, 1);
+    pass_latent(&one.pass, &rng);
+    pass_latent(&many.pass, &rng);
+    const size_t n = (size_t)IMAGES * GRID;
+    assert_memory_equal(one.pass.z, many.pass.z, n * sizeof(real));
+    assert_memory_equal(one.pass.kl, many.pass.kl, n * sizeof(real));
+    assert_memory_not_equal(many.pass.z, many.pass.z + n, n * sizeof(real));
+    for (size_t i = 0; i < n; i += 997) {
+        const double logvar = logvar_at(i % GRID), z = (double)one.pass.z[i];
+        assert_near(z, mu_at(i % GRID) + exp(0.5 * logvar) * (double)one.pass.eps[i], 1e-14, "draw %zu", i);
+        const double kl = -0.5 * logvar - 0.5 * log(2 * 3.14159265358979323846 * exp(1)) - prior_logp(&prior, z, NULL);
+        assert_near((double)one.pass.kl[i], kl, 1e-13, "one-sample KL %zu", i);
+    }
+    tear_down(&one);
+    tear_down(&many);
+    free(prior.state);
+}
+
+/* ---- Posteriors ------------------------------------------------------------------------------------------------- */
+
+static double draw_at(const struct posterior_ops *q, double a, double b, real eps)
+{
+    const real a_in = R(a), b_in = R(b);
+    real scale, z;
+    q->scale(1, &b_in, &scale);
+    q->draw(1, &a_in, &scale, &eps, &z);
+    return (double)z;
+}
+
+static double entropy_at(const struct posterior_ops *q, double b)
+{
+    const real b_in = R(b);
+    real h, db;
+    q->entropy(1, &b_in, &h, &db);
+    return (double)h;
+}
+
+/* backward adds weight * dz * (dz/da, dz/db) to what is there. */
+static void check_backward(const struct posterior_ops *q, double a, double b, uint32_t word)
+{
+    const double step = 1e-5, start = 0.25, weight = -1.7, upstream = 0.6;
+    const real b_in = R(b), dz = R(upstream);
+    real eps, scale, da = R(start), db = R(start);
+    q->noise(1, &word, &eps);
+    q->scale(1, &b_in, &scale);
+    q->backward(1, &scale, &eps, &dz, R(weight), &da, &db);
+    const double by_a = (draw_at(q, a + step, b, eps) - draw_at(q, a - step, b, eps)) / (2 * step);
+    const double by_b = (draw_at(q, a, b + step, eps) - draw_at(q, a, b - step, eps)) / (2 * step);
+    assert_near((double)da, start + weight * upstream * by_a, 1e-8, "dz/da of %s at %g, %g", q->module.name, a, b);
+    assert_near((double)db, start + weight * upstream * by_b, 1e-8, "dz/db of %s at %g, %g", q->module.name, a, b);
+}
+
+static void test_backward(void **state)
+{
+    (void)state;
+    for (size_t i = 0; posterior_at(i); i++)
+        for (size_t j = 0; j < GRID; j++)
+            for (uint32_t word = 0x01234567; word >= 0x01234567; word += 0x1fffffff)
+                check_backward(posterior_at(i), mu_at(j), logvar_at(j), word);
+    assert_non_null(posterior_at(0));
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const real x = *(const real *)a, y = *(const real *)b;
+    return (x > y) - (x < y);
+}
+
+/* Entropy without a density: with draws at evenly spaced quantiles, neighbours are 1/(n q(z)) apart, so H = mean log(n
+ * gap). */
+static double entropy_by_spacing(const struct posterior_ops *q, double a, double b)
+{
+    enum { N = 1 << 14 };
+    static real z[N];
+    double sum = 0;
+    for (uint32_t i = 0; i < N; i++) {
+        const uint32_t word = (i << 18) + (1u << 17);
+        real eps;
+        q->noise(1, &word, &eps);
+        z[i] = R(draw_at(q, a, b, eps));
+    }
+    qsort(z, N, sizeof *z, by_value);
+    for (size_t i = 1; i < N; i++) sum += log(N * (double)(z[i] - z[i - 1]));
+    return sum / (N - 1);
+}
+
+static void test_entropy(void **state)
+{
+    const double h = 1e-5;
+    (void)state;
+    for (size_t i = 0; posterior_at(i); i++)
+        for (size_t j = 0; j < GRID; j++) {
+            const struct posterior_ops *q = posterior_at(i);
+            const double b = logvar_at(j);
+            const real b_in = R(b);
+            real value, db;
+            q->entropy(1, &b_in, &value, &db);
+            assert_near((double)db, (entropy_at(q, b + h) - entropy_at(q, b - h)) / (2 * h), 1e-8, "dH/db of %s at %g",
+                        q->module.name, b);
+            assert_near((double)value, entropy_by_spacing(q, mu_at(j), b), 2e-3, "entropy of %s at %g", q->module.name,
+                        b);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mc_kl),    cmocka_unit_test(test_exact_kl), cmocka_unit_test(test_samples_are_shared),
+        cmocka_unit_test(test_backward), cmocka_unit_test(test_entropy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every likelihood at every parameter set: values against the formula written out, gradients against central
+ * differences. */
+#include "check.h"
+
+enum { MOST_PIXELS = 784, MOST_OUTPUTS = 4 };
+
+static const size_t sizes[] = {1, 15, 16, 17, MOST_PIXELS}; /* around the lanes of the sum, and an image */
+static const double half_log_2pi = 0.91893853320467274178;
+
+struct likelihood_case {
+    const struct likelihood_ops *ops;
+    struct likelihood_state *state;
+    const double *param;
+    char label[128];
+};
+
+static void for_each_likelihood(void (*check)(const struct likelihood_case *c))
+{
+    size_t i = 0;
+    for (; likelihood_at(i); i++) {
+        const struct likelihood_ops *ops = likelihood_at(i);
+        vae_choice choice;
+        assert_in_range(ops->outputs, 1, MOST_OUTPUTS);
+        for (size_t k = 0; module_case(&ops->module, k, &choice); k++) {
+            struct likelihood_case c = {.ops = ops, .state = mem_new(1, ops->state_size, NULL), .param = choice.value};
+            assert_non_null(c.state);
+            ops->init(c.state, choice.value);
+            choice_text(&choice, &ops->module, c.label, sizeof c.label);
+            check(&c);
+            free(c.state);
+        }
+    }
+    assert_true(i >= 2);
+}
+
+/* Pixels black, white and grey; outputs of both signs. */
+static void make_image(size_t outputs, size_t D, real *x, real *out)
+{
+    for (size_t i = 0; i < D; i++) {
+        const double u = test_uniform(i, -0.4, 1.4);
+        x[i] = R(u < 0 ? 0 : u > 1 ? 1 : u);
+    }
+    for (size_t i = 0; i < D * outputs; i++) out[i] = R(test_uniform(5000 + i, -6, 6));
+}
+
+static double value(const struct likelihood_case *c, size_t D, const real *out, const real *x)
+{
+    return c->ops->nll(c->state, D, out, x, 1, NULL);
+}
+
+static double bernoulli_pixel(double l, double x)
+{
+    const double theta = 1 / (1 + exp(-l));
+    return -x * log(theta) - (1 - x) * log1p(-theta);
+}
+
+static double gaussian_pixel(double m, double x, double sigma)
+{
+    return (x - m) * (x - m) / (2 * sigma * sigma) + log(sigma) + half_log_2pi;
+}
+
+static void value_is_the_formula(const struct likelihood_case *c)
+{
+    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS];
+    const bool bernoulli = c->ops == &likelihood_bernoulli, gaussian = c->ops == &likelihood_gaussian;
+    if (!bernoulli && !gaussian) return; /* the tests below are for any likelihood */
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        double want = 0;
+        make_image(1, sizes[s], x, out);
+        for (size_t i = 0; i < sizes[s]; i++)
+            want += bernoulli ? bernoulli_pixel((double)out[i], (double)x[i])
+                              : gaussian_pixel((double)out[i], (double)x[i], c->param[0]);
+        assert_near(value(c, sizes[s], out, x), want, 1e-12, "%s, D = %zu", c->label, sizes[s]);
+    }
+}
+
+/* Pixels are independent given the outputs, and every one of them counts once: no mean over pixels, none left out. */
+static void value_is_a_sum_over_pixels(const struct likelihood_case *c)
+{
+    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS];
+    if (c->ops->outputs != 1) return;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        double want = 0;
+        make_image(1, sizes[s], x, out);
+        for (size_t i = 0; i < sizes[s]; i++) want += value(c, 1, out + i, x + i);
+        assert_near(value(c, sizes[s], out, x), want, 1e-12, "%s, D = %zu", c->label, sizes[s]);
+    }
+}
+
+static void gradient_is_right(const struct likelihood_case *c)
+{
+    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS], grad[MOST_PIXELS * MOST_OUTPUTS];
+    const double weight = -0.37, h = 1e-5;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        make_image(c->ops->outputs, sizes[s], x, out);
+        c->ops->nll(c->state, sizes[s], out, x, R(weight), grad);
+        for (size_t i = 0; i < sizes[s] * c->ops->outputs; i++) {
+            const real at = out[i];
+            out[i] = at + R(h);
+            double slope = value(c, sizes[s], out, x);
+            out[i] = at - R(h);
+            slope = (slope - value(c, sizes[s], out, x)) / (2 * h);
+            out[i] = at;
+            assert_near((double)grad[i], weight * slope, 1e-6, "gradient of %s, D = %zu, output %zu", c->label,
+                        sizes[s], i);
+        }
+    }
+}
+
+static void in_place_is_the_same(const struct likelihood_case *c)
+{
+    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS], grad[MOST_PIXELS * MOST_OUTPUTS];
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t D = sizes[s];
+        make_image(c->ops->outputs, D, x, out);
+        const double alone = value(c, D, out, x), apart = c->ops->nll(c->state, D, out, x, R(0.125), grad);
+        const double in_place = c->ops->nll(c->state, D, out, x, R(0.125), out);
+        assert_true(alone == apart && alone == in_place); /* to the bit */
+        assert_memory_equal(out, grad, D * c->ops->outputs * sizeof *out);
+    }
+}
+
+static void test_formula(void **state)
+{
+    (void)state;
+    for_each_likelihood(value_is_the_formula);
+}
+
+static void test_sum(void **state)
+{
+    (void)state;
+    for_each_likelihood(value_is_a_sum_over_pixels);
+}
+
+static void test_gradient(void **state)
+{
+    (void)state;
+    for_each_likelihood(gradient_is_right);
+}
+
+static void test_in_place(void **state)
+{
+    (void)state;
+    for_each_likelihood(in_place_is_the_same);
+}
+
+/* Where 1 - theta is zero in floating point. -log p = softplus(l) - x l, and softplus(100) = 100 + e^-100. */
+static void test_bernoulli_at_large_logits(void **state)
+{
+    const struct likelihood_ops *ops = &likelihood_bernoulli;
+    const double logits[] = {100, -100, 800, -800}, pixels[] = {0, 0.25, 1};
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < 3; k++) {
+            const double sign = logits[i] > 0, want = fmax(logits[i], 0) - pixels[k] * logits[i];
+            const real out = R(logits[i]), x = R(pixels[k]);
+            real grad;
+            const double nll = ops->nll(NULL, 1, &out, &x, 1, &grad);
+            assert_near(nll, want, 1e-14, "nll of %g at logit %g", pixels[k], logits[i]);
+            assert_near((double)grad, sign - pixels[k], 1e-14, "gradient of %g at logit %g", pixels[k], logits[i]);
+        }
+    const real out = R(-100), x = 0;
+    assert_near(ops->nll(NULL, 1, &out, &x, 1, NULL) / exp(-100), 1, 1e-12, "a small value keeps its digits");
+}
+
+/* A grey pixel costs at least its entropy, and costs just that where theta is the pixel. */
+static void test_bernoulli_floor_of_grey(void **state)
+{
+    (void)state;
+    for (double x = 0.05; x < 1; x += 0.1) {
+        const double floor_nats = -x * log(x) - (1 - x) * log(1 - x);
+        const real at = R(log(x / (1 - x))), pixel = R(x);
+        real grad;
+        assert_near(likelihood_bernoulli.nll(NULL, 1, &at, &pixel, 1, &grad), floor_nats, 1e-13, "floor of %g", x);
+        assert_near((double)grad, 0, 1e-13, "slope at the floor of %g", x);
+    }
+}
+
+static double gaussian_density(const void *context, double x)
+{
+    const struct likelihood_case *c = context;
+    const real out = R(0.3), pixel = R(x);
+    return exp(-value(c, 1, &out, &pixel));
+}
+
+/* exp(-nll) of one pixel is a probability: over {0, 1}, over the reals. */
+static void sums_to_one(const struct likelihood_case *c)
+{
+    if (c->ops == &likelihood_bernoulli) {
+        const real out = R(-1.3), black = 0, white = 1;
+        assert_near(exp(-value(c, 1, &out, &black)) + exp(-value(c, 1, &out, &white)), 1, 1e-14, "%s", c->label);
+    } else if (c->ops == &likelihood_gaussian) {
+        const double reach = 12 * c->param[0];
+        assert_near(integrate(gaussian_density, c, 0.3 - reach, 0.3 + reach, 100), 1, 1e-12, "%s", c->label);
+    }
+}
+
+static void test_sums_to_one(void **state)
+{
+    (void)state;
+    for_each_likelihood(sums_to_one);
+}
+
+static void test_mean(void **state)
+{
+    real out[17], mean[17];
+    (void)state;
+    for (size_t i = 0; i < 17; i++) out[i] = R(test_uniform(i, -8, 8));
+    likelihood_bernoulli.mean(NULL, 17, out, mean);
+    for (size_t i = 0; i < 17; i++) assert_near((double)mean[i], 1 / (1 + exp(-(double)out[i])), 1e-14, "theta %zu", i);
+    likelihood_gaussian.mean(NULL, 17, out, mean);
+    assert_memory_equal(mean, out, sizeof out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formula),
+        cmocka_unit_test(test_sum),
+        cmocka_unit_test(test_gradient),
+        cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_bernoulli_at_large_logits),
+        cmocka_unit_test(test_bernoulli_floor_of_grey),
+        cmocka_unit_test(test_sums_to_one),
+        cmocka_unit_test(test_mean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Runs every test and adds up:  tests/run.sh BUILD
+#
+# C programs and Python scripts print TAP, and so does bats. The last line is "N passed, N failed, N skipped".
+# VAE_RUNNER        a command that programs run under, such as valgrind
+# VAE_TEST_TIMEOUT  seconds that one of them may take (default 1800)
+# PYTHON            the Python to try first
+set -eu
+cd "$(dirname "$0")/.."
+
+[ $# -eq 1 ] || {
+    echo "Usage: tests/run.sh BUILD" >&2
+    exit 2
+}
+build=$(cd "$1" && pwd)
+read -ra runner <<<"${VAE_RUNNER:-}"
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+passed=0 failed=0 skipped=0
+
+# Python and bats tests know the program by these.
+export VAECTL=$build/vaectl VAE_BUILD=$build VAECTL_RUNNER=${VAE_RUNNER:-}
+export CMOCKA_MESSAGE_OUTPUT=TAP
+
+# "PASSED FAILED SKIPPED PLANNED" of TAP on stdin; PLANNED is -1 without a plan. cmocka 1.1.5 writes a skip as
+# "not ok N # SKIP name".
+count() {
+    awk '/^(not )?ok [0-9].*# *[Ss][Kk][Ii][Pp]/ { skipped++; next }
+         /^ok [0-9]/ { passed++ }
+         /^not ok/ { failed++ }
+         /^1\.\.[0-9]+/ { planned = substr($1, 4); has_plan = 1 }
+         END { print passed + 0, failed + 0, skipped + 0, has_plan ? planned : -1 }'
+}
+
+# Adds a result of our own.
+fail() {
+    echo "not ok - $*"
+    failed=$((failed + 1))
+}
+
+limited() {
+    if command -v timeout >/dev/null; then timeout "${VAE_TEST_TIMEOUT:-1800}" "$@"; else "$@"; fi
+}
+
+# Runs a command under the name $1. Its output is shown where something is wrong with it, else its figures alone.
+run() {
+    local name=$1 status=0 good bad skips plan
+    shift
+    limited "$@" >"$output" 2>&1 </dev/null || status=$?
+    read -r good bad skips plan < <(count <"$output")
+    passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skips))
+    if [ "$bad" -eq 0 ] && [ "$status" -eq 0 ] && [ $((good + skips)) -gt 0 ] &&
+        { [ "$plan" -lt 0 ] || [ "$plan" -eq $((good + skips)) ]; }; then
+        echo "ok   $name: $good passed$([ "$skips" -eq 0 ] || echo ", $skips skipped")"
+        grep -i '^\(not \)\{0,1\}ok.*# *skip' "$output" | sed 's/^/     /' || true
+        return 0
+    fi
+    echo "FAIL $name"
+    sed 's/^/     /' "$output"
+    if [ $((good + bad + skips)) -eq 0 ]; then
+        fail "$name: ran no test (exit status $status)"
+    elif [ "$plan" -ge 0 ] && [ "$plan" -ne $((good + bad + skips)) ]; then
+        fail "$name: $((good + bad + skips)) of $plan tests reported (exit status $status)"
+    elif [ "$bad" -eq 0 ]; then
+        fail "$name: exit status $status"
+    fi
+}
+
+# Every source has a program, and every program is run.
+run_programs() {
+    local source name
+    for source in tests/unit/test_*.c tests/double/test_*.c; do
+        [ -e "$source" ] || continue
+        name=${source#tests/}
+        name=${name%.c}
+        if [ -x "$build/tests/$name" ]; then
+            run "$name" "${runner[@]}" "$build/tests/$name"
+        else
+            fail "$name: not built"
+        fi
+    done
+}
+
+run_bats() {
+    local file
+    for file in tests/cli/*.bats; do
+        if ! [ -e "$file" ]; then
+            fail "tests/cli: no tests"
+        elif ! command -v bats >/dev/null; then
+            fail "$file: bats is not installed (scripts/packages.sh test installs it)"
+        elif ! [ -x "$VAECTL" ]; then
+            fail "$file: $VAECTL is not built"
+        else
+            run "$file" bats --tap "$file"
+        fi
+    done
+}
+
+# The first Python there is that has torch, or else the first: scripts skip what it has not.
+find_python() {
+    local python first=""
+    for python in ${PYTHON:+"$PYTHON"} python3 /usr/bin/python3; do
+        "$python" -c "" >/dev/null 2>&1 || continue
+        [ -n "$first" ] || first=$python
+        if "$python" -c "import numpy, torch" 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    echo "$first"
+}
+
+run_python() {
+    local script python
+    python=$(find_python)
+    for script in tests/python/*.py; do
+        [ -e "$script" ] || continue
+        if [ -n "$python" ]; then
+            run "$script" "$python" "$script"
+        else
+            echo "skip $script: no Python"
+            skipped=$((skipped + 1))
+        fi
+    done
+}
+
+run_programs
+run_bats
+run_python
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

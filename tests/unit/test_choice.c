@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Text to values and back: numbers, modules with parameters, settings. What is refused is refused with a message that
+ * helps. */
+#include "check.h"
+
+static const vae_module *priors(size_t i) { return vae_module_at(VAE_PRIOR, i); }
+
+static void assert_contains(const char *text, const char *part)
+{
+    if (!strstr(text, part)) fail_msg("'%s' does not contain '%s'", text, part);
+}
+
+/* ---- Numbers ---------------------------------------------------------------------------------------------------- */
+
+static void test_reals(void **state)
+{
+    static const struct {
+        const char *text;
+        double value;
+    } good[] = {{"0", 0},    {"1", 1},  {"-1", -1},   {"+2.5", 2.5}, {"1e-3", 1e-3},
+                {".5", 0.5}, {"5.", 5}, {"-10", -10}, {"10", 10},    {"0.1", 0.1}};
+    static const char *const bad[] = {"1e-3x", "",    " ",         " 1",   "1 ",    "\t1",   "\n1",
+                                      "1\n",   "nan", "NaN",       "-nan", "inf",   "-inf",  "INFINITY",
+                                      "0x",    "0xg", "1,5",       "1..2", "--1",   "e3",    ".",
+                                      "+",     "one", "10.000001", "-11",  "1e400", "-1e400"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        double value = NAN;
+        assert_int_equal(vae_parse_real("--x", good[i].text, -10, 10, &value, NULL), VAE_OK);
+        assert_true(value == good[i].value);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        double value = 77;
+        vae_error err = {0};
+        if (vae_parse_real("--some-name", bad[i], -10, 10, &value, &err) != VAE_E_USAGE)
+            fail_msg("'%s' was taken", bad[i]);
+        assert_int_equal(err.status, VAE_E_USAGE);
+        assert_contains(err.message, "--some-name");
+        assert_true(value == 77);
+    }
+}
+
+static void test_range_in_message(void **state)
+{
+    double value;
+    uint64_t count;
+    vae_error err = {0};
+    (void)state;
+    assert_int_equal(vae_parse_real("--lr", "7.5", 0.25, 2, &value, &err), VAE_E_USAGE);
+    assert_contains(err.message, "7.5");
+    assert_contains(err.message, "0.25 to 2");
+    assert_int_equal(vae_parse_count("--batch", "0", 1, 1e6, &count, &err), VAE_E_USAGE);
+    assert_contains(err.message, "1 to 1000000");
+}
+
+static void test_counts(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } good[] = {{"0", 0}, {"1", 1}, {"007", 7}, {"9007199254740991", 9007199254740991u}};
+    static const char *const bad[] = {"-1",
+                                      "+1",
+                                      "1.5",
+                                      "1.0",
+                                      "1e3",
+                                      "",
+                                      " 1",
+                                      "1 ",
+                                      "x",
+                                      "0x10",
+                                      "nan",
+                                      "1_000",
+                                      "1,2",
+                                      "9007199254740993",
+                                      "18446744073709551615",
+                                      "18446744073709551616",
+                                      "99999999999999999999999999"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        uint64_t value = 77;
+        assert_int_equal(vae_parse_count("--n", good[i].text, 0, 9007199254740991.0, &value, NULL), VAE_OK);
+        assert_true(value == good[i].value);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint64_t value = 77;
+        vae_error err = {0};
+        if (vae_parse_count("--some-name", bad[i], 0, 9007199254740991.0, &value, &err) != VAE_E_USAGE)
+            fail_msg("'%s' was taken", bad[i]);
+        assert_contains(err.message, "--some-name");
+        assert_true(value == 77);
+    }
+}
+
+/* The shortest text that reads back as the same number. */
+static void test_format_real(void **state)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } known[] = {{0.1, "0.1"},    {0.001, "0.001"}, {1, "1"},
+                 {0.8, "0.8"},    {-2.5, "-2.5"},   {0.1 + 0.2, "0.30000000000000004"},
+                 {1e-12, "1e-12"}};
+    char text[40];
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        format_real(known[i].value, text, sizeof text);
+        assert_string_equal(text, known[i].text);
+    }
+    for (uint64_t i = 0; i < 20000; i++) {
+        const double value = test_uniform(2 * i, -1, 1) * pow(10, floor(test_uniform(2 * i + 1, -300, 300)));
+        double back;
+        format_real(value, text, sizeof text);
+        assert_int_equal(vae_parse_real("x", text, -DBL_MAX, DBL_MAX, &back, NULL), VAE_OK);
+        assert_true(back == value);
+    }
+}
+
+/* ---- Modules ---------------------------------------------------------------------------------------------------- */
+
+static void test_nearest(void **state)
+{
+    static const char *const names[] = {"normal", "spikeslab", "laplace", "cauchy", NULL}, *const none[] = {NULL};
+    static const struct {
+        const char *word, *near;
+    } known[] = {{"norml", "normal"},  {"normal", "normal"},      {"laplce", "laplace"}, {"spike-slab", "spikeslab"},
+                 {"cuachy", "cauchy"}, {"spikslap", "spikeslab"}, {"zebra", NULL},       {"", NULL},
+                 {"x", NULL}};
+    char longest[300];
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const char *near = vae_nearest(known[i].word, names);
+        if (!known[i].near != !near || (near && strcmp(near, known[i].near)))
+            fail_msg("'%s' is near '%s', not '%s'", known[i].word, near ? near : "nothing",
+                     known[i].near ? known[i].near : "nothing");
+    }
+    assert_null(vae_nearest("normal", none));
+    memset(longest, 'n', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    const char *const of_long[] = {longest, "normal", NULL};
+    assert_string_equal(vae_nearest("norma", of_long), "normal");
+    vae_nearest(longest, names); /* must not overrun anything */
+}
+
+static void test_parse_good(void **state)
+{
+    static const struct {
+        const char *text, *name;
+        double value[2];
+    } good[] = {{"normal", "normal", {0, 0}},
+                {"spikeslab", "spikeslab", {0.8, 0.05}},
+                {"spikeslab:", "spikeslab", {0.8, 0.05}},
+                {"spikeslab:p=0.25", "spikeslab", {0.25, 0.05}},
+                {"spikeslab:c2=0.5", "spikeslab", {0.8, 0.5}},
+                {"spikeslab:c2=0.5,p=0", "spikeslab", {0, 0.5}},
+                {"spikeslab:p=0.1,p=1", "spikeslab", {1, 0.05}},
+                {"laplace:scale=3", "laplace", {3, 0}}};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        vae_choice choice;
+        memset(&choice, 0x55, sizeof choice);
+        assert_int_equal(choice_parse(&choice, "prior", priors, good[i].text, NULL), VAE_OK);
+        assert_string_equal(choice.name, good[i].name);
+        assert_true(choice.value[0] == good[i].value[0] && choice.value[1] == good[i].value[1]);
+        assert_true(choice.value[2] == 0 && choice.value[3] == 0);
+    }
+}
+
+static void test_parse_bad(void **state)
+{
+    static const struct {
+        const char *text, *message[3];
+    } bad[] = {{"norml", {"unknown prior 'norml'", "did you mean 'normal'?", "normal, spikeslab, laplace, cauchy"}},
+               {"zebra", {"unknown prior 'zebra' (there are: ", "normal, spikeslab, laplace, cauchy", ""}},
+               {"", {"unknown prior ''", "", ""}},
+               {"Normal", {"did you mean 'normal'?", "", ""}},
+               {"spikeslab:q=1", {"spikeslab has no parameter 'q'", "p, c2", ""}},
+               {"normal:p=1", {"normal has no parameter 'p'", "none", ""}},
+               {"spikeslab:p", {"'p'", "expected name=value", ""}},
+               {"spikeslab:p=", {"spikeslab parameter p", "not a number", ""}},
+               {"spikeslab:p=1.5", {"spikeslab parameter p", "1.5", "0 to 1"}},
+               {"spikeslab:p=nan", {"spikeslab parameter p", "nan", ""}},
+               {"spikeslab:c2=0", {"spikeslab parameter c2", "1e-06 to 1", ""}},
+               {"spikeslab:p=.5 ", {"spikeslab parameter p", "not a number", ""}},
+               {"laplace:scale=0", {"laplace parameter scale", "0.001 to 1000", ""}}};
+    char longest[400];
+    vae_choice choice;
+    vae_error err;
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        err = (vae_error){0};
+        if (choice_parse(&choice, "prior", priors, bad[i].text, &err) != VAE_E_USAGE)
+            fail_msg("'%s' was taken", bad[i].text);
+        for (size_t k = 0; k < 3; k++) assert_contains(err.message, bad[i].message[k]);
+    }
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    assert_int_equal(choice_parse(&choice, "prior", priors, longest, &err), VAE_E_USAGE);
+    assert_contains(err.message, "prior");
+    assert_int_equal(choice_parse(&choice, "prior", priors, "zebra", NULL), VAE_E_USAGE); /* nobody listens */
+}
+
+/* Every module of every kind: text -> choice -> text is the identity. */
+static void check_round_trip(vae_kind kind, const vae_module *module, const vae_choice *choice)
+{
+    char text[256], again[256], name[VAE_MAX_NAME + 8];
+    vae_config config;
+    choice_text(choice, module, text, sizeof text);
+    if (kind == VAE_SOURCE) return; /* not a setting by itself */
+    vae_config_defaults(&config);
+    for (size_t i = 0; vae_setting_at(i); i++) {
+        const vae_setting *setting = vae_setting_at(i);
+        if (setting->type != VAE_T_CHOICE || setting->kind != kind) continue;
+        snprintf(name, sizeof name, "%s", setting->name);
+        assert_int_equal(vae_config_set(&config, name, text, NULL), VAE_OK);
+        assert_string_equal(vae_config_text(&config, setting, again, sizeof again), text);
+        assert_memory_equal((char *)&config + setting->offset, choice, sizeof *choice);
+        return;
+    }
+    fail_msg("no setting chooses %s", module->name);
+}
+
+static void test_choice_text(void **state)
+{
+    char text[256];
+    vae_choice choice;
+    (void)state;
+    for (int kind = VAE_PRIOR; kind <= VAE_ACTIVATION; kind++)
+        for (size_t i = 0; vae_module_at((vae_kind)kind, i); i++)
+            for (size_t k = 0; module_case(vae_module_at((vae_kind)kind, i), k, &choice); k++)
+                check_round_trip((vae_kind)kind, vae_module_at((vae_kind)kind, i), &choice);
+    assert_int_equal(choice_parse(&choice, "prior", priors, "spikeslab:c2=0.125", NULL), VAE_OK);
+    choice_text(&choice, module_find(priors, "spikeslab"), text, sizeof text);
+    assert_string_equal(text, "spikeslab:p=0.8,c2=0.125");
+    assert_int_equal(choice_parse(&choice, "prior", priors, "normal", NULL), VAE_OK);
+    choice_text(&choice, module_find(priors, "normal"), text, sizeof text);
+    assert_string_equal(text, "normal");
+}
+
+/* What every table must keep to: the parser and the fixed arrays rely on it. */
+static void test_module_tables(void **state)
+{
+    (void)state;
+    for (int kind = VAE_PRIOR; kind <= VAE_ACTIVATION; kind++) {
+        assert_non_null(vae_module_at((vae_kind)kind, 0));
+        for (size_t i = 0; vae_module_at((vae_kind)kind, i); i++) {
+            const vae_module *m = vae_module_at((vae_kind)kind, i);
+            assert_in_range(strlen(m->name), 1, VAE_MAX_NAME - 1);
+            assert_null(strpbrk(m->name, ":,= "));
+            assert_non_null(m->summary);
+            assert_non_null(m->formula);
+            for (size_t k = 0; m->params && m->params[k].name; k++) {
+                assert_in_range(k, 0, VAE_MAX_PARAMS - 1);
+                assert_within(m->params[k].value, m->params[k].min, m->params[k].max, "%s of %s", m->params[k].name,
+                              m->name);
+                assert_non_null(m->params[k].help);
+            }
+        }
+    }
+}
+
+/* ---- Settings --------------------------------------------------------------------------------------------------- */
+
+static const vae_setting *setting_named(const char *name)
+{
+    for (size_t i = 0; vae_setting_at(i); i++)
+        if (!strcmp(vae_setting_at(i)->name, name)) return vae_setting_at(i);
+    fail_msg("no setting %s", name);
+    return NULL;
+}
+
+/* Each default is a text that its own setting takes, and the text made from it is a fixed point. */
+static void test_fallbacks(void **state)
+{
+    vae_config defaults, config;
+    char text[VAE_MAX_SOURCE], again[VAE_MAX_SOURCE];
+    size_t i = 0;
+    (void)state;
+    vae_config_defaults(&defaults);
+    memset(&config, 0, sizeof config);
+    for (; vae_setting_at(i); i++) {
+        const vae_setting *s = vae_setting_at(i);
+        vae_error err = {0};
+        if (vae_config_set(&config, s->name, s->fallback, &err))
+            fail_msg("--%s %s: %s", s->name, s->fallback, err.message);
+        vae_config_text(&config, s, text, sizeof text);
+        if (s->type == VAE_T_CHOICE)
+            assert_int_equal(strncmp(text, s->fallback, strlen(s->fallback)), 0); /* with parameters behind */
+        else
+            assert_string_equal(text, s->fallback);
+        assert_int_equal(vae_config_set(&config, s->name, text, NULL), VAE_OK);
+        assert_string_equal(vae_config_text(&config, s, again, sizeof again), text);
+    }
+    assert_true(i >= 10);
+    assert_memory_equal(&config, &defaults, sizeof config);
+    assert_int_equal(vae_config_check(&defaults, NULL), VAE_OK);
+}
+
+static void test_settings_good(void **state)
+{
+    static const char *const good[][2] = {{"hidden", "200,100,50"},
+                                          {"hidden", "1,2,3,4,5,6,7,8"},
+                                          {"kl", "exact"},
+                                          {"kl", "mc"},
+                                          {"beta", "0.25"},
+                                          {"epochs", "1000000000"},
+                                          {"seed", "9007199254740991"},
+                                          {"data", "/some/where"},
+                                          {"likelihood", "gaussian:sigma=0.25"},
+                                          {"activation", "elu"}};
+    vae_config config;
+    char text[VAE_MAX_SOURCE];
+    (void)state;
+    vae_config_defaults(&config);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(vae_config_set(&config, good[i][0], good[i][1], NULL), VAE_OK);
+        assert_string_equal(vae_config_text(&config, setting_named(good[i][0]), text, sizeof text), good[i][1]);
+    }
+    assert_int_equal(vae_config_set(&config, "hidden", "7", NULL), VAE_OK); /* a shorter list leaves nothing behind */
+    assert_string_equal(vae_config_text(&config, setting_named("hidden"), text, sizeof text), "7");
+}
+
+static void test_settings_bad(void **state)
+{
+    static const char *const bad[][2] = {{"hidden", ""},
+                                         {"hidden", ","},
+                                         {"hidden", "0"},
+                                         {"hidden", "200,x"},
+                                         {"hidden", "1,2,3,4,5,6,7,8,9"},
+                                         {"hidden", "65537"},
+                                         {"hidden", "-5"},
+                                         {"kl", ""},
+                                         {"kl", "aut"},
+                                         {"kl", "autox"},
+                                         {"latent", "0"},
+                                         {"latent", "65537"},
+                                         {"beta", "-0.1"},
+                                         {"beta", "nan"},
+                                         {"lr", "0"},
+                                         {"epochs", "0"},
+                                         {"holdout", "1.5"},
+                                         {"prior", "gauss"},
+                                         {"likelihood", "normal"},
+                                         {"activation", "swish"},
+                                         {"seed", "-1"},
+                                         {"samples", "1e3"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        vae_config config;
+        vae_error err = {0};
+        vae_config_defaults(&config);
+        if (vae_config_set(&config, bad[i][0], bad[i][1], &err) != VAE_E_USAGE)
+            fail_msg("--%s '%s' was taken", bad[i][0], bad[i][1]);
+        assert_true(strlen(err.message) > 10);
+    }
+}
+
+/* One word of "auto|exact|mc", not a stretch of that text. */
+static void test_enum_is_one_word(void **state)
+{
+    static const char *const bad[] = {"|", "auto|", "auto|exact", "exact|mc", "auto|exact|mc", "|mc"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        vae_config config;
+        vae_config_defaults(&config);
+        if (vae_config_set(&config, "kl", bad[i], NULL) != VAE_E_USAGE) fail_msg("--kl '%s' was taken", bad[i]);
+        assert_string_equal(config.kl, "auto");
+    }
+}
+
+/* A flag may be a parameter of the chosen modules; of another module, the message says of which. */
+static void test_parameter_flags(void **state)
+{
+    vae_config config;
+    vae_error err = {0};
+    (void)state;
+    vae_config_defaults(&config);
+    assert_int_equal(vae_config_set(&config, "p", "0.5", &err), VAE_E_USAGE);
+    assert_contains(err.message, "--p: prior normal and likelihood bernoulli have no such parameter");
+    assert_contains(err.message, "they have: none");
+    assert_contains(err.message, "prior spikeslab has it");
+    assert_int_equal(vae_config_set(&config, "no-such", "1", &err), VAE_E_USAGE);
+    assert_contains(err.message, "no-such");
+
+    assert_int_equal(vae_config_set(&config, "prior", "spikeslab", &err), VAE_OK);
+    assert_int_equal(vae_config_set(&config, "p", "0.5", &err), VAE_OK);
+    assert_int_equal(vae_config_set(&config, "c2", "0.25", &err), VAE_OK);
+    assert_true(config.prior.value[0] == 0.5 && config.prior.value[1] == 0.25);
+    assert_int_equal(vae_config_set(&config, "p", "2", &err), VAE_E_USAGE);
+    assert_contains(err.message, "spikeslab parameter p");
+    assert_int_equal(vae_config_set(&config, "scale", "2", &err), VAE_E_USAGE);
+    assert_contains(err.message, "they have: --p, --c2");
+    assert_contains(err.message, "laplace has it");
+    assert_contains(err.message, "cauchy has it");
+    assert_int_equal(vae_config_set(&config, "likelihood", "gaussian", &err), VAE_OK);
+    assert_int_equal(vae_config_set(&config, "sigma", "0.5", &err), VAE_OK);
+    assert_true(config.likelihood.value[0] == 0.5);
+}
+
+static void test_combinations(void **state)
+{
+    vae_config config;
+    vae_error err = {0};
+    (void)state;
+    for (size_t i = 0; prior_at(i); i++) {
+        vae_config_defaults(&config);
+        vae_config_set(&config, "prior", prior_at(i)->module.name, NULL);
+        vae_config_set(&config, "kl", "exact", NULL);
+        assert_int_equal(vae_config_check(&config, &err), prior_at(i)->kl_gaussian ? VAE_OK : VAE_E_USAGE);
+        vae_config_set(&config, "kl", "mc", NULL);
+        assert_int_equal(vae_config_check(&config, NULL), VAE_OK);
+    }
+    config.batch = 1000000, config.samples = 100000;
+    assert_int_equal(vae_config_check(&config, &err), VAE_E_USAGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reals),
+        cmocka_unit_test(test_range_in_message),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_format_real),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_parse_good),
+        cmocka_unit_test(test_parse_bad),
+        cmocka_unit_test(test_choice_text),
+        cmocka_unit_test(test_module_tables),
+        cmocka_unit_test(test_fallbacks),
+        cmocka_unit_test(test_settings_good),
+        cmocka_unit_test(test_settings_bad),
+        cmocka_unit_test(test_enum_is_one_word),
+        cmocka_unit_test(test_parameter_flags),
+        cmocka_unit_test(test_combinations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

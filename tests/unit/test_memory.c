@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every allocation fails once; in a second sweep every allocation after it fails as well. Each function must then say
+ * that memory is out, hand out nothing and leave files as they were. Whether it gave all memory back is for the
+ * checkers to see (make asan, make valgrind).
+ *
+ * The linker sends the library's calls through the functions below (-Wl,--wrap, see tests.mk). Shared libraries keep
+ * the real ones, but jansson lets its allocator be replaced. */
+#include "vae.h"
+
+#include "files.h"
+
+#include <jansson.h>
+#include <stdatomic.h>
+#include <zlib.h>
+
+/* ---- The allocator that fails ----------------------------------------------------------------------------------- */
+
+/* Allocations left until the one that fails, and whether those after it fail too. Far below zero: none fails. */
+static atomic_long left = -1;
+static atomic_bool persistent;
+
+static bool fails(void)
+{
+    const long now = atomic_fetch_sub(&left, 1);
+    return now == 1 || (now <= 0 && now > -(1L << 30) && atomic_load(&persistent));
+}
+
+static void arm(long k, bool from_then_on)
+{
+    atomic_store(&persistent, from_then_on);
+    atomic_store(&left, k);
+}
+
+/* Ends it, and tells whether the k-th allocation came. */
+static bool disarm(void)
+{
+    atomic_store(&persistent, false);
+    return atomic_exchange(&left, -(1L << 40)) <= 0;
+}
+
+void *__real_malloc(size_t size);
+void *__real_realloc(void *memory, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
+void *__wrap_realloc(void *memory, size_t size) { return fails() ? NULL : __real_realloc(memory, size); }
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    return fails() ? NULL : __real_aligned_alloc(alignment, size);
+}
+char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(text); }
+
+/* ---- What is tried ---------------------------------------------------------------------------------------------- */
+
+static vae_data *data;   /* 3 + 2 digits */
+static vae_model *model; /* for 28 x 28 */
+static char digits_gz[PATH_MOST], model_file[PATH_MOST], output[PATH_MOST];
+
+static void small_config(vae_config *config)
+{
+    static const char *const settings[][2] = {{"latent", "2"}, {"hidden", "4"},     {"batch", "2"},
+                                              {"epochs", "1"}, {"prior", "laplace"}};
+    vae_config_defaults(config);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        assert_int_equal(vae_config_set(config, settings[i][0], settings[i][1], NULL), VAE_OK);
+}
+
+static vae_status open_builtin(vae_error *err)
+{
+    vae_data *opened = NULL;
+    vae_status status = vae_data_open(&opened, "builtin:digits:train=3,test=2", 0, 1, err);
+    assert_true((opened != NULL) == (status == VAE_OK));
+    vae_data_free(&opened);
+    return status;
+}
+
+static vae_status open_compressed(vae_error *err)
+{
+    vae_data *opened = NULL;
+    vae_status status = vae_data_open(&opened, digits_gz, 0.5, 1, err);
+    assert_true((opened != NULL) == (status == VAE_OK));
+    vae_data_free(&opened);
+    return status;
+}
+
+static vae_status open_folder(vae_error *err)
+{
+    vae_data *opened = NULL;
+    vae_status status = vae_data_open(&opened, scratch, 0, 1, err);
+    assert_true((opened != NULL) == (status == VAE_OK));
+    vae_data_free(&opened);
+    return status;
+}
+
+static vae_status new_model(vae_error *err)
+{
+    vae_config config;
+    vae_model *made = NULL;
+    small_config(&config);
+    vae_status status = vae_model_new(&made, &config, 28, 28, err);
+    assert_true((made != NULL) == (status == VAE_OK));
+    vae_model_free(&made);
+    return status;
+}
+
+static vae_status load_model(vae_error *err)
+{
+    vae_model *loaded = NULL;
+    vae_status status = vae_model_load(&loaded, model_file, err);
+    assert_true((loaded != NULL) == (status == VAE_OK));
+    vae_model_free(&loaded);
+    return status;
+}
+
+static vae_status save_model(vae_error *err) { return vae_model_save(model, output, err); }
+
+/* 3 images in batches of 2 are two steps. */
+static vae_status train(vae_error *err)
+{
+    vae_model *loaded = NULL;
+    const long k = atomic_exchange(&left, -(1L << 40)); /* loading is not what is tried here */
+    assert_int_equal(vae_model_load(&loaded, model_file, NULL), VAE_OK);
+    atomic_store(&left, k);
+    vae_status status = vae_train(loaded, data, 1, NULL, NULL, err);
+    vae_model_free(&loaded);
+    return status;
+}
+
+static vae_status evaluate(vae_error *err)
+{
+    vae_evaluation *evaluation = NULL;
+    vae_eval_options options;
+    vae_eval_defaults(&options);
+    vae_status status = vae_evaluate(&evaluation, model, &data->test, &options, err);
+    assert_true((evaluation != NULL) == (status == VAE_OK));
+    vae_evaluation_free(&evaluation);
+    return status;
+}
+
+static vae_status encode(vae_error *err)
+{
+    float mean[6], scale[6];
+    return vae_encode(model, &data->train, 0, 3, 2, mean, scale, err);
+}
+
+static vae_status decode(vae_error *err)
+{
+    static float mean[3 * 28 * 28];
+    const float z[6] = {0};
+    return vae_decode(model, 3, z, 2, mean, err);
+}
+
+static vae_status draw_picture(vae_error *err)
+{
+    static const float tiles[2 * 100 * 90];
+    const char *const labels[] = {"0", "1"};
+    const vae_grid grid = {
+        .down = 2, .across = 1, .rows = 100, .cols = 90, .tiles = tiles, .labels = labels, .title = "title"};
+    return vae_picture_grid(output, &grid, err);
+}
+
+static vae_status write_file(vae_error *err) { return vae_write_file(output, "text", 4, err); }
+
+static const struct action {
+    const char *name;
+    vae_status (*run)(vae_error *err);
+    long fewest; /* allocations that it is known to make */
+} actions[] = {
+    {"opening built-in digits", open_builtin, 5},
+    {"opening a compressed file", open_compressed, 5},
+    {"opening a folder", open_folder, 3},
+    {"making a model", new_model, 7},
+    {"loading a model", load_model, 8},
+    {"saving a model", save_model, 3},
+    {"training", train, 7},
+    {"evaluating", evaluate, 7},
+    {"encoding", encode, 3},
+    {"decoding", decode, 3},
+    {"drawing a picture", draw_picture, 4},
+    {"writing a file", write_file, 1},
+};
+
+/* ---- The sweeps ------------------------------------------------------------------------------------------------- */
+
+static const char OLD[] = "what was there before";
+
+static void assert_old_output(const char *name, long k)
+{
+    size_t size;
+    uint8_t *bytes = get_file(output, &size);
+    if (size != sizeof OLD || memcmp(bytes, OLD, size)) fail_msg("%s, allocation %ld: the old file is gone", name, k);
+    free(bytes);
+}
+
+/* Lets allocation 1, 2, ... fail until there is none of that number; returns how many there were. */
+static long sweep(const struct action *action, bool from_then_on, size_t entries)
+{
+    for (long k = 1;; k++) {
+        vae_error err = {0};
+        arm(k, from_then_on);
+        vae_status status = action->run(&err);
+        if (!disarm()) {
+            if (status) fail_msg("%s: %s", action->name, err.message);
+            return k - 1;
+        }
+        if (status != VAE_E_MEMORY)
+            fail_msg("%s, allocation %ld failing: status %d '%s'", action->name, k, status, err.message);
+        assert_int_equal(err.status, VAE_E_MEMORY);
+        assert_true(*err.message);
+        assert_int_equal(scratch_entries(), entries);
+        assert_old_output(action->name, k);
+    }
+}
+
+static void sweep_all(bool from_then_on)
+{
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        put_file(output, OLD, sizeof OLD);
+        long allocations = sweep(&actions[i], from_then_on, scratch_entries());
+        if (allocations < actions[i].fewest)
+            fail_msg("%s: %ld allocations seen (expected %ld or more)", actions[i].name, allocations,
+                     actions[i].fewest);
+    }
+}
+
+static void test_one_failing_allocation(void **state)
+{
+    (void)state;
+    sweep_all(false);
+}
+
+static void test_all_allocations_fail_from_one_on(void **state)
+{
+    (void)state;
+    sweep_all(true);
+}
+
+static void test_errors_need_no_place_to_go(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        arm(1, true);
+        vae_status status = actions[i].run(NULL);
+        disarm();
+        assert_int_equal(status, VAE_E_MEMORY);
+    }
+}
+
+/* ---- jansson ---------------------------------------------------------------------------------------------------- */
+
+static void *json_memory(size_t size) { return fails() ? NULL : __real_malloc(size); }
+
+/* A model file is whole and right or not written, wherever jansson's memory ended. (Only writing is tried: jansson 2.14
+ * ignores failed allocations while it reads words, and may abort.) */
+static void test_saving_without_memory_for_json(void **state)
+{
+    (void)state;
+    size_t wanted_size, size;
+    uint8_t *wanted = get_file(model_file, &wanted_size);
+    json_set_alloc_funcs(json_memory, free);
+    for (long k = 1, more = true; more; k++) {
+        put_file(output, OLD, sizeof OLD);
+        arm(k, false);
+        vae_status status = vae_model_save(model, output, NULL);
+        more = disarm();
+        uint8_t *bytes = get_file(output, &size);
+        const bool whole = size == wanted_size && !memcmp(bytes, wanted, size);
+        const bool old = size == sizeof OLD && !memcmp(bytes, OLD, size);
+        free(bytes);
+        if (status == VAE_OK ? !whole : !(status == VAE_E_MEMORY && old))
+            fail_msg("allocation %ld: status %d, file of %zu bytes (whole: %zu)", k, status, size, wanted_size);
+        if (!more) assert_in_range(k, 100, 100000);
+    }
+    json_set_alloc_funcs(malloc, free);
+    free(wanted);
+}
+
+/* ---- Setting up ------------------------------------------------------------------------------------------------- */
+
+static void put_gzip(const char *path, const uint8_t *header, size_t header_size, const uint8_t *body, size_t size)
+{
+    gzFile gz = gzopen(path, "wb");
+    assert_non_null(gz);
+    assert_int_equal(gzwrite(gz, header, (unsigned)header_size), header_size);
+    assert_int_equal(gzwrite(gz, body, (unsigned)size), size);
+    assert_int_equal(gzclose(gz), Z_OK);
+}
+
+/* The digits as a compressed file and as a folder, and a model of them. */
+static int set_up(void **state)
+{
+    const uint8_t images[16] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 28, 0, 0, 0, 28}, labels[8] = {0, 0, 8, 1, 0, 0, 0, 3};
+    char path[PATH_MOST];
+    vae_config config;
+    if (make_scratch(state)) return -1;
+    in_scratch(output, "output");
+    in_scratch(model_file, "model");
+    if (vae_data_open(&data, "builtin:digits:train=3,test=2", 0, 1, NULL)) return -1;
+    in_scratch(digits_gz, "train-images-idx3-ubyte.gz");
+    put_gzip(digits_gz, images, sizeof images, data->train.pixels, 3 * 28 * 28);
+    put_gzip(in_scratch(path, "train-labels-idx1-ubyte"), labels, sizeof labels, data->train.labels, 3);
+    put_gzip(in_scratch(path, "t10k-images-idx3-ubyte"), images, sizeof images, data->train.pixels, 3 * 28 * 28);
+    small_config(&config);
+    if (vae_model_new(&model, &config, 28, 28, NULL)) return -1;
+    return vae_model_save(model, model_file, NULL) ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+    vae_model_free(&model);
+    vae_data_free(&data);
+    return remove_scratch(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_failing_allocation),
+        cmocka_unit_test(test_all_allocations_fail_from_one_on),
+        cmocka_unit_test(test_errors_need_no_place_to_go),
+        cmocka_unit_test(test_saving_without_memory_for_json),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
