@@ -2,7 +2,7 @@
  *
  * exp, log, log1p, tanh and relatives in plain C that vectorises: no branches, no tables, no libm. Scalar and vector
  * code give the same bits, and bits do not move with the C library. Coefficients are our own minimax fits (Lawson's
- * algorithm; relative weight); tests/test_vmath.c holds them to their stated errors. In the double build these are
+ * algorithm; relative weight); tests/unit/test_vmath.c holds them to their stated errors. In the double build these are
  * libm's functions. */
 #ifndef VAE_VMATH_H
 #define VAE_VMATH_H
@@ -40,7 +40,7 @@ static inline float vm_float(uint32_t u)
 }
 
 /* e^x = 2^n e^r, n = round(x / log 2), |r| <= log(2)/2. 2^n is applied in two halves so that subnormal results and
- * those next to overflow come out right. Under 1 ulp; exp(-inf) = 0, exp(inf) = inf, NaN stays. */
+ * those next to overflow come out right. At most 1.05 ulp; exp(-inf) = 0, exp(inf) = inf, NaN stays. */
 static inline float vm_exp(float x)
 {
     const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
@@ -77,7 +77,8 @@ static inline float vm_log(float x)
     p = fmaf(p, f, 0.333333104f);
     float f2 = f * f;
     float small = fmaf(e, -2.12194440e-4f, fmaf(f2, -0.5f, f * f2 * p));
-    return fmaf(e, 0.693359375f, f + small);
+    float y = fmaf(e, 0.693359375f, f + small);
+    return x < INFINITY ? y : x; /* also NaN */
 }
 
 /* log(1 + t) for t in [0, 1]: the rounding of 1 + t is given back. */

@@ -99,6 +99,7 @@ static vae_status set_text(char *field, size_t size, const char *name, const cha
 static bool is_listed(const char *values, const char *word)
 {
     const size_t length = strlen(word);
+    if (strchr(word, '|')) return false;
     for (const char *at = values; at; at = strchr(at, '|')) {
         if (*at == '|') at++;
         if (!strncmp(at, word, length) && (at[length] == '|' || !at[length])) return length > 0;

@@ -9,7 +9,7 @@
 #include "model/pass.h"
 
 /* Rows of a block in passes that only read: large enough for the matrix products, small enough for the caches. */
-enum { BLOCK_ROWS = 512 };
+enum { BLOCK_ROWS = 512, MOST_DRAWS = 1000000 };
 
 static const double ACTIVE_VARIANCE = 0.01; /* Burda, Grosse & Salakhutdinov 2016, section 5.2 */
 
@@ -105,9 +105,12 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
                           const vae_eval_options *options, struct pool *pool, vae_error *err)
 {
     const size_t S = options->samples, K = options->kl_samples ? options->kl_samples : model->config.kl_samples;
-    const size_t block = S >= BLOCK_ROWS ? 1 : BLOCK_ROWS / S, capacity = block < images->n ? block : images->n;
+    const size_t block = S < 1 || S >= BLOCK_ROWS ? 1 : BLOCK_ROWS / S,
+                 capacity = block < images->n ? block : images->n;
     struct pass pass;
     vae_status status = check_shape(model, images, err);
+    if (!status && (S == 0 || S > MOST_DRAWS || K > MOST_DRAWS))
+        status = vae_fail(err, VAE_E_USAGE, "%zu draws of z, %zu of the KL (expected 1 to %d)", S, K, MOST_DRAWS);
     if (!status) status = pass_new(&pass, model, pool, capacity, S, K, model->exact_kl, false, err);
     if (status) return status;
     vae_evaluation *e = evaluation_new(model->L, err);

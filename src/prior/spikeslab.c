@@ -10,7 +10,7 @@
  *     d/dz = -z (r/c2 + 1 - r),   r = sigmoid(a - b), the probability that z came from the spike
  *
  * p = 0 and p = 1 make one log weight -inf, which logsumexp and sigmoid take as they should: plain N(0, 1) and N(0,
- * c2). Known answer, p = 0.8, c2 = 0.05: log p(0) = 0.40636, log p(1) = -3.0282 (nats). */
+ * c2). Known answer, p = 0.8, c2 = 0.05: log p(0) = 0.4101791, log p(1) = -3.0270384. */
 #include <math.h>
 
 #include "base/rng.h"

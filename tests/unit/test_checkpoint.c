@@ -713,9 +713,22 @@ static void test_crafted_header_sizes_are_refused(void **state)
     size_t size;
     uint8_t *file = get_file(trained_file(path), &size);
     const uint64_t right = header_size(file);
-    const uint64_t sizes[] = {0,          1,          right - 1, right + 1,       size - 8,       size - 7,      size,
-                              1u << 20,   1u << 31,   1u << 30,  UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX,
-                              UINT64_MAX - 7, UINT64_MAX - 8, right | UINT64_C(1) << 32};
+    const uint64_t sizes[] = {0,
+                              1,
+                              right - 1,
+                              right + 1,
+                              size - 8,
+                              size - 7,
+                              size,
+                              1u << 20,
+                              1u << 31,
+                              1u << 30,
+                              UINT64_C(1) << 32,
+                              UINT64_C(1) << 63,
+                              UINT64_MAX,
+                              UINT64_MAX - 7,
+                              UINT64_MAX - 8,
+                              right | UINT64_C(1) << 32};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (size_t k = 0; k < 8; k++) file[k] = (uint8_t)(sizes[i] >> 8 * k);
         put_file(path, file, size);

@@ -93,6 +93,18 @@ static void test_counts(void **state)
     }
 }
 
+/* A range may end where the type does: what does not fit the type must not become its largest value. */
+static void test_count_overflow(void **state)
+{
+    uint64_t value = 77;
+    (void)state;
+    assert_int_equal(vae_parse_count("--n", "18446744073709551615", 0, 0x1p64, &value, NULL), VAE_OK);
+    assert_true(value == UINT64_MAX);
+    value = 77;
+    assert_int_equal(vae_parse_count("--n", "18446744073709551616", 0, 0x1p64, &value, NULL), VAE_E_USAGE);
+    assert_true(value == 77);
+}
+
 /* The shortest text that reads back as the same number. */
 static void test_format_real(void **state)
 {
@@ -418,21 +430,14 @@ static void test_combinations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reals),
-        cmocka_unit_test(test_range_in_message),
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_format_real),
-        cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_parse_good),
-        cmocka_unit_test(test_parse_bad),
-        cmocka_unit_test(test_choice_text),
-        cmocka_unit_test(test_module_tables),
-        cmocka_unit_test(test_fallbacks),
-        cmocka_unit_test(test_settings_good),
-        cmocka_unit_test(test_settings_bad),
-        cmocka_unit_test(test_enum_is_one_word),
-        cmocka_unit_test(test_parameter_flags),
-        cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_reals),           cmocka_unit_test(test_range_in_message),
+        cmocka_unit_test(test_counts),          cmocka_unit_test(test_count_overflow),
+        cmocka_unit_test(test_format_real),     cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_parse_good),      cmocka_unit_test(test_parse_bad),
+        cmocka_unit_test(test_choice_text),     cmocka_unit_test(test_module_tables),
+        cmocka_unit_test(test_fallbacks),       cmocka_unit_test(test_settings_good),
+        cmocka_unit_test(test_settings_bad),    cmocka_unit_test(test_enum_is_one_word),
+        cmocka_unit_test(test_parameter_flags), cmocka_unit_test(test_combinations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

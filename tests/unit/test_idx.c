@@ -290,8 +290,7 @@ static void test_good_files(void **state)
         assert_int_equal(images.n, good_files[i].n);
         assert_int_equal(images.rows, good_files[i].rows);
         assert_int_equal(images.cols, good_files[i].cols);
-        for (size_t k = 0; k < images.n * images.rows * images.cols; k++)
-            assert_int_equal(images.pixels[k], pixel(k));
+        for (size_t k = 0; k < images.n * images.rows * images.cols; k++) assert_int_equal(images.pixels[k], pixel(k));
         images_free(&images);
     }
 }

@@ -64,8 +64,8 @@ static char digits_gz[PATH_MOST], model_file[PATH_MOST], output[PATH_MOST];
 
 static void small_config(vae_config *config)
 {
-    static const char *const settings[][2] = {{"latent", "2"}, {"hidden", "4"},     {"batch", "2"},
-                                              {"epochs", "1"}, {"prior", "laplace"}};
+    static const char *const settings[][2] = {
+        {"latent", "2"}, {"hidden", "4"}, {"batch", "2"}, {"epochs", "1"}, {"prior", "laplace"}};
     vae_config_defaults(config);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         assert_int_equal(vae_config_set(config, settings[i][0], settings[i][1], NULL), VAE_OK);

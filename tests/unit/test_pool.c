@@ -54,7 +54,7 @@ static void test_every_task_once(void **state)
  * threads than cores workers sleep between rounds, which is another path and a slower one. */
 static void test_many_rounds(void **state)
 {
-    static const uint64_t rounds[] = {20000, 20000, 5000, 2000};
+    static const uint64_t rounds[] = {20000, 20000, 3000, 1000};
     static struct job job;
     (void)state;
     for (size_t t = 0; t < 4; t++) {
