@@ -55,10 +55,13 @@ static void tensor_name(const struct vae_model *model, const struct cursor *c, c
     snprintf(name, 2 * TENSOR_NAME, "%s%s", block_prefix[c->block], model->tensor[c->tensor].name);
 }
 
-static json_t *shape_of(const struct tensor *tensor)
+/* A tensor's entry in the header. */
+static json_t *tensor_to_json(const struct tensor *tensor, const struct cursor *c)
 {
-    return tensor->rank == 2 ? json_pack("[I,I]", (json_int_t)tensor->dim[0], (json_int_t)tensor->dim[1])
-                             : json_pack("[I]", (json_int_t)tensor->dim[0]);
+    json_t *shape = tensor->rank == 2 ? json_pack("[I,I]", (json_int_t)tensor->dim[0], (json_int_t)tensor->dim[1])
+                                      : json_pack("[I]", (json_int_t)tensor->dim[0]);
+    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)c->begin,
+                     (json_int_t)c->end);
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
@@ -66,24 +69,41 @@ static json_t *shape_of(const struct tensor *tensor)
 /* NaN, "no such number yet", is null in JSON. */
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
+static json_t *kl_to_json(const struct vae_model *model)
+{
+    json_t *kl = json_array();
+    for (size_t j = 0; kl && j < model->L; j++) {
+        if (!json_array_append_new(kl, number(model->kl_per_dim[j]))) continue;
+        json_decref(kl);
+        kl = NULL;
+    }
+    return kl;
+}
+
 static json_t *state_to_json(const struct vae_model *model)
 {
     const vae_metrics *m = &model->metrics;
-    json_t *kl = json_array();
-    for (size_t j = 0; j < model->L; j++) json_array_append_new(kl, number(model->kl_per_dim[j]));
     return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "rows",
                      (json_int_t)model->rows, "cols", (json_int_t)model->cols, "step", (json_int_t)model->step, "epoch",
                      (json_int_t)m->epoch, "sum_loss", number(model->sum_loss), "sum_recon", number(model->sum_recon),
                      "sum_kl", number(model->sum_kl), "train_loss", number(m->train_loss), "train_recon",
                      number(m->train_recon), "train_kl", number(m->train_kl), "test_recon", number(m->test_recon),
                      "test_kl", number(m->test_kl), "test_neg_elbo", number(m->test_neg_elbo), "active_units",
-                     (json_int_t)m->active_units, "kl_per_dim", kl);
+                     (json_int_t)m->active_units, "kl_per_dim", kl_to_json(model));
 }
 
-/* The text of a JSON value, which is released. The caller owns the text; NULL: out of memory. */
+/* The text of a JSON value, which is released. The caller owns the text; NULL: out of memory. (json_dumps would do, but
+ * for jansson 2.14 ignoring some failures to grow its buffer and leaving words out.) */
 static char *dump(json_t *value)
 {
-    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
+    const size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
+    const size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0;
+    char *text = size ? malloc(size + 1) : NULL;
+    if (text && json_dumpb(value, text, size, flags) != size) {
+        free(text);
+        text = NULL;
+    }
+    if (text) text[size] = '\0';
     json_decref(value);
     return text;
 }
@@ -104,29 +124,35 @@ static void copy_tensors_out(const struct vae_model *model, float *to)
     }
 }
 
+/* Adds the entries of all tensors to the header; false: out of memory. */
+static bool add_tensors(json_t *header, const struct vae_model *model)
+{
+    for (struct cursor c = {0}; next_tensor(model, &c);) {
+        char name[2 * TENSOR_NAME];
+        tensor_name(model, &c, name);
+        if (json_object_set_new(header, name, tensor_to_json(&model->tensor[c.tensor], &c))) return false;
+    }
+    return true;
+}
+
 static char *header_text(const struct vae_model *model, const void *data, size_t size)
 {
-    char *config = dump(config_to_json(&model->config)), *state = dump(state_to_json(model)), *text = NULL;
+    char *config = dump(config_to_json(&model->config)), *state = dump(state_to_json(model)), crc[16], format[16];
+    json_t *header = NULL;
     if (config && state) {
-        char crc[16], format[16];
         snprintf(crc, sizeof crc, "%08x", (unsigned)checksum(config, state, data, size));
         snprintf(format, sizeof format, "%d", FORMAT);
-        json_t *header = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt",
-                                   "vaectl.format", format, "vaectl.build", model->build, "vaectl.config", config,
-                                   "vaectl.state", state, "vaectl.crc32", crc);
-        for (struct cursor c = {0}; header && next_tensor(model, &c);) {
-            char name[2 * TENSOR_NAME];
-            tensor_name(model, &c, name);
-            json_object_set_new(header, name,
-                                json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape",
-                                          shape_of(&model->tensor[c.tensor]), "data_offsets", (json_int_t)c.begin,
-                                          (json_int_t)c.end));
-        }
-        text = dump(header);
+        header = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt", "vaectl.format",
+                           format, "vaectl.build", model->build, "vaectl.config", config, "vaectl.state", state,
+                           "vaectl.crc32", crc);
+    }
+    if (header && !add_tensors(header, model)) {
+        json_decref(header);
+        header = NULL;
     }
     free(config);
     free(state);
-    return text;
+    return dump(header);
 }
 
 static bool all_finite(const float *values, size_t count)
@@ -315,8 +341,7 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
 
 static bool entry_matches(const json_t *entry, const struct tensor *tensor, const struct cursor *c)
 {
-    json_t *wanted = json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape_of(tensor), "data_offsets",
-                               (json_int_t)c->begin, (json_int_t)c->end);
+    json_t *wanted = tensor_to_json(tensor, c);
     bool same = json_equal(entry, wanted);
     json_decref(wanted);
     return same;
