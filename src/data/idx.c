@@ -56,8 +56,9 @@ static vae_status open_file(struct idx *idx, const char *path, vae_error *err)
 static vae_status cut_short(const struct idx *idx, vae_error *err)
 {
     int code = Z_OK;
-    const char *reason = gzerror(idx->gz, &code);
-    if (code == Z_DATA_ERROR) return vae_fail(err, VAE_E_DATA, "%s: damaged gzip data (%s)", idx->path, reason);
+    gzerror(idx->gz, &code);
+    if (code == Z_DATA_ERROR)
+        return vae_fail(err, VAE_E_DATA, "%s: damaged gzip data (a checksum or code in it is wrong)", idx->path);
     return vae_fail(err, VAE_E_DATA, "%s: file ends too early (the download or copy was cut off)", idx->path);
 }
 

@@ -7,6 +7,7 @@
  *
  * Reading believes nothing: the configuration is read first, a model is made from it, and the file must then have
  * exactly the names, shapes and offsets that this model would write. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -312,6 +313,14 @@ static void state_from_json(struct vae_model *model, const json_t *state)
     }
 }
 
+/* For people: what a file says must not move their cursor. */
+static void copy_build(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from);
+    for (; *to; to++)
+        if (iscntrl((unsigned char)*to)) *to = '?';
+}
+
 static vae_status model_from_metadata(const struct file *file, const struct metadata *m, size_t available,
                                       struct vae_model **model, vae_error *err)
 {
@@ -332,7 +341,7 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
         status = vae_fail(err, inner.status, "%s: %s", file->path, inner.message);
     if (!status) {
         state_from_json(*model, state);
-        snprintf((*model)->build, sizeof(*model)->build, "%s", m->build);
+        copy_build((*model)->build, sizeof(*model)->build, m->build);
     }
     json_decref(object);
     json_decref(state);

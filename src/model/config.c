@@ -3,6 +3,7 @@
  * The table of settings, and everything made from it. */
 #include "model/config.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,9 +89,22 @@ static const vae_setting *find_setting(const char *name)
     return NULL;
 }
 
+/* Text that goes into model files, and from there to terminals: valid UTF-8 (JSON can hold nothing else), no control
+ * characters. */
+static bool is_clean(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (iscntrl((unsigned char)*c)) return false;
+    json_t *value = json_string(text);
+    json_decref(value);
+    return value != NULL;
+}
+
 static vae_status set_text(char *field, size_t size, const char *name, const char *text, vae_error *err)
 {
     if (strlen(text) >= size) return vae_fail(err, VAE_E_USAGE, "--%s: longer than %zu characters", name, size - 1);
+    if (!is_clean(text))
+        return vae_fail(err, VAE_E_USAGE, "--%s: '%s' has control characters or is not UTF-8", name, text);
     strcpy(field, text);
     return VAE_OK;
 }

@@ -13,6 +13,14 @@ load common
     [ ! -e runs ]
 }
 
+@test "a source that no model file could name" {
+    mkdir $'bad\xff'
+    refuse 2 "is not UTF-8" train --data $'bad\xff'
+    refuse 2 "has control characters" train --data $'bad\e[31m'
+    [[ $errors != *$'\e'* ]]
+    [ ! -e runs ]
+}
+
 @test "unknown built-in set" { refuse 2 "there are: digits" train --data builtin:digit; }
 
 @test "HTML instead of gzip" {
