@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/memory.h"
 
@@ -26,6 +27,9 @@ struct pool {
     void *context;
     size_t n;
     atomic_size_t next;
+
+    struct profile *profile; /* NULL: no timing */
+    atomic_llong busy_time;  /* of the round, in nanoseconds over all threads */
 
     atomic_uint round;
     atomic_size_t busy;
@@ -71,14 +75,23 @@ static float_mode flush_subnormals(void) { return 0; }
 static void restore_mode(float_mode before) { (void)before; }
 #endif
 
+static long long nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 static void take_tasks(struct pool *pool)
 {
     const float_mode before = flush_subnormals();
+    const long long began = pool->profile ? nanoseconds() : 0;
     for (;;) {
         size_t task = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
         if (task >= pool->n) break;
         pool->run(pool->context, task);
     }
+    if (pool->profile) atomic_fetch_add(&pool->busy_time, nanoseconds() - began);
     restore_mode(before);
 }
 
@@ -127,13 +140,9 @@ static void wait_for_workers(struct pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-void pool_run(struct pool *pool, size_t n, pool_task *run, void *context)
+static void run_round(struct pool *pool)
 {
-    pool->run = run;
-    pool->context = context;
-    pool->n = n;
-    atomic_store(&pool->next, 0);
-    if (pool->workers == 0 || n < 2) {
+    if (pool->workers == 0 || pool->n < 2) {
         take_tasks(pool);
         return;
     }
@@ -142,6 +151,35 @@ void pool_run(struct pool *pool, size_t n, pool_task *run, void *context)
     take_tasks(pool);
     wait_for_workers(pool);
 }
+
+static void add_to_profile(struct pool *pool, const char *phase, long long wall)
+{
+    struct profile *p = pool->profile;
+    size_t i = 0;
+    while (i < p->n && p->entry[i].phase != phase) i++;
+    if (i == MOST_PHASES) return;
+    if (i == p->n) p->entry[p->n++].phase = phase;
+    p->entry[i].wall += 1e-9 * (double)wall;
+    p->entry[i].busy += 1e-9 * (double)atomic_exchange(&pool->busy_time, 0);
+}
+
+void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context)
+{
+    pool->run = run;
+    pool->context = context;
+    pool->n = n;
+    atomic_store(&pool->next, 0);
+    if (!pool->profile) {
+        run_round(pool);
+        return;
+    }
+    const long long began = nanoseconds();
+    run_round(pool);
+    add_to_profile(pool, phase, nanoseconds() - began);
+}
+
+void pool_profile(struct pool *pool, struct profile *profile) { pool->profile = profile; }
+size_t pool_threads(const struct pool *pool) { return pool->workers + 1; }
 
 static size_t usable_cores(void)
 {

@@ -18,7 +18,21 @@ typedef void pool_task(void *context, size_t task);
 vae_status pool_new(struct pool **out, size_t threads, vae_error *err);
 void pool_free(struct pool *pool);
 
-/* Runs tasks 0 .. n-1 and returns when all are done. */
-void pool_run(struct pool *pool, size_t n, pool_task *run, void *context);
+/* Runs tasks 0 .. n-1 and returns when all are done. `phase` names them in a profile. */
+void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context);
+
+/* Where the time goes: for each phase the wall time of its rounds and the time that threads spent in its tasks, in
+ * seconds. What is missing from `busy` to wall times threads was waiting. */
+enum { MOST_PHASES = 32 };
+struct profile {
+    size_t n;
+    struct {
+        const char *phase;
+        double wall, busy;
+    } entry[MOST_PHASES];
+};
+/* Until called with NULL, rounds are timed and added to `profile`. */
+void pool_profile(struct pool *pool, struct profile *profile);
+size_t pool_threads(const struct pool *pool);
 
 #endif

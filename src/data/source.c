@@ -39,6 +39,15 @@ void images_free(vae_images *images)
     *images = (vae_images){0};
 }
 
+bool images_are_sparse(const vae_images *images)
+{
+    const double most = 0.35;
+    const size_t n = images->n < 1000 ? images->n : 1000, pixels = n * images->rows * images->cols;
+    size_t ink = 0;
+    for (size_t i = 0; i < pixels; i++) ink += images->pixels[i] != 0;
+    return (double)ink < most * (double)pixels;
+}
+
 VAE_SIMD static void expand(size_t n, const uint8_t *restrict byte, real *restrict x)
 {
     for (size_t i = 0; i < n; i++) x[i] = R(byte[i]) / R(255);

@@ -120,8 +120,8 @@ static void copy_tensors_out(const struct vae_model *model, float *to)
 {
     for (struct cursor c = {0}; next_tensor(model, &c);) {
         const struct tensor *t = &model->tensor[c.tensor];
-        const real *from = block_data(model, c.block) + t->offset;
-        for (size_t k = 0; k < t->count; k++) *to++ = (float)from[k];
+        const real *from = block_data(model, c.block);
+        for (size_t k = 0; k < t->count; k++) *to++ = (float)from[tensor_at(t, k)];
     }
 }
 
@@ -378,12 +378,12 @@ static vae_status copy_tensors_in(const struct file *file, size_t data, struct v
 {
     for (struct cursor c = {0}; next_tensor(model, &c);) {
         const struct tensor *t = &model->tensor[c.tensor];
-        real *to = block_data(model, c.block) + t->offset;
+        real *to = block_data(model, c.block);
         for (size_t k = 0; k < t->count; k++) {
             float value;
             memcpy(&value, file->bytes + data + c.begin + k * sizeof value, sizeof value);
             if (!isfinite(value)) return CORRUPT("%s: tensor %s has values that are not finite", file->path, t->name);
-            to[k] = R(value);
+            to[tensor_at(t, k)] = R(value);
         }
     }
     return VAE_OK;

@@ -111,7 +111,8 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
     vae_status status = check_shape(model, images, err);
     if (!status && (S == 0 || S > MOST_DRAWS || K > MOST_DRAWS))
         status = vae_fail(err, VAE_E_USAGE, "%zu draws of z, %zu of the KL (expected 1 to %d)", S, K, MOST_DRAWS);
-    if (!status) status = pass_new(&pass, model, pool, capacity, S, K, model->exact_kl, false, err);
+    if (!status)
+        status = pass_new(&pass, model, pool, capacity, S, K, model->exact_kl, images_are_sparse(images), false, err);
     if (status) return status;
     vae_evaluation *e = evaluation_new(model->L, err);
     double *memory = mem_new(3 * model->L, sizeof *memory, err);
@@ -156,7 +157,8 @@ static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_
 {
     vae_status status = pool_new(pool, threads, err);
     if (!status)
-        status = pass_new(pass, model, *pool, n < BLOCK_ROWS ? n : BLOCK_ROWS, 1, 1, model->exact_kl, false, err);
+        status = pass_new(pass, model, *pool, n < BLOCK_ROWS ? n : BLOCK_ROWS, 1, 1, model->exact_kl, false, false,
+                          err);
     if (status) pool_free(*pool);
     return status;
 }

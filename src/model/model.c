@@ -23,12 +23,16 @@ static size_t take(struct vae_model *model, size_t count)
     return offset;
 }
 
-static void name_tensor(struct vae_model *model, const char *module, const char *part, size_t out, size_t in,
-                        size_t offset)
+/* The part of a layer that makes outputs first .. first+out-1, as tensors MODULE.weight and MODULE.bias. */
+static void name_tensors(struct vae_model *model, const char *module, const struct dense *layer, size_t first,
+                         size_t out)
 {
-    struct tensor *tensor = &model->tensor[model->tensors++];
-    *tensor = (struct tensor){.rank = in ? 2 : 1, .dim = {out, in}, .count = in ? out * in : out, .offset = offset};
-    snprintf(tensor->name, sizeof tensor->name, "%s.%s", module, part);
+    struct tensor *weight = &model->tensor[model->tensors++], *bias = &model->tensor[model->tensors++];
+    *weight = (struct tensor){.rank = 2, .dim = {out, layer->in}, .count = out * layer->in, .stride = layer->out};
+    *bias = (struct tensor){.rank = 1, .dim = {out}, .count = out, .offset = layer->bias + first};
+    weight->offset = layer->weight + first;
+    snprintf(weight->name, sizeof weight->name, "%.12s.weight", module);
+    snprintf(bias->name, sizeof bias->name, "%.12s.bias", module);
 }
 
 static struct dense *add_layer(struct vae_model *model, size_t in, size_t out, const struct activation *activation)
@@ -44,20 +48,16 @@ static void add_named_layer(struct vae_model *model, const char *side, size_t in
                             const struct activation *activation)
 {
     const struct dense *layer = add_layer(model, in, out, activation);
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "%s.%zu", side, index);
-    name_tensor(model, name, "weight", out, in, layer->weight);
-    name_tensor(model, name, "bias", out, 0, layer->bias);
+    name_tensors(model, name, layer, 0, out);
 }
 
 /* Both heads are one layer, hence one product; in the file each has its own name. */
 static void add_heads(struct vae_model *model, size_t in)
 {
     const struct dense *heads = add_layer(model, in, 2 * model->L, &activation_identity);
-    for (size_t h = 0; h < 2; h++) {
-        name_tensor(model, model->posterior->head[h], "weight", model->L, in, heads->weight + h * model->L * in);
-        name_tensor(model, model->posterior->head[h], "bias", model->L, 0, heads->bias + h * model->L);
-    }
+    for (size_t h = 0; h < 2; h++) name_tensors(model, model->posterior->head[h], heads, h * model->L, model->L);
 }
 
 static void lay_out(struct vae_model *model)
@@ -170,7 +170,7 @@ static void initialise(struct vae_model *model)
         for (size_t k = 0; k < tensor->count; k++) {
             uint32_t word;
             rng_words(&rng, k, 1, &word);
-            model->params[tensor->offset + k] = R((2 * rng_uniform(word) - 1) * limit);
+            model->params[tensor_at(tensor, k)] = R((2 * rng_uniform(word) - 1) * limit);
         }
     }
 }
@@ -220,12 +220,12 @@ bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out)
 
 void vae_model_read(const vae_model *model, size_t i, float *values)
 {
-    const real *from = model->params + model->tensor[i].offset;
-    for (size_t k = 0; k < model->tensor[i].count; k++) values[k] = (float)from[k];
+    const struct tensor *t = &model->tensor[i];
+    for (size_t k = 0; k < t->count; k++) values[k] = (float)model->params[tensor_at(t, k)];
 }
 
 void vae_model_write(vae_model *model, size_t i, const float *values)
 {
-    real *to = model->params + model->tensor[i].offset;
-    for (size_t k = 0; k < model->tensor[i].count; k++) to[k] = R(values[k]);
+    const struct tensor *t = &model->tensor[i];
+    for (size_t k = 0; k < t->count; k++) model->params[tensor_at(t, k)] = R(values[k]);
 }

@@ -12,11 +12,18 @@
 
 enum { MAX_LAYERS = 2 * VAE_MAX_HIDDEN + 2, MAX_TENSORS = 2 * MAX_LAYERS + 2, TENSOR_NAME = 24 };
 
-/* A named view of the parameter block. */
+/* A named view of the parameter block, in the order of PyTorch and of the model file: a weight is [out, in] there, and
+ * [in, stride] in the block. */
 struct tensor {
     char name[TENSOR_NAME];
-    size_t rank, dim[2], count, offset;
+    size_t rank, dim[2], count, offset, stride;
 };
+
+/* Where in the block element k of a tensor is. */
+static inline size_t tensor_at(const struct tensor *tensor, size_t k)
+{
+    return tensor->offset + (tensor->rank == 2 ? k % tensor->dim[1] * tensor->stride + k / tensor->dim[1] : k);
+}
 
 struct vae_model {
     vae_config config;

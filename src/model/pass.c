@@ -9,11 +9,21 @@
 
 /* ---- Workspace -------------------------------------------------------------------------------------------------- */
 
+static void lay_out_sparse(struct sparse *s, struct arena *arena)
+{
+    s->row_count = arena_take(arena, s->capacity, sizeof *s->row_count);
+    s->column = arena_take(arena, s->capacity * s->D, sizeof *s->column);
+    s->column_count = arena_take(arena, s->D, sizeof *s->column_count);
+    s->row = arena_take(arena, s->capacity * s->D, sizeof *s->row);
+    s->value = arena_take(arena, s->capacity * s->D, sizeof *s->value);
+}
+
 static void lay_out_forward(struct pass *p, struct arena *arena)
 {
     const struct vae_model *m = p->model;
     const size_t B = p->capacity, BL = B * m->L;
     p->x = arena_take(arena, B * m->D, sizeof(real));
+    if (p->sparse.D) lay_out_sparse(&p->sparse, arena);
     for (size_t i = 0; i < m->layers; i++)
         p->activation[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * m->layer[i].out, sizeof(real));
     real **const per_latent[] = {&p->a,      &p->b,    &p->scale, &p->kl,    &p->kl_a,   &p->kl_b,
@@ -48,9 +58,10 @@ static size_t lay_out(struct pass *p, void *base, bool training)
 }
 
 vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, size_t capacity, size_t S,
-                    size_t K, bool exact_kl, bool training, vae_error *err)
+                    size_t K, bool exact_kl, bool sparse, bool training, vae_error *err)
 {
     *pass = (struct pass){.model = model, .pool = pool, .capacity = capacity, .S = S, .K = K, .exact_kl = exact_kl};
+    if (sparse) pass->sparse = (struct sparse){.D = model->D, .capacity = capacity};
     pass->memory = mem_new(lay_out(pass, NULL, training), 1, err);
     if (!pass->memory) return VAE_E_MEMORY;
     lay_out(pass, pass->memory, training);
@@ -76,6 +87,8 @@ static struct span row_span(size_t rows, size_t tile)
     return (struct span){tile * TILE_ROWS, end < rows ? end : rows};
 }
 
+static const struct sparse *sparse_input(const struct pass *pass) { return pass->sparse.D ? &pass->sparse : NULL; }
+
 /* ---- Forward ---------------------------------------------------------------------------------------------------- */
 
 struct gathering {
@@ -91,13 +104,15 @@ static void gather_tile(void *context, size_t tile)
     const struct span s = row_span(job->pass->B, tile);
     images_gather(job->images, job->index ? job->index + s.begin : NULL, job->first + s.begin, s.end - s.begin,
                   job->pass->x + s.begin * job->pass->model->D);
+    for (size_t r = s.begin; r < s.end && sparse_input(job->pass); r++)
+        sparse_list_row(&job->pass->sparse, r, job->pass->x + r * job->pass->model->D);
 }
 
 void pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B)
 {
     struct gathering job = {pass, images, index, first};
     pass->B = B;
-    pool_run(pass->pool, row_tiles(B), gather_tile, &job);
+    pool_run(pass->pool, "data", row_tiles(B), gather_tile, &job);
 }
 
 /* Layers begin .. end-1, each reading the output of the one before; the first reads `input`. */
@@ -105,7 +120,8 @@ static void run_layers(struct pass *pass, size_t begin, size_t end, size_t rows,
 {
     const struct vae_model *m = pass->model;
     for (size_t i = begin; i < end; i++) {
-        dense_forward(pass->pool, &m->layer[i], m->params, rows, input, pass->activation[i]);
+        dense_forward(pass->pool, &m->layer[i], m->params, rows, input, i == 0 ? sparse_input(pass) : NULL,
+                      pass->activation[i]);
         input = pass->activation[i];
     }
 }
@@ -133,7 +149,7 @@ static void encode_tile(void *context, size_t tile)
 void pass_encode(struct pass *pass)
 {
     run_layers(pass, 0, pass->model->depth + 1, pass->B, pass->x);
-    pool_run(pass->pool, row_tiles(pass->B), encode_tile, pass);
+    pool_run(pass->pool, "latent", row_tiles(pass->B), encode_tile, pass);
 }
 
 /* KL = -H(q) - (1/K) sum_k log p(z_k), z_k = g(eps_k; a, b), with pathwise derivatives: the sample itself moves with a
@@ -200,7 +216,7 @@ static void latent_tile(void *context, size_t tile)
 void pass_latent(struct pass *pass, const struct rng *rng)
 {
     struct latent_job job = {pass, rng};
-    pool_run(pass->pool, row_tiles(pass->B), latent_tile, &job);
+    pool_run(pass->pool, "latent", row_tiles(pass->B), latent_tile, &job);
 }
 
 void pass_decode(struct pass *pass, size_t n)
@@ -231,7 +247,7 @@ static void likelihood_tile(void *context, size_t tile)
 void pass_likelihood(struct pass *pass, bool training)
 {
     struct likelihood_job job = {pass, training};
-    pool_run(pass->pool, row_tiles(pass->S * pass->B), likelihood_tile, &job);
+    pool_run(pass->pool, "likelihood", row_tiles(pass->S * pass->B), likelihood_tile, &job);
 }
 
 /* ---- Backward --------------------------------------------------------------------------------------------------- */
@@ -280,7 +296,7 @@ void pass_backward(struct pass *pass, const real *weight)
     dense_backward(pass->pool, &m->layer[first], m->params, rows, pass->gradient[first], &activation_identity, pass->z,
                    pass->dz);
     struct latent_backward_job job = {pass, weight};
-    pool_run(pass->pool, row_tiles(pass->B), latent_backward_tile, &job);
+    pool_run(pass->pool, "latent", row_tiles(pass->B), latent_backward_tile, &job);
     for (size_t i = m->depth; i > 0; i--) backward_layer(pass, i, pass->B);
 }
 
@@ -318,12 +334,14 @@ static void update_tile(void *context, size_t tile)
     size_t i = 0;
     for (; tile >= job->tiles[i]; i++) tile -= job->tiles[i];
     const struct dense *layer = &job->pass->model->layer[i];
-    const struct span s = dense_gradient_span(layer, job->tiles[i], tile);
-    dense_gradient(layer, rows_of_layer(job->pass, i), input_of_layer(job->pass, i), job->pass->gradient[i], s,
+    const struct span weight = dense_weight_span(layer, job->tiles[i], tile);
+    const struct span bias = dense_bias_span(layer, job->tiles[i], tile);
+    dense_gradient(layer, rows_of_layer(job->pass, i), input_of_layer(job->pass, i),
+                   i == 0 ? sparse_input(job->pass) : NULL, job->pass->gradient[i], weight, bias,
                    job->pass->params_gradient);
     if (!job->adam) return;
-    apply(job, layer->weight + s.begin * layer->in, (s.end - s.begin) * layer->in);
-    apply(job, layer->bias + s.begin, s.end - s.begin);
+    apply(job, layer->weight + weight.begin * layer->out, (weight.end - weight.begin) * layer->out);
+    apply(job, layer->bias + bias.begin, bias.end - bias.begin);
 }
 
 void pass_update(struct pass *pass, struct vae_model *model, const struct adam *adam)
@@ -334,5 +352,5 @@ void pass_update(struct pass *pass, struct vae_model *model, const struct adam *
         job.tiles[i] = dense_gradient_tiles(&pass->model->layer[i], rows_of_layer(pass, i));
         tiles += job.tiles[i];
     }
-    pool_run(pass->pool, tiles, update_tile, &job);
+    pool_run(pass->pool, "weights", tiles, update_tile, &job);
 }

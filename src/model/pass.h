@@ -20,6 +20,7 @@ struct pass {
 
     /* Forward. */
     real *x;                      /* (B,D) */
+    struct sparse sparse;         /* its nonzeros; D = 0 where it is taken as dense */
     real *activation[MAX_LAYERS]; /* (rows,out) output of each layer: (B,.) up to the heads, (S*B,.) behind */
     real *a, *b, *scale;          /* (B,L) parameters of q(z|x) and its scale */
     real *eps;                    /* (S,B,L) noise that the backward pass needs again */
@@ -39,8 +40,9 @@ struct pass {
     void *memory;
 };
 
+/* `sparse`: x has many zeros (see images_are_sparse). `training`: room for the backward pass. */
 vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, size_t capacity, size_t S,
-                    size_t K, bool exact_kl, bool training, vae_error *err);
+                    size_t K, bool exact_kl, bool sparse, bool training, vae_error *err);
 void pass_free(struct pass *pass);
 
 /* x from B images, as images_gather. */

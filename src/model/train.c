@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "data/source.h"
 #include "model/objective.h"
 
 struct training {
@@ -148,7 +149,7 @@ static vae_status prepare(struct training *t, size_t threads, vae_error *err)
     vae_status status = pool_new(&t->pool, threads, err);
     if (!status)
         status = pass_new(&t->pass, model, t->pool, t->batch, config->samples, config->kl_samples, model->exact_kl,
-                          true, err);
+                          images_are_sparse(&t->data->train), true, err);
     if (status) return status;
     t->weight = mem_new(model->L, sizeof *t->weight, err);
     t->order = mem_new(t->data->train.n, sizeof *t->order, err);

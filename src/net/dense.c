@@ -30,6 +30,7 @@ struct span tile_span(size_t n, size_t tiles, size_t tile)
 struct product {
     const struct dense *layer;
     const real *params, *from, *x;
+    const struct sparse *sparse;
     const struct activation *below;
     real *to;
     size_t rows, tiles;
@@ -40,21 +41,23 @@ static void forward_tile(void *context, size_t tile)
     const struct product *job = context;
     const struct dense *layer = job->layer;
     const struct span s = tile_span(layer->out, job->tiles, tile);
-    BLAS(gemm)
-    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->in, 1, job->from,
-     (int)layer->in, job->params + layer->weight + s.begin * layer->in, (int)layer->in, 0, job->to + s.begin,
-     (int)layer->out);
-    for (size_t r = 0; r < job->rows; r++)
-        layer->activation->forward(s.end - s.begin, job->params + layer->bias + s.begin,
-                                   job->to + r * layer->out + s.begin);
+    const real *weight = job->params + layer->weight, *bias = job->params + layer->bias + s.begin;
+    const size_t width = s.end - s.begin;
+    if (job->sparse)
+        sparse_forward(job->sparse, job->rows, job->from, weight, layer->out, s, job->to);
+    else
+        BLAS(gemm)
+    (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)width, (int)layer->in, 1, job->from,
+     (int)layer->in, weight + s.begin, (int)layer->out, 0, job->to + s.begin, (int)layer->out);
+    for (size_t r = 0; r < job->rows; r++) layer->activation->forward(width, bias, job->to + r * layer->out + s.begin);
 }
 
 void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x,
-                   real *y)
+                   const struct sparse *sparse, real *y)
 {
-    struct product job = {.layer = layer, .params = params, .from = x, .to = y, .rows = rows};
+    struct product job = {.layer = layer, .params = params, .from = x, .sparse = sparse, .to = y, .rows = rows};
     job.tiles = tiles_for(rows, layer->out, layer->in);
-    pool_run(pool, job.tiles, forward_tile, &job);
+    pool_run(pool, "layers forward", job.tiles, forward_tile, &job);
 }
 
 static void backward_tile(void *context, size_t tile)
@@ -62,11 +65,13 @@ static void backward_tile(void *context, size_t tile)
     const struct product *job = context;
     const struct dense *layer = job->layer;
     const struct span s = tile_span(layer->in, job->tiles, tile);
+    const size_t width = s.end - s.begin;
     BLAS(gemm)
-    (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)(s.end - s.begin), (int)layer->out, 1, job->from,
-     (int)layer->out, job->params + layer->weight + s.begin, (int)layer->in, 0, job->to + s.begin, (int)layer->in);
+    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)width, (int)layer->out, 1, job->from,
+     (int)layer->out, job->params + layer->weight + s.begin * layer->out, (int)layer->out, 0, job->to + s.begin,
+     (int)layer->in);
     for (size_t r = 0; r < job->rows; r++)
-        job->below->backward(s.end - s.begin, job->x + r * layer->in + s.begin, job->to + r * layer->in + s.begin);
+        job->below->backward(width, job->x + r * layer->in + s.begin, job->to + r * layer->in + s.begin);
 }
 
 void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *dy,
@@ -74,12 +79,17 @@ void dense_backward(struct pool *pool, const struct dense *layer, const real *pa
 {
     struct product job = {.layer = layer, .params = params, .from = dy, .x = x, .below = below, .to = dx, .rows = rows};
     job.tiles = tiles_for(rows, layer->in, layer->out);
-    pool_run(pool, job.tiles, backward_tile, &job);
+    pool_run(pool, "layers backward", job.tiles, backward_tile, &job);
 }
 
-size_t dense_gradient_tiles(const struct dense *layer, size_t rows) { return tiles_for(layer->in, layer->out, rows); }
+size_t dense_gradient_tiles(const struct dense *layer, size_t rows) { return tiles_for(layer->out, layer->in, rows); }
 
-struct span dense_gradient_span(const struct dense *layer, size_t tiles, size_t tile)
+struct span dense_weight_span(const struct dense *layer, size_t tiles, size_t tile)
+{
+    return tile_span(layer->in, tiles, tile);
+}
+
+struct span dense_bias_span(const struct dense *layer, size_t tiles, size_t tile)
 {
     return tile_span(layer->out, tiles, tile);
 }
@@ -89,13 +99,17 @@ VAE_SIMD static void add_row(size_t width, const real *row, real *sum)
     for (size_t i = 0; i < width; i++) sum[i] += row[i];
 }
 
-void dense_gradient(const struct dense *layer, size_t rows, const real *x, const real *dy, struct span span, real *grad)
+void dense_gradient(const struct dense *layer, size_t rows, const real *x, const struct sparse *sparse, const real *dy,
+                    struct span weight, struct span bias, real *grad)
 {
-    const size_t width = span.end - span.begin;
-    real *db = grad + layer->bias + span.begin;
-    BLAS(gemm)
-    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)width, (int)layer->in, (int)rows, 1, dy + span.begin,
-     (int)layer->out, x, (int)layer->in, 0, grad + layer->weight + span.begin * layer->in, (int)layer->in);
+    const size_t width = bias.end - bias.begin;
+    real *dw = grad + layer->weight + weight.begin * layer->out, *db = grad + layer->bias + bias.begin;
+    if (sparse)
+        sparse_gradient(sparse, rows, x, dy, layer->out, weight, dw);
+    else
+        BLAS(gemm)
+    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)(weight.end - weight.begin), (int)layer->out, (int)rows, 1,
+     x + weight.begin, (int)layer->in, dy, (int)layer->out, 0, dw, (int)layer->out);
     memset(db, 0, width * sizeof *db);
-    for (size_t r = 0; r < rows; r++) add_row(width, dy + r * layer->out + span.begin, db);
+    for (size_t r = 0; r < rows; r++) add_row(width, dy + r * layer->out + bias.begin, db);
 }

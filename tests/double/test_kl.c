@@ -32,7 +32,8 @@ static void set_up(struct fixture *f, const struct prior_case *prior, const char
     config.latent = GRID;
     assert_int_equal(vae_model_new(&f->model, &config, 1, 4, &err), VAE_OK);
     assert_int_equal(pool_new(&f->pool, 2, &err), VAE_OK);
-    assert_int_equal(pass_new(&f->pass, f->model, f->pool, IMAGES, S, K, f->model->exact_kl, false, &err), VAE_OK);
+    assert_int_equal(pass_new(&f->pass, f->model, f->pool, IMAGES, S, K, f->model->exact_kl, false, false, &err),
+                     VAE_OK);
     f->pass.B = IMAGES;
     for (size_t i = 0; i < (size_t)IMAGES * GRID; i++) {
         f->pass.a[i] = R(mu_at(i % GRID));

@@ -130,7 +130,7 @@ static void naive_row(const struct layer_case *l, size_t r, real *y)
         for (size_t i = 0; i < in; i++) {
             real x = l->pre[r * in + i];
             l->below->forward(1, &zero, &x);
-            y[o] += x * l->params[l->layer.weight + o * in + i];
+            y[o] += x * l->params[l->layer.weight + i * l->layer.out + o];
         }
         l->layer.activation->forward(1, &zero, &y[o]);
     }
@@ -146,7 +146,7 @@ static double naive_loss(const struct layer_case *l, size_t first, size_t last, 
         struct layer_case part = *l;
         if (only != SIZE_MAX) { /* a layer with that output alone */
             part.shape.out = 1;
-            part.layer.weight += only * l->shape.in;
+            part.layer.weight += only;
             part.layer.bias += only;
         }
         naive_row(&part, r, y);
@@ -174,13 +174,14 @@ static void run_layer(struct layer_case *l, struct pool *pool)
     real zero[300] = {0};
     memcpy(l->x, l->pre, s.rows * s.in * sizeof *l->x);
     for (size_t r = 0; r < s.rows; r++) l->below->forward(s.in, zero, l->x + r * s.in);
-    dense_forward(pool, &l->layer, l->params, s.rows, l->x, l->y);
+    dense_forward(pool, &l->layer, l->params, s.rows, l->x, NULL, l->y);
     memcpy(l->dy, l->c, s.rows * s.out * sizeof *l->dy);
     for (size_t r = 0; r < s.rows; r++) l->layer.activation->backward(s.out, l->y + r * s.out, l->dy + r * s.out);
     dense_backward(pool, &l->layer, l->params, s.rows, l->dy, l->below, l->x, l->dx);
     const size_t tiles = dense_gradient_tiles(&l->layer, s.rows);
     for (size_t t = 0; t < tiles; t++)
-        dense_gradient(&l->layer, s.rows, l->x, l->dy, dense_gradient_span(&l->layer, tiles, t), l->grad);
+        dense_gradient(&l->layer, s.rows, l->x, NULL, l->dy, dense_weight_span(&l->layer, tiles, t),
+                       dense_bias_span(&l->layer, tiles, t), l->grad);
 }
 
 static void check_forward(const struct layer_case *l)
@@ -208,7 +209,7 @@ static void check_gradients(const struct layer_case *l)
     }
     for (size_t i = 0; i < out * in; i += stride_for(out * in))
         assert_near((double)l->grad[l->layer.weight + i],
-                    loss_slope(l, &l->params[l->layer.weight + i], 0, rows, i / in), 1e-7, "dW[%zu] of %zu x %zu, %s",
+                    loss_slope(l, &l->params[l->layer.weight + i], 0, rows, i % out), 1e-7, "dW[%zu] of %zu x %zu, %s",
                     i, in, out, l->layer.activation->module.name);
     for (size_t i = 0; i < out; i += stride_for(out))
         assert_near((double)l->grad[l->layer.bias + i], loss_slope(l, &l->params[l->layer.bias + i], 0, rows, i), 1e-7,
@@ -284,6 +285,76 @@ static void test_threads_do_not_change_bits(void **state)
     }
 }
 
+/* ---- Sparse inputs ---------------------------------------------------------------------------------------------- */
+
+/* Room for the lists of `rows` rows of D. */
+static struct sparse sparse_new(size_t rows, size_t D)
+{
+    return (struct sparse){.D = D,
+                           .capacity = rows,
+                           .row_count = calloc(rows, sizeof(uint32_t)),
+                           .column = calloc(rows * D, sizeof(uint32_t)),
+                           .column_count = calloc(D, sizeof(uint32_t)),
+                           .row = calloc(rows * D, sizeof(uint32_t)),
+                           .value = calloc(rows * D, sizeof(real))};
+}
+
+static void sparse_free(struct sparse *s)
+{
+    free(s->row_count);
+    free(s->column);
+    free(s->column_count);
+    free(s->row);
+    free(s->value);
+}
+
+/* x with a share of nonzeros; the first row is all zeros, the last column all ones. */
+static void thin_out(struct layer_case *l, double share)
+{
+    for (size_t i = 0; i < l->shape.rows * l->shape.in; i++) {
+        const bool kept = i / l->shape.in > 0 && test_uniform(i, 0, 1) < share;
+        l->x[i] = i % l->shape.in == l->shape.in - 1 ? 1 : kept ? R(test_uniform(i, -1, 1)) : 0;
+    }
+}
+
+/* Forward and gradient through the lists agree with the dense products. */
+static void check_sparse(struct pool *pool, struct shape shape, double share)
+{
+    struct layer_case dense, thin;
+    struct sparse sparse = sparse_new(shape.rows, shape.in);
+    layer_new(&dense, shape, activation_find("tanh"), &activation_identity);
+    layer_new(&thin, shape, activation_find("tanh"), &activation_identity);
+    thin_out(&dense, share);
+    thin_out(&thin, share);
+    for (size_t r = 0; r < shape.rows; r++) sparse_list_row(&sparse, r, thin.x + r * shape.in);
+    dense_forward(pool, &dense.layer, dense.params, shape.rows, dense.x, NULL, dense.y);
+    dense_forward(pool, &thin.layer, thin.params, shape.rows, thin.x, &sparse, thin.y);
+    const size_t tiles = dense_gradient_tiles(&thin.layer, shape.rows);
+    for (size_t t = 0; t < tiles; t++) {
+        const struct span weight = dense_weight_span(&thin.layer, tiles, t),
+                          bias = dense_bias_span(&thin.layer, tiles, t);
+        dense_gradient(&dense.layer, shape.rows, dense.x, NULL, dense.c, weight, bias, dense.grad);
+        dense_gradient(&thin.layer, shape.rows, thin.x, &sparse, thin.c, weight, bias, thin.grad);
+    }
+    for (size_t i = 0; i < shape.rows * shape.out; i++)
+        assert_near((double)thin.y[i], (double)dense.y[i], 1e-13, "sparse y[%zu]", i);
+    for (size_t i = 0; i < thin.size; i++)
+        assert_near((double)thin.grad[i], (double)dense.grad[i], 1e-12, "sparse gradient [%zu]", i);
+    layer_free(&dense);
+    layer_free(&thin);
+    sparse_free(&sparse);
+}
+
+static void test_sparse(void **state)
+{
+    struct pool *pool;
+    (void)state;
+    assert_int_equal(pool_new(&pool, 2, NULL), VAE_OK);
+    for (size_t i = 0; i < SHAPES; i++)
+        for (double share = 0; share <= 1; share += 0.25) check_sparse(pool, shapes[i], share);
+    pool_free(pool);
+}
+
 /* ---- Adam ------------------------------------------------------------------------------------------------------- */
 
 /* Algorithm 1 of Kingma & Ba 2015, line by line, for a few steps of gradients that change sign and size. */
@@ -331,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_spans),
         cmocka_unit_test(test_threads_do_not_change_bits),
+        cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_adam),
         cmocka_unit_test(test_adam_first_step),
     };

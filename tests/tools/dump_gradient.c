@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "data/source.h"
 #include "model/objective.h"
 
 static void dump(FILE *file, const char *name, const float *values, size_t count)
@@ -38,7 +39,8 @@ static void dump_tensors(FILE *file, const struct vae_model *model, const char *
         const struct tensor *t = &model->tensor[i];
         char name[64];
         snprintf(name, sizeof name, "%s%s", prefix, t->name);
-        dump(file, name, block + t->offset, t->count);
+        fprintf(file, "%s %zu\n", name, t->count);
+        for (size_t k = 0; k < t->count; k++) fwrite(&block[tensor_at(t, k)], sizeof(float), 1, file);
     }
 }
 
@@ -77,8 +79,8 @@ static int dump_all(FILE *file, const char *source, int argc, char **argv, vae_e
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = pool_new(&pool, 2, err);
     if (!status)
-        status = pass_new(&pass, model, pool, data->train.n, config.samples, config.kl_samples, model->exact_kl, true,
-                          err);
+        status = pass_new(&pass, model, pool, data->train.n, config.samples, config.kl_samples, model->exact_kl,
+                          images_are_sparse(&data->train), true, err);
     if (!status) weight = mem_new(model->L, sizeof *weight, err);
     if (!status) {
         run(file, &pass, model, &data->train, weight);

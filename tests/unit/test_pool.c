@@ -26,7 +26,7 @@ static void run_task(void *context, size_t task)
 static void run_round(struct pool *pool, struct job *job, size_t n, uint64_t salt)
 {
     job->salt = salt;
-    pool_run(pool, n, run_task, job);
+    pool_run(pool, "test", n, run_task, job);
     for (size_t i = 0; i < n; i++) {
         if (atomic_exchange_explicit(&job->runs[i], 0, memory_order_relaxed) != 1)
             fail_msg("task %zu of %zu in round %llu did not run once", i, n, (unsigned long long)salt);
@@ -94,7 +94,7 @@ static void test_waits_for_the_slowest(void **state)
         struct pool *pool;
         assert_int_equal(pool_new(&pool, threads[t], NULL), VAE_OK);
         for (unsigned round = 0; round < 5; round++) {
-            pool_run(pool, 4, run_slowly, &job);
+            pool_run(pool, "test", 4, run_slowly, &job);
             for (size_t i = 0; i < 4; i++) assert_int_equal(atomic_exchange(&job.runs[i], 0), 1);
         }
         pool_free(pool);
