@@ -242,6 +242,31 @@ VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, 
 /* n draws (n,L) from the prior. */
 VAE_API void vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z);
 
+/* ---- Speed ------------------------------------------------------------------------------------------------------ */
+
+enum { VAE_BENCH_PHASES = 32 };
+
+/* Seconds a step, medians over rounds. The floor is the SGEMMs of a step (forward, gradients of weights and of inputs,
+ * all dense) and nothing else, by the fastest of several ways to use the threads; each round measures floor and step
+ * side by side. */
+typedef struct vae_bench {
+    size_t threads, rounds, batch;
+    double floor, step;
+    double ratio, ratio_min, ratio_max; /* step / floor, of the rounds */
+    double images_per_second;
+    const char *floor_way;
+    bool sparse; /* the first layer ran over nonzeros */
+    size_t phases;
+    struct {
+        char name[24];
+        double wall, waiting; /* waiting: mean over threads */
+    } phase[VAE_BENCH_PHASES];
+} vae_bench;
+
+/* Times training steps of a fresh model with this configuration on these images. */
+VAE_API vae_status vae_bench_run(vae_bench *out, const vae_config *config, const vae_images *images, size_t threads,
+                                 size_t rounds, vae_error *err);
+
 /* ---- Pictures and files ----------------------------------------------------------------------------------------- */
 
 /* A grid of grey tiles. Tile (r,c) starts at tiles + (r*across + c) * rows*cols; values are clipped to [0,1]. */

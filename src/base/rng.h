@@ -52,7 +52,7 @@ static inline double rng_uniform(uint32_t word) { return ((double)word + 0.5) * 
  * precision). The smaller tail is taken from integers, so the two tails mirror each other. Relative error of the tail
  * probability below 1e-5, but for the 128 outermost words at each end, where |z| is between 5.4 and 6.34 and the fit is
  * extrapolated. */
-static inline real rng_normal(uint32_t word)
+VAE_INLINE real rng_normal(uint32_t word)
 {
     uint32_t low = word & 0x7fffffffu;
     uint32_t tail = word >> 31 ? 0x7fffffffu - low : low;

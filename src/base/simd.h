@@ -12,4 +12,8 @@
 #define VAE_SIMD
 #endif
 
+/* A helper of VAE_SIMD functions has to become part of each of them: left to the compiler, it may be called instead,
+ * and then runs in its version for the oldest machine. */
+#define VAE_INLINE __attribute__((always_inline)) static inline
+
 #endif

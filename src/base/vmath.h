@@ -12,27 +12,28 @@
 #include <string.h>
 
 #include "base/real.h"
+#include "base/simd.h"
 
 #ifdef VAE_DOUBLE
 
-static inline real vm_exp(real x) { return exp(x); }
-static inline real vm_log(real x) { return log(x); }
-static inline real vm_log1p_unit(real t) { return log1p(t); }
-static inline real vm_tanh(real x) { return tanh(x); }
-static inline real vm_sqrt(real x) { return sqrt(x); }
+VAE_INLINE real vm_exp(real x) { return exp(x); }
+VAE_INLINE real vm_log(real x) { return log(x); }
+VAE_INLINE real vm_log1p_unit(real t) { return log1p(t); }
+VAE_INLINE real vm_tanh(real x) { return tanh(x); }
+VAE_INLINE real vm_sqrt(real x) { return sqrt(x); }
 
 #else
 
-static inline float vm_sqrt(float x) { return sqrtf(x); }
+VAE_INLINE float vm_sqrt(float x) { return sqrtf(x); }
 
-static inline uint32_t vm_bits(float x)
+VAE_INLINE uint32_t vm_bits(float x)
 {
     uint32_t u;
     memcpy(&u, &x, sizeof u);
     return u;
 }
 
-static inline float vm_float(uint32_t u)
+VAE_INLINE float vm_float(uint32_t u)
 {
     float x;
     memcpy(&x, &u, sizeof x);
@@ -41,7 +42,7 @@ static inline float vm_float(uint32_t u)
 
 /* e^x = 2^n e^r, n = round(x / log 2), |r| <= log(2)/2. 2^n is applied in two halves so that subnormal results and
  * those next to overflow come out right. At most 1.05 ulp; exp(-inf) = 0, exp(inf) = inf, NaN stays. */
-static inline float vm_exp(float x)
+VAE_INLINE float vm_exp(float x)
 {
     const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer, kept in the low bits */
     float y = x > 89.0f ? 89.0f : x;
@@ -61,7 +62,7 @@ static inline float vm_exp(float x)
 }
 
 /* log x = e log 2 + log m, m in [sqrt(1/2), sqrt(2)), log(1+f) = f - f^2/2 + f^3 P(f). For normal x > 0 under 1 ulp. */
-static inline float vm_log(float x)
+VAE_INLINE float vm_log(float x)
 {
     uint32_t u = vm_bits(x);
     uint32_t k = (u - 0x3f3504f3u) >> 23;          /* exponent of x / sqrt(1/2), biased by 256 for x < that */
@@ -82,14 +83,14 @@ static inline float vm_log(float x)
 }
 
 /* log(1 + t) for t in [0, 1]: the rounding of 1 + t is given back. */
-static inline float vm_log1p_unit(float t)
+VAE_INLINE float vm_log1p_unit(float t)
 {
     float u = 1.0f + t;
     return vm_log(u) + (t - (u - 1.0f)) / u;
 }
 
 /* Near zero an odd polynomial, elsewhere 1 - 2 / (e^2|x| + 1). */
-static inline float vm_tanh(float x)
+VAE_INLINE float vm_tanh(float x)
 {
     float a = fabsf(x), s = x * x;
     float p = fmaf(-0.00571704495f, s, 0.0206505872f);
@@ -104,17 +105,17 @@ static inline float vm_tanh(float x)
 #endif
 
 /* 1 / (1 + e^-x) without overflow. */
-static inline real vm_sigmoid(real x)
+VAE_INLINE real vm_sigmoid(real x)
 {
     real t = vm_exp(x < 0 ? x : -x);
     return (x < 0 ? t : R(1)) / (R(1) + t);
 }
 
 /* log(1 + e^x) without overflow. */
-static inline real vm_softplus(real x) { return (x > 0 ? x : R(0)) + vm_log1p_unit(vm_exp(x < 0 ? x : -x)); }
+VAE_INLINE real vm_softplus(real x) { return (x > 0 ? x : R(0)) + vm_log1p_unit(vm_exp(x < 0 ? x : -x)); }
 
 /* log(e^a + e^b); either may be -inf. */
-static inline real vm_logaddexp(real a, real b)
+VAE_INLINE real vm_logaddexp(real a, real b)
 {
     real hi = a > b ? a : b, lo = a > b ? b : a;
     return hi + vm_log1p_unit(vm_exp(lo - hi));

@@ -36,7 +36,7 @@ struct command {
 };
 
 extern const struct command command_train, command_eval, command_reconstruct, command_sample, command_traverse,
-    command_info, command_priors;
+    command_info, command_priors, command_bench;
 
 /* ---- arguments.c ------------------------------------------------------------------------------------------------ */
 vae_status arguments_parse(struct arguments *arguments, const struct command *command, int argc, char **argv,
@@ -48,6 +48,12 @@ vae_status argument_count(const struct arguments *arguments, const char *name, d
                           uint64_t fallback, uint64_t *value, vae_error *err);
 vae_status argument_real(const struct arguments *arguments, const char *name, double min, double max, double fallback,
                          double *value, vae_error *err);
+
+/* ---- settings.c: for commands with takes_settings --------------------------------------------------------------- */
+vae_status settings_from_flags(const struct arguments *arguments, const struct command *command, vae_config *config,
+                               vae_error *err);
+/* Without --data: data/mnist if it is there, else builtin:digits; says so on stderr. */
+vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
 
 /* ---- help.c ----------------------------------------------------------------------------------------------------- */
 void help_command(FILE *out, const struct command *command);

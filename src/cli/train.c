@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/folder.h"
@@ -103,52 +102,6 @@ static vae_status start_session(struct session *s, const vae_model *model, vae_e
     return status ? status : folder_publish(s->folder, err);
 }
 
-/* ---- Configuration from flags ----------------------------------------------------------------------------------- */
-
-static bool is_setting(const char *name)
-{
-    const vae_setting *setting;
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        if (!strcmp(setting->name, name)) return true;
-    return false;
-}
-
-static bool is_own_flag(const char *name)
-{
-    for (const struct flag *f = command_train.flags; f->name; f++)
-        if (!strcmp(f->name, name)) return true;
-    return false;
-}
-
-/* Settings first, then parameters of the modules that they chose, so that the order of flags does not matter. */
-static vae_status configure(const struct arguments *arguments, vae_config *config, vae_error *err)
-{
-    vae_status status = VAE_OK;
-    vae_config_defaults(config);
-    for (int params = 0; params <= 1; params++)
-        for (size_t i = 0; i < arguments->n && !status; i++) {
-            const char *name = arguments->given[i].name;
-            if (!is_own_flag(name) && is_setting(name) == !params)
-                status = vae_config_set(config, name, arguments->given[i].value, err);
-        }
-    return status ? status : vae_config_check(config, err);
-}
-
-static vae_status choose_data(const struct arguments *arguments, vae_config *config, vae_error *err)
-{
-    static const char mnist[] = "data/mnist";
-    struct stat info;
-    if (argument(arguments, "data")) return VAE_OK;
-    const bool there = !stat(mnist, &info);
-    if (there)
-        fprintf(stderr, "vaectl: no --data given: using %s\n", mnist);
-    else
-        fprintf(stderr,
-                "vaectl: no --data given and no %s: using builtin:digits (scripts/fetch-mnist.sh fetches MNIST)\n",
-                mnist);
-    return vae_config_set(config, "data", there ? mnist : "builtin:digits", err);
-}
-
 /* ---- The command ------------------------------------------------------------------------------------------------ */
 
 static void announce(const struct session *s, const vae_model *model, const vae_data *data)
@@ -243,9 +196,9 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_config config;
     uint64_t threads;
     vae_data *data = NULL;
-    vae_status status = configure(arguments, &config, err);
+    vae_status status = settings_from_flags(arguments, &command_train, &config, err);
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
-    if (!status) status = choose_data(arguments, &config, err);
+    if (!status) status = settings_default_data(arguments, &config, err);
     if (!status) status = vae_data_open(&data, config.data, config.holdout, config.seed, err);
     if (!status) status = train_on_data(arguments, &config, data, threads, err);
     vae_data_free(&data);

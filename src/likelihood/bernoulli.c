@@ -4,9 +4,9 @@
  *
  *     -log p(x|l) = softplus(l) - x l            d/dl = sigmoid(l) - x
  *
- * with softplus and sigmoid from the one exponential t = exp(-|l|), so that no logit overflows. For grey pixels x in
- * (0, 1) this is the usual cross-entropy, a pseudo-likelihood: it is not a density of grey values, and its floor is the
- * entropy of the pixels, not zero. */
+ * with softplus and sigmoid from the one exponential t = exp(-|l|), softplus(l) = max(l, 0) + log(1+t), so that no
+ * logit overflows. For grey pixels x in (0, 1) this is the usual cross-entropy, a pseudo-likelihood: it is not a
+ * density of grey values, and its floor is the entropy of the pixels, not zero. */
 #include "base/simd.h"
 #include "base/vmath.h"
 #include "likelihood/lanes.h"
@@ -18,29 +18,54 @@ struct likelihood_state {
 
 static void init(struct likelihood_state *state, const double *param) { (void)state, (void)param; }
 
-static inline real pixel(real l, real x, real *slope)
+/* A pixel's value is hinge + log(factor). The logarithms of a lane are taken together, as that of a product. */
+struct pixel {
+    real hinge, factor, slope;
+};
+
+VAE_INLINE struct pixel pixel(real l, real x)
 {
-    real t = vm_exp(l < 0 ? l : -l);
-    *slope = (l < 0 ? t : R(1)) / (R(1) + t) - x;
-    return (l > 0 ? l : R(0)) - x * l + vm_log1p_unit(t);
+    const real t = vm_exp(l < 0 ? l : -l), u = R(1) + t;
+    return (struct pixel){(l > 0 ? l : R(0)) - x * l, u, (l < 0 ? t : R(1)) / u - x};
+}
+
+/* Every factor is at most 2: a product of so many stays far from the largest float. */
+enum { FACTORS = 64 };
+
+/* Pixels 0 .. n-1, n at most FACTORS * LANES. */
+VAE_INLINE double add_pixels(size_t n, const real *out, const real *x, real weight, real *grad)
+{
+    real hinge[LANES] = {0}, product[LANES];
+    size_t i = 0;
+    for (size_t k = 0; k < LANES; k++) product[k] = 1;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            const struct pixel p = pixel(out[i + k], x[i + k]);
+            hinge[k] += p.hinge;
+            product[k] *= p.factor;
+            if (grad) grad[i + k] = weight * p.slope;
+        }
+    for (size_t k = 0; i + k < n; k++) {
+        const struct pixel p = pixel(out[i + k], x[i + k]);
+        hinge[k] += p.hinge;
+        product[k] *= p.factor;
+        if (grad) grad[i + k] = weight * p.slope;
+    }
+    for (size_t k = 0; k < LANES; k++) hinge[k] += vm_log(product[k]);
+    return lanes_sum(hinge);
 }
 
 VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
                            real *grad)
 {
+    const size_t most = (size_t)FACTORS * LANES;
+    double sum = 0;
     (void)state;
-    real lane[LANES] = {0}, slope[LANES];
-    size_t i = 0;
-    for (; i + LANES <= D; i += LANES)
-        for (size_t k = 0; k < LANES; k++) {
-            lane[k] += pixel(out[i + k], x[i + k], &slope[k]);
-            if (grad) grad[i + k] = weight * slope[k];
-        }
-    for (size_t k = 0; i + k < D; k++) {
-        lane[k] += pixel(out[i + k], x[i + k], &slope[k]);
-        if (grad) grad[i + k] = weight * slope[k];
+    for (size_t i = 0; i < D; i += most) {
+        const size_t n = D - i < most ? D - i : most;
+        sum += grad ? add_pixels(n, out + i, x + i, weight, grad + i) : add_pixels(n, out + i, x + i, weight, NULL);
     }
-    return lanes_sum(lane);
+    return sum;
 }
 
 VAE_SIMD static void mean(const struct likelihood_state *state, size_t D, const real *out, real *mean)

@@ -35,28 +35,31 @@ static void name_tensors(struct vae_model *model, const char *module, const stru
     snprintf(bias->name, sizeof bias->name, "%.12s.bias", module);
 }
 
-static struct dense *add_layer(struct vae_model *model, size_t in, size_t out, const struct activation *activation)
+static struct dense *add_layer(struct vae_model *model, const char *name, size_t in, size_t out,
+                               const struct activation *activation)
 {
     struct dense *layer = &model->layer[model->layers++];
     *layer = (struct dense){.in = in, .out = out, .activation = activation};
     layer->weight = take(model, out * in);
     layer->bias = take(model, out);
+    snprintf(layer->forward, sizeof layer->forward, "%.12s forward", name);
+    snprintf(layer->backward, sizeof layer->backward, "%.12s backward", name);
     return layer;
 }
 
 static void add_named_layer(struct vae_model *model, const char *side, size_t index, size_t in, size_t out,
                             const struct activation *activation)
 {
-    const struct dense *layer = add_layer(model, in, out, activation);
     char name[32];
     snprintf(name, sizeof name, "%s.%zu", side, index);
+    const struct dense *layer = add_layer(model, name, in, out, activation);
     name_tensors(model, name, layer, 0, out);
 }
 
 /* Both heads are one layer, hence one product; in the file each has its own name. */
 static void add_heads(struct vae_model *model, size_t in)
 {
-    const struct dense *heads = add_layer(model, in, 2 * model->L, &activation_identity);
+    const struct dense *heads = add_layer(model, "heads", in, 2 * model->L, &activation_identity);
     for (size_t h = 0; h < 2; h++) name_tensors(model, model->posterior->head[h], heads, h * model->L, model->L);
 }
 

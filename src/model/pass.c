@@ -13,9 +13,10 @@ static void lay_out_sparse(struct sparse *s, struct arena *arena)
 {
     s->row_count = arena_take(arena, s->capacity, sizeof *s->row_count);
     s->column = arena_take(arena, s->capacity * s->D, sizeof *s->column);
+    s->row_value = arena_take(arena, s->capacity * s->D, sizeof *s->row_value);
     s->column_count = arena_take(arena, s->D, sizeof *s->column_count);
     s->row = arena_take(arena, s->capacity * s->D, sizeof *s->row);
-    s->value = arena_take(arena, s->capacity * s->D, sizeof *s->value);
+    s->column_value = arena_take(arena, s->capacity * s->D, sizeof *s->column_value);
 }
 
 static void lay_out_forward(struct pass *p, struct arena *arena)

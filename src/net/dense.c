@@ -44,7 +44,7 @@ static void forward_tile(void *context, size_t tile)
     const real *weight = job->params + layer->weight, *bias = job->params + layer->bias + s.begin;
     const size_t width = s.end - s.begin;
     if (job->sparse)
-        sparse_forward(job->sparse, job->rows, job->from, weight, layer->out, s, job->to);
+        sparse_forward(job->sparse, job->rows, weight, layer->out, s, job->to);
     else
         BLAS(gemm)
     (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)width, (int)layer->in, 1, job->from,
@@ -57,7 +57,7 @@ void dense_forward(struct pool *pool, const struct dense *layer, const real *par
 {
     struct product job = {.layer = layer, .params = params, .from = x, .sparse = sparse, .to = y, .rows = rows};
     job.tiles = tiles_for(rows, layer->out, layer->in);
-    pool_run(pool, "layers forward", job.tiles, forward_tile, &job);
+    pool_run(pool, layer->forward, job.tiles, forward_tile, &job);
 }
 
 static void backward_tile(void *context, size_t tile)
@@ -79,7 +79,7 @@ void dense_backward(struct pool *pool, const struct dense *layer, const real *pa
 {
     struct product job = {.layer = layer, .params = params, .from = dy, .x = x, .below = below, .to = dx, .rows = rows};
     job.tiles = tiles_for(rows, layer->in, layer->out);
-    pool_run(pool, "layers backward", job.tiles, backward_tile, &job);
+    pool_run(pool, layer->backward, job.tiles, backward_tile, &job);
 }
 
 size_t dense_gradient_tiles(const struct dense *layer, size_t rows) { return tiles_for(layer->out, layer->in, rows); }
@@ -105,7 +105,7 @@ void dense_gradient(const struct dense *layer, size_t rows, const real *x, const
     const size_t width = bias.end - bias.begin;
     real *dw = grad + layer->weight + weight.begin * layer->out, *db = grad + layer->bias + bias.begin;
     if (sparse)
-        sparse_gradient(sparse, rows, x, dy, layer->out, weight, dw);
+        sparse_gradient(sparse, rows, dy, layer->out, weight, dw);
     else
         BLAS(gemm)
     (CblasRowMajor, CblasTrans, CblasNoTrans, (int)(weight.end - weight.begin), (int)layer->out, (int)rows, 1,

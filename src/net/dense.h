@@ -13,6 +13,7 @@
 #include "net/sparse.h"
 
 struct dense {
+    char forward[24], backward[24]; /* names of its phases, for profiles */
     size_t in, out;
     const struct activation *activation;
     size_t weight, bias; /* offsets in the parameter block: [in, out] and [out] */

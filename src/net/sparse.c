@@ -13,22 +13,15 @@ struct terms {
     size_t n;
     const uint32_t *index;
     const real *factor;
-    bool factor_by_index; /* factor[index[k]] instead */
 };
 
-static inline real factor_of(const struct terms *t, size_t k)
-{
-    return t->factor[t->factor_by_index ? t->index[k] : k];
-}
-
 /* `vectors` * LANES columns of it; the compiler sees a constant and unrolls. */
-__attribute__((always_inline)) static inline void add_vectors(int vectors, const struct terms *t, const real *source,
-                                                              size_t stride, real *to)
+VAE_INLINE void add_vectors(int vectors, const struct terms *t, const real *source, size_t stride, real *to)
 {
     vector sum[VECTORS] = {{0}};
     for (size_t k = 0; k < t->n; k++) {
         const vector *from = (const vector *)(const void *)(source + t->index[k] * stride);
-        const real f = factor_of(t, k);
+        const real f = t->factor[k];
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) sum[v] += f * from[v];
     }
@@ -37,11 +30,10 @@ __attribute__((always_inline)) static inline void add_vectors(int vectors, const
     for (int v = 0; v < vectors; v++) out[v] = sum[v];
 }
 
-__attribute__((always_inline)) static inline void add_one(const struct terms *t, const real *source, size_t stride,
-                                                          real *to)
+VAE_INLINE void add_one(const struct terms *t, const real *source, size_t stride, real *to)
 {
     real sum = 0;
-    for (size_t k = 0; k < t->n; k++) sum += factor_of(t, k) * source[t->index[k] * stride];
+    for (size_t k = 0; k < t->n; k++) sum += t->factor[k] * source[t->index[k] * stride];
     *to = sum;
 }
 
@@ -52,8 +44,7 @@ static inline size_t block_of(size_t left)
     return left >= 8 * LANES ? 8 * LANES : left >= 4 * LANES ? 4 * LANES : left >= LANES ? LANES : 1;
 }
 
-__attribute__((always_inline)) static inline void add_columns(size_t columns, const struct terms *t, const real *source,
-                                                              size_t stride, real *to)
+VAE_INLINE void add_columns(size_t columns, const struct terms *t, const real *source, size_t stride, real *to)
 {
     switch (columns) {
     case 8 * LANES: add_vectors(8, t, source, stride, to); break;
@@ -63,53 +54,84 @@ __attribute__((always_inline)) static inline void add_columns(size_t columns, co
     }
 }
 
-void sparse_list_row(const struct sparse *sparse, size_t row, const real *x)
+/* Are n values all zero? Strokes leave long runs of them. */
+VAE_INLINE bool all_zero(const real *x, size_t n)
+{
+    bool none = true;
+    for (size_t i = 0; i < n; i++) none &= x[i] == 0;
+    return none;
+}
+
+VAE_SIMD void sparse_list_row(const struct sparse *sparse, size_t row, const real *x)
 {
     uint32_t *column = sparse->column + row * sparse->D;
+    real *value = sparse->row_value + row * sparse->D;
     uint32_t n = 0;
-    for (size_t i = 0; i < sparse->D; i++) { /* without a branch: ink is hard to predict */
-        column[n] = (uint32_t)i;
-        n += x[i] != 0;
+    for (size_t begin = 0; begin < sparse->D; begin += 16) {
+        const size_t end = begin + 16 < sparse->D ? begin + 16 : sparse->D;
+        if (end == begin + 16 && all_zero(x + begin, 16)) continue;
+        for (size_t i = begin; i < end; i++) { /* without a branch: ink is hard to predict */
+            column[n] = (uint32_t)i;
+            value[n] = x[i];
+            n += x[i] != 0;
+        }
     }
     sparse->row_count[row] = n;
 }
 
-VAE_SIMD void sparse_forward(const struct sparse *sparse, size_t rows, const real *x, const real *weight, size_t out,
+VAE_SIMD void sparse_forward(const struct sparse *sparse, size_t rows, const real *weight, size_t out,
                              struct span columns, real *y)
 {
     const size_t D = sparse->D;
     for (size_t at = columns.begin, step; at < columns.end; at += step) {
         step = block_of(columns.end - at);
         for (size_t r = 0; r < rows; r++) {
-            const struct terms t = {sparse->row_count[r], sparse->column + r * D, x + r * D, true};
+            const struct terms t = {sparse->row_count[r], sparse->column + r * D, sparse->row_value + r * D};
             add_columns(step, &t, weight + at, out, y + r * out + at);
         }
     }
 }
 
-/* Lists, for each column in `inputs`, the rows where it is not zero and its values there. */
-static void list_columns(const struct sparse *sparse, size_t rows, const real *x, struct span inputs)
+/* The first of n ascending columns that is not below `least`. */
+static size_t first_from(const uint32_t *column, size_t n, size_t least)
 {
-    for (size_t i = inputs.begin; i < inputs.end; i++) sparse->column_count[i] = 0;
-    for (size_t r = 0; r < rows; r++)
-        for (size_t i = inputs.begin; i < inputs.end; i++) {
-            const real value = x[r * sparse->D + i];
-            const size_t at = i * sparse->capacity + sparse->column_count[i];
-            sparse->row[at] = (uint32_t)r;
-            sparse->value[at] = value;
-            sparse->column_count[i] += value != 0;
-        }
+    size_t low = 0, high = n;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (column[middle] < least)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-VAE_SIMD void sparse_gradient(const struct sparse *sparse, size_t rows, const real *x, const real *dy, size_t out,
-                              struct span inputs, real *dw)
+/* From the lists of the rows those of the columns in `inputs`: the rows where a column is not zero, and its values
+ * there. */
+static void list_columns(const struct sparse *sparse, size_t rows, struct span inputs)
+{
+    for (size_t i = inputs.begin; i < inputs.end; i++) sparse->column_count[i] = 0;
+    for (size_t r = 0; r < rows; r++) {
+        const uint32_t *column = sparse->column + r * sparse->D;
+        const real *value = sparse->row_value + r * sparse->D;
+        const size_t n = sparse->row_count[r];
+        for (size_t k = first_from(column, n, inputs.begin); k < n && column[k] < inputs.end; k++) {
+            const size_t at = column[k] * sparse->capacity + sparse->column_count[column[k]]++;
+            sparse->row[at] = (uint32_t)r;
+            sparse->column_value[at] = value[k];
+        }
+    }
+}
+
+VAE_SIMD void sparse_gradient(const struct sparse *sparse, size_t rows, const real *dy, size_t out, struct span inputs,
+                              real *dw)
 {
     const size_t room = sparse->capacity;
-    list_columns(sparse, rows, x, inputs);
+    list_columns(sparse, rows, inputs);
     for (size_t at = 0, step; at < out; at += step) {
         step = block_of(out - at);
         for (size_t i = inputs.begin; i < inputs.end; i++) {
-            const struct terms t = {sparse->column_count[i], sparse->row + i * room, sparse->value + i * room, false};
+            const struct terms t = {sparse->column_count[i], sparse->row + i * room, sparse->column_value + i * room};
             add_columns(step, &t, dy + at, out, dw + (i - inputs.begin) * out + at);
         }
     }

@@ -19,22 +19,24 @@ struct span {
 struct sparse {
     size_t D, capacity;  /* columns; rows that there is room for */
     uint32_t *row_count; /* (capacity) nonzeros of each row */
-    uint32_t *column;    /* (capacity, D) their columns, ascending */
+    uint32_t *column;    /* (capacity, D) their columns, ascending, */
+    real *row_value;     /* (capacity, D) and their values */
     /* Scratch for sparse_gradient, which makes the list of each column. */
     uint32_t *column_count; /* (D) */
     uint32_t *row;          /* (D, capacity) */
-    real *value;            /* (D, capacity) */
+    real *column_value;     /* (D, capacity) */
 };
 
 /* Lists the nonzeros of row `row`, whose D values are at x. */
 void sparse_list_row(const struct sparse *sparse, size_t row, const real *x);
 
 /* y (rows, out) = x W in columns `columns`, for W (D, out). */
-void sparse_forward(const struct sparse *sparse, size_t rows, const real *x, const real *weight, size_t out,
-                    struct span columns, real *y);
+void sparse_forward(const struct sparse *sparse, size_t rows, const real *weight, size_t out, struct span columns,
+                    real *y);
 
-/* dw = x^T dy for the columns `inputs` of x: dw (inputs, out) starts at inputs.begin. */
-void sparse_gradient(const struct sparse *sparse, size_t rows, const real *x, const real *dy, size_t out,
-                     struct span inputs, real *dw);
+/* dw = x^T dy for the columns `inputs` of x: dw (inputs, out) starts at inputs.begin. Writes their part of the scratch.
+ */
+void sparse_gradient(const struct sparse *sparse, size_t rows, const real *dy, size_t out, struct span inputs,
+                     real *dw);
 
 #endif

@@ -296,7 +296,8 @@ static struct sparse sparse_new(size_t rows, size_t D)
                            .column = calloc(rows * D, sizeof(uint32_t)),
                            .column_count = calloc(D, sizeof(uint32_t)),
                            .row = calloc(rows * D, sizeof(uint32_t)),
-                           .value = calloc(rows * D, sizeof(real))};
+                           .row_value = calloc(rows * D, sizeof(real)),
+                           .column_value = calloc(rows * D, sizeof(real))};
 }
 
 static void sparse_free(struct sparse *s)
@@ -305,7 +306,8 @@ static void sparse_free(struct sparse *s)
     free(s->column);
     free(s->column_count);
     free(s->row);
-    free(s->value);
+    free(s->row_value);
+    free(s->column_value);
 }
 
 /* x with a share of nonzeros; the first row is all zeros, the last column all ones. */

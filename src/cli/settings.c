@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A configuration from flags, for the commands that take all settings. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/command.h"
+
+static bool is_setting(const char *name)
+{
+    const vae_setting *setting;
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        if (!strcmp(setting->name, name)) return true;
+    return false;
+}
+
+static bool is_own_flag(const struct command *command, const char *name)
+{
+    for (const struct flag *f = command->flags; f->name; f++)
+        if (!strcmp(f->name, name)) return true;
+    return false;
+}
+
+/* Settings first, then parameters of the modules that they chose, so that the order of flags does not matter. */
+vae_status settings_from_flags(const struct arguments *arguments, const struct command *command, vae_config *config,
+                               vae_error *err)
+{
+    vae_status status = VAE_OK;
+    vae_config_defaults(config);
+    for (int params = 0; params <= 1; params++)
+        for (size_t i = 0; i < arguments->n && !status; i++) {
+            const char *name = arguments->given[i].name;
+            if (!is_own_flag(command, name) && is_setting(name) == !params)
+                status = vae_config_set(config, name, arguments->given[i].value, err);
+        }
+    return status ? status : vae_config_check(config, err);
+}
+
+vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err)
+{
+    static const char mnist[] = "data/mnist";
+    struct stat info;
+    if (argument(arguments, "data")) return VAE_OK;
+    const bool there = !stat(mnist, &info);
+    if (there)
+        fprintf(stderr, "vaectl: no --data given: using %s\n", mnist);
+    else
+        fprintf(stderr,
+                "vaectl: no --data given and no %s: using builtin:digits (scripts/fetch-mnist.sh fetches MNIST)\n",
+                mnist);
+    return vae_config_set(config, "data", there ? mnist : "builtin:digits", err);
+}

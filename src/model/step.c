@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/step.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "data/source.h"
+
+vae_status step_prepare(struct stepper *s, struct vae_model *model, const vae_images *images, struct pool *pool,
+                        vae_error *err)
+{
+    const vae_config *config = &model->config;
+    const size_t n = images->n;
+    *s = (struct stepper){.model = model, .images = images, .batch = config->batch < n ? config->batch : n};
+    s->steps = (n + s->batch - 1) / s->batch;
+    vae_status status = pass_new(&s->pass, model, pool, s->batch, config->samples, config->kl_samples, model->exact_kl,
+                                 images_are_sparse(images), true, err);
+    if (status) return status;
+    s->weight = mem_new(model->L, sizeof *s->weight, err);
+    s->order = mem_new(n, sizeof *s->order, err);
+    return s->weight && s->order ? VAE_OK : VAE_E_MEMORY;
+}
+
+void step_release(struct stepper *s)
+{
+    free(s->order);
+    free(s->weight);
+    pass_free(&s->pass);
+}
+
+void step_shuffle(struct stepper *s, uint64_t epoch)
+{
+    const struct rng rng = {.seed = s->model->config.seed, .step = epoch, .stream = RNG_SHUFFLE};
+    rng_permutation(&rng, s->images->n, s->order);
+}
+
+/* The weight of the KL rises linearly over the first beta_warmup epochs. */
+static double beta_at(const struct stepper *s)
+{
+    const vae_config *config = &s->model->config;
+    const double ramp = config->beta_warmup * (double)s->steps;
+    return config->beta * (ramp > 0 ? fmin(1, (double)s->model->step / ramp) : 1);
+}
+
+struct losses step_take(struct stepper *s, size_t first, size_t B)
+{
+    struct vae_model *model = s->model;
+    const struct rng noise = {.seed = model->config.seed, .step = model->step, .stream = RNG_POSTERIOR};
+    const struct adam adam = adam_at(model->step + 1, model->config.lr);
+    pass_gather(&s->pass, s->images, s->order + first, 0, B);
+    pass_encode(&s->pass);
+    pass_latent(&s->pass, &noise);
+    pass_decode(&s->pass, s->pass.S * B);
+    pass_likelihood(&s->pass, true);
+    const struct losses losses = objective_elbo(&s->pass, beta_at(s), model->config.free_bits, s->weight);
+    pass_backward(&s->pass, s->weight);
+    pass_update(&s->pass, model, &adam);
+    return losses;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One training step: what the training loop and the benchmark both run. */
+#ifndef VAE_STEP_H
+#define VAE_STEP_H
+
+#include "model/objective.h"
+
+struct stepper {
+    struct vae_model *model;
+    const vae_images *images;
+    struct pass pass;
+    real *weight;    /* (L), of the KLs in the loss */
+    uint32_t *order; /* of the images in this epoch */
+    size_t batch;
+    uint64_t steps; /* in an epoch */
+};
+
+vae_status step_prepare(struct stepper *stepper, struct vae_model *model, const vae_images *images, struct pool *pool,
+                        vae_error *err);
+void step_release(struct stepper *stepper);
+
+/* The order of an epoch, counted from 0. */
+void step_shuffle(struct stepper *stepper, uint64_t epoch);
+/* Trains on images order[first ..], B of them, as step number model->step, which the caller then raises. */
+struct losses step_take(struct stepper *stepper, size_t first, size_t B);
+
+#endif
