@@ -18,15 +18,16 @@ struct likelihood_state {
 
 static void init(struct likelihood_state *state, const double *param) { (void)state, (void)param; }
 
-/* A pixel's value is hinge + log(factor). The logarithms of a lane are taken together, as that of a product. */
+/* A pixel's value is hinge + log(factor). The logarithms of a lane are taken together, as that of a product; what
+ * rounding 1 + t has lost goes into the hinge, so that small values keep their digits. */
 struct pixel {
     real hinge, factor, slope;
 };
 
 VAE_INLINE struct pixel pixel(real l, real x)
 {
-    const real t = vm_exp(l < 0 ? l : -l), u = R(1) + t;
-    return (struct pixel){(l > 0 ? l : R(0)) - x * l, u, (l < 0 ? t : R(1)) / u - x};
+    const real t = vm_exp(l < 0 ? l : -l), u = R(1) + t, lost = t - (u - R(1)), inverse = R(1) / u;
+    return (struct pixel){(l > 0 ? l : R(0)) - x * l + lost * inverse, u, (l < 0 ? t : R(1)) * inverse - x};
 }
 
 /* Every factor is at most 2: a product of so many stays far from the largest float. */

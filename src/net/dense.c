@@ -9,13 +9,13 @@
 enum { VECTOR = 16, MAX_TILES = 64 };
 
 /* Into how many tiles of columns a product of that size is cut. A function of the problem, never of the number of
- * threads, as another cut gives other bits. Each tile packs the other operand again, so tiles must be worth it: four
- * for small products, more as they grow. */
+ * threads, as another cut gives other bits. Each tile packs the other operand again, which costs a few per cent of a
+ * small product, so there are two tiles at first and more as products grow. */
 static size_t tiles_for(size_t rows, size_t columns, size_t depth)
 {
     const double flops = 2.0 * (double)rows * (double)columns * (double)depth;
     const size_t widest = (columns + VECTOR - 1) / VECTOR;
-    size_t tiles = flops < 1e6 ? 1 : flops < 2e8 ? 4 : (size_t)(flops / 5e7);
+    size_t tiles = flops < 5e5 ? 1 : flops < 4e7 ? 2 : flops < 2e8 ? 4 : (size_t)(flops / 5e7);
     if (tiles > MAX_TILES) tiles = MAX_TILES;
     return tiles < widest ? tiles : widest;
 }

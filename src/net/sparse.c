@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/sparse.h"
 
+#include <string.h>
+
 #include "base/simd.h"
 
 /* Up to 64 floats of a result are summed in registers: eight of AVX2's sixteen. Products and sums are rounded one by
@@ -37,29 +39,40 @@ VAE_INLINE void add_one(const struct terms *t, const real *source, size_t stride
     *to = sum;
 }
 
-/* How many columns to take at once where so many are left. Blocks of columns are the outer loop, rows the inner one:
- * the block of the source that all rows read stays in cache. */
-static inline size_t block_of(size_t left)
+/* A block of columns; blocks are the outer loop, rows the inner one, so that the part of the source that all rows read
+ * stays in cache. */
+struct block {
+    size_t begin, width;
+};
+
+/* The next block of columns at .. end-1. A rest that fills no vector is taken together with columns before it (but not
+ * before `first`): they get the same sums again. */
+VAE_INLINE struct block next_block(size_t first, size_t at, size_t end)
 {
-    return left >= 8 * LANES ? 8 * LANES : left >= 4 * LANES ? 4 * LANES : left >= LANES ? LANES : 1;
+    const size_t left = end - at;
+    for (size_t vectors = VECTORS; vectors > 0; vectors /= 2)
+        if (left >= vectors * LANES) return (struct block){at, vectors * LANES};
+    return end - first >= LANES ? (struct block){end - LANES, LANES} : (struct block){at, 1};
 }
 
-VAE_INLINE void add_columns(size_t columns, const struct terms *t, const real *source, size_t stride, real *to)
+VAE_INLINE void add_columns(size_t width, const struct terms *t, const real *source, size_t stride, real *to)
 {
-    switch (columns) {
+    switch (width) {
     case 8 * LANES: add_vectors(8, t, source, stride, to); break;
     case 4 * LANES: add_vectors(4, t, source, stride, to); break;
+    case 2 * LANES: add_vectors(2, t, source, stride, to); break;
     case LANES: add_vectors(1, t, source, stride, to); break;
     default: add_one(t, source, stride, to); break;
     }
 }
 
-/* Are n values all zero? Strokes leave long runs of them. */
-VAE_INLINE bool all_zero(const real *x, size_t n)
+/* Are eight values all zero? Strokes leave long runs of them. */
+VAE_INLINE bool all_zero(const real *x)
 {
-    bool none = true;
-    for (size_t i = 0; i < n; i++) none &= x[i] == 0;
-    return none;
+    uint64_t word[sizeof(real)], any = 0;
+    memcpy(word, x, sizeof word);
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++) any |= word[i];
+    return any == 0;
 }
 
 VAE_SIMD void sparse_list_row(const struct sparse *sparse, size_t row, const real *x)
@@ -67,9 +80,9 @@ VAE_SIMD void sparse_list_row(const struct sparse *sparse, size_t row, const rea
     uint32_t *column = sparse->column + row * sparse->D;
     real *value = sparse->row_value + row * sparse->D;
     uint32_t n = 0;
-    for (size_t begin = 0; begin < sparse->D; begin += 16) {
-        const size_t end = begin + 16 < sparse->D ? begin + 16 : sparse->D;
-        if (end == begin + 16 && all_zero(x + begin, 16)) continue;
+    for (size_t begin = 0; begin < sparse->D; begin += 8) {
+        const size_t end = begin + 8 < sparse->D ? begin + 8 : sparse->D;
+        if (end == begin + 8 && all_zero(x + begin)) continue;
         for (size_t i = begin; i < end; i++) { /* without a branch: ink is hard to predict */
             column[n] = (uint32_t)i;
             value[n] = x[i];
@@ -83,11 +96,12 @@ VAE_SIMD void sparse_forward(const struct sparse *sparse, size_t rows, const rea
                              struct span columns, real *y)
 {
     const size_t D = sparse->D;
-    for (size_t at = columns.begin, step; at < columns.end; at += step) {
-        step = block_of(columns.end - at);
+    struct block b;
+    for (size_t at = columns.begin; at < columns.end; at = b.begin + b.width) {
+        b = next_block(columns.begin, at, columns.end);
         for (size_t r = 0; r < rows; r++) {
             const struct terms t = {sparse->row_count[r], sparse->column + r * D, sparse->row_value + r * D};
-            add_columns(step, &t, weight + at, out, y + r * out + at);
+            add_columns(b.width, &t, weight + b.begin, out, y + r * out + b.begin);
         }
     }
 }
@@ -128,11 +142,12 @@ VAE_SIMD void sparse_gradient(const struct sparse *sparse, size_t rows, const re
 {
     const size_t room = sparse->capacity;
     list_columns(sparse, rows, inputs);
-    for (size_t at = 0, step; at < out; at += step) {
-        step = block_of(out - at);
+    struct block b;
+    for (size_t at = 0; at < out; at = b.begin + b.width) {
+        b = next_block(0, at, out);
         for (size_t i = inputs.begin; i < inputs.end; i++) {
             const struct terms t = {sparse->column_count[i], sparse->row + i * room, sparse->column_value + i * room};
-            add_columns(step, &t, dy + at, out, dw + (i - inputs.begin) * out + at);
+            add_columns(b.width, &t, dy + b.begin, out, dw + (i - inputs.begin) * out + b.begin);
         }
     }
 }
