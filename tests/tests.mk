@@ -35,6 +35,6 @@ ubsan:
 tsan:
 	$(MAKE) test BUILD=build/tsan $(CHECKED) SANITIZE="-fsanitize=thread"
 valgrind: test-programs
-	VAE_RUNNER="valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
+	VAE_RUNNER="valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
 
 -include $(UNIT_TESTS:=.d) $(DOUBLE_TESTS:=.d)
