@@ -136,10 +136,12 @@ VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
 
 /* ---- Data ------------------------------------------------------------------------------------------------------- */
 
+struct vae_stream;
 typedef struct vae_images {
     size_t n, rows, cols;
-    uint8_t *pixels; /* n * rows * cols */
+    uint8_t *pixels; /* n * rows * cols; NULL where they stay in a file too large for memory (see vae_images_read) */
     uint8_t *labels; /* n, or NULL */
+    struct vae_stream *stream;
 } vae_images;
 
 typedef struct vae_data {
@@ -151,6 +153,9 @@ typedef struct vae_data {
  * split, drawn with `seed`), or builtin:NAME[:k=v,...]. Fails with VAE_E_DATA, naming file and expectation. */
 VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, uint64_t seed, vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
+
+/* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. */
+VAE_API vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err);
 
 /* ---- Model ------------------------------------------------------------------------------------------------------ */
 

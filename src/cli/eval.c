@@ -22,11 +22,16 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Is there a pixel that is neither black nor white? Looks at the first images. */
 static bool has_grey(const vae_images *images)
 {
-    for (size_t i = 0; i < images->n * images->rows * images->cols; i++)
-        if (images->pixels[i] != 0 && images->pixels[i] != 255) return true;
-    return false;
+    const size_t D = images->rows * images->cols, n = images->n < 100 ? images->n : 100;
+    uint8_t *pixels = malloc(n * D);
+    bool grey = false;
+    if (pixels && !vae_images_read(images, 0, n, pixels, NULL))
+        for (size_t i = 0; i < n * D; i++) grey = grey || (pixels[i] != 0 && pixels[i] != 255);
+    free(pixels);
+    return grey;
 }
 
 static json_t *array(const double *values, size_t n)

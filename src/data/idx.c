@@ -8,6 +8,9 @@
  * closed. */
 #include "data/idx.h"
 
+#include "data/source.h"
+#include "data/stream.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -167,41 +170,51 @@ static vae_status read_body(const struct idx *idx, uint8_t **bytes, vae_error *e
     return status;
 }
 
-/* Reads a file of the given rank; the caller owns *bytes. */
-static vae_status read_file(struct idx *idx, const char *path, size_t rank, uint8_t **bytes, vae_error *err)
+/* Opens the file for reading in place; its size was checked against its header. */
+static vae_status open_stream(const struct idx *idx, struct vae_stream **stream, vae_error *err)
 {
-    vae_status status = open_file(idx, path, err);
-    if (status) return status;
-    status = read_header(idx, rank, err);
-    if (!status) status = read_body(idx, bytes, err);
-    if (gzclose(idx->gz) != Z_OK && !status) {
-        free(*bytes);
-        *bytes = NULL;
-        return vae_fail(err, VAE_E_DATA, "%s: damaged or cut off", path);
-    }
-    return status;
+    enum { HEADER = 4 + 4 * MAX_RANK };
+    *stream = stream_open(idx->path, HEADER, err);
+    return *stream ? VAE_OK : err ? err->status : VAE_E_DATA;
 }
 
-vae_status idx_read_images(const char *path, vae_images *images, vae_error *err)
+vae_status idx_read_images(const char *path, size_t most, vae_images *images, vae_error *err)
 {
     struct idx idx;
-    uint8_t *pixels = NULL;
-    vae_status status = read_file(&idx, path, 3, &pixels, err);
+    *images = (vae_images){0};
+    vae_status status = open_file(&idx, path, err);
     if (status) return status;
-    *images = (vae_images){.n = idx.dim[0], .rows = idx.dim[1], .cols = idx.dim[2], .pixels = pixels};
+    status = read_header(&idx, MAX_RANK, err);
+    if (!status && !idx.compressed && idx.count > most)
+        status = open_stream(&idx, &images->stream, err);
+    else if (!status)
+        status = read_body(&idx, &images->pixels, err);
+    if (gzclose(idx.gz) != Z_OK && !status && images->pixels)
+        status = vae_fail(err, VAE_E_DATA, "%s: damaged or cut off", path);
+    if (status) {
+        images_free(images);
+        return status;
+    }
+    images->n = idx.dim[0];
+    images->rows = idx.dim[1];
+    images->cols = idx.dim[2];
     return VAE_OK;
 }
 
 vae_status idx_read_labels(const char *path, size_t n, uint8_t **labels, vae_error *err)
 {
     struct idx idx;
-    uint8_t *bytes = NULL;
-    vae_status status = read_file(&idx, path, 1, &bytes, err);
+    *labels = NULL;
+    vae_status status = open_file(&idx, path, err);
     if (status) return status;
-    if (idx.count != n) {
-        free(bytes);
-        return vae_fail(err, VAE_E_DATA, "%s: %zu labels for %zu images", path, idx.count, n);
+    status = read_header(&idx, 1, err);
+    if (!status) status = read_body(&idx, labels, err);
+    if (gzclose(idx.gz) != Z_OK && !status) status = vae_fail(err, VAE_E_DATA, "%s: damaged or cut off", path);
+    if (!status && idx.count != n)
+        status = vae_fail(err, VAE_E_DATA, "%s: %zu labels for %zu images", path, idx.count, n);
+    if (status) {
+        free(*labels);
+        *labels = NULL;
     }
-    *labels = bytes;
-    return VAE_OK;
+    return status;
 }

@@ -13,10 +13,14 @@
 #include "base/rng.h"
 #include "base/simd.h"
 #include "data/idx.h"
+#include "data/stream.h"
 
 static const struct source_ops *const sources[] = {&source_digits, NULL};
 
 const struct source_ops *source_at(size_t i) { return i < sizeof sources / sizeof *sources ? sources[i] : NULL; }
+
+/* Bytes of pixels that a plain file may have before they stay in it. */
+static const size_t IN_MEMORY = (size_t)128 << 20;
 
 static const vae_module *source_module_at(size_t i) { return source_at(i) ? &source_at(i)->module : NULL; }
 
@@ -36,16 +40,20 @@ void images_free(vae_images *images)
 {
     free(images->pixels);
     free(images->labels);
+    stream_close(images->stream);
     *images = (vae_images){0};
 }
 
-bool images_are_sparse(const vae_images *images)
+vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err)
 {
-    const double most = 0.35;
-    const size_t n = images->n < 1000 ? images->n : 1000, pixels = n * images->rows * images->cols;
-    size_t ink = 0;
-    for (size_t i = 0; i < pixels; i++) ink += images->pixels[i] != 0;
-    return (double)ink < most * (double)pixels;
+    const size_t D = images->rows * images->cols;
+    if (first > images->n || n > images->n - first)
+        return vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
+    if (images->pixels) memcpy(pixels, images->pixels + first * D, n * D);
+    for (size_t i = 0; i < n && !images->pixels; i++)
+        if (!stream_read(images->stream, first + i, D, 0, D, pixels + i * D))
+            return vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, first + i);
+    return VAE_OK;
 }
 
 VAE_SIMD static void expand(size_t n, const uint8_t *restrict byte, real *restrict x)
@@ -53,13 +61,42 @@ VAE_SIMD static void expand(size_t n, const uint8_t *restrict byte, real *restri
     for (size_t i = 0; i < n; i++) x[i] = R(byte[i]) / R(255);
 }
 
-void images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x)
+/* One image, from its file through a buffer. */
+static bool expand_stream(const struct vae_stream *stream, size_t image, size_t D, real *x)
+{
+    uint8_t bytes[4096];
+    for (size_t at = 0; at < D; at += sizeof bytes) {
+        const size_t n = D - at < sizeof bytes ? D - at : sizeof bytes;
+        if (!stream_read(stream, image, D, at, n, bytes)) return false;
+        expand(n, bytes, x + at);
+    }
+    return true;
+}
+
+bool images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x)
 {
     const size_t D = images->rows * images->cols;
     for (size_t i = 0; i < count; i++) {
-        size_t image = index ? index[i] : first + i;
-        expand(D, images->pixels + image * D, x + i * D);
+        const size_t image = index ? index[i] : first + i;
+        if (images->pixels)
+            expand(D, images->pixels + image * D, x + i * D);
+        else if (!expand_stream(images->stream, image, D, x + i * D))
+            return false;
     }
+    return true;
+}
+
+bool images_are_sparse(const vae_images *images)
+{
+    const double most = 0.35;
+    const size_t D = images->rows * images->cols, n = images->n < 1000 ? images->n : 1000;
+    uint8_t byte;
+    size_t ink = 0, seen = 0;
+    for (size_t i = 0; i < n * D; i += images->pixels ? 1 : 61, seen++) { /* a file is sampled */
+        if (!images->pixels && !stream_read(images->stream, i / D, D, i % D, 1, &byte)) return false;
+        ink += (images->pixels ? images->pixels[i] : byte) != 0;
+    }
+    return (double)ink < most * (double)seen;
 }
 
 /* ---- A folder with the MNIST names ------------------------------------------------------------------------------ */
@@ -90,7 +127,7 @@ static vae_status open_split(vae_images *images, const char *folder, const char 
                         "%s: no file %s-idx3-ubyte or %s-idx3-ubyte.gz in it (expected the MNIST file names; "
                         "scripts/fetch-mnist.sh fetches them)",
                         folder, stem, stem);
-    vae_status status = idx_read_images(path, images, err);
+    vae_status status = idx_read_images(path, IN_MEMORY, images, err);
     snprintf(stem, sizeof stem, "%s-labels", split);
     if (!status && find_file(path, folder, stem, 1)) status = idx_read_labels(path, images->n, &images->labels, err);
     return status;
@@ -109,10 +146,18 @@ static vae_status open_folder(vae_data *data, const char *folder, vae_error *err
 
 /* ---- One file --------------------------------------------------------------------------------------------------- */
 
-static void copy_images(vae_images *to, const vae_images *from, const uint32_t *index)
+/* Those of `all` that `index` lists. */
+static vae_status select_images(vae_images *to, const vae_images *all, const uint32_t *index, size_t n, vae_error *err)
 {
-    const size_t D = from->rows * from->cols;
-    for (size_t i = 0; i < to->n; i++) memcpy(to->pixels + i * D, from->pixels + index[i] * D, D);
+    const size_t D = all->rows * all->cols;
+    if (all->stream) {
+        *to = (vae_images){.n = n, .rows = all->rows, .cols = all->cols};
+        to->stream = stream_select(all->stream, index, n, err);
+        return to->stream ? VAE_OK : err ? err->status : VAE_E_DATA;
+    }
+    vae_status status = images_new(to, n, all->rows, all->cols, false, err);
+    for (size_t i = 0; i < n && !status; i++) memcpy(to->pixels + i * D, all->pixels + index[i] * D, D);
+    return status;
 }
 
 /* Moves a random share of `all` to the test split. A share that rounds to no image leaves the test split empty. */
@@ -124,12 +169,8 @@ static vae_status hold_out(vae_data *data, vae_images *all, double share, uint64
     uint32_t *order = mem_new(all->n, sizeof *order, err);
     if (!order) return VAE_E_MEMORY;
     rng_permutation(&(struct rng){.seed = seed, .stream = RNG_HOLDOUT}, all->n, order);
-    vae_status status = images_new(&data->train, train, all->rows, all->cols, false, err);
-    if (!status && test) status = images_new(&data->test, test, all->rows, all->cols, false, err);
-    if (!status) {
-        copy_images(&data->train, all, order);
-        copy_images(&data->test, all, order + train);
-    }
+    vae_status status = select_images(&data->train, all, order, train, err);
+    if (!status && test) status = select_images(&data->test, all, order + train, test, err);
     free(order);
     return status;
 }
@@ -137,7 +178,7 @@ static vae_status hold_out(vae_data *data, vae_images *all, double share, uint64
 static vae_status open_file(vae_data *data, const char *path, double holdout, uint64_t seed, vae_error *err)
 {
     vae_images all = {0};
-    vae_status status = idx_read_images(path, &all, err);
+    vae_status status = idx_read_images(path, IN_MEMORY, &all, err);
     if (!status) status = hold_out(data, &all, holdout, seed, err);
     images_free(&all);
     return status;

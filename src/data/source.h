@@ -25,8 +25,8 @@ void images_free(vae_images *images);
 /* Whether so many pixels are zero that products with their nonzeros alone are faster; looks at the first images. */
 bool images_are_sparse(const vae_images *images);
 
-/* x (count, D) = pixels / 255 of images index[0..count-1], or, where index is NULL, of images first .. first+count-1.
- */
-void images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x);
+/* x (count, D) = pixels / 255 of images index[0..count-1], or, where index is NULL, of images first .. first+count-1;
+ * false where they cannot be read. */
+bool images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x);
 
 #endif

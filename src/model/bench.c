@@ -146,12 +146,16 @@ static double median(const double *values, size_t n)
     return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-static double time_steps(struct stepper *stepper, size_t batch)
+static vae_status time_steps(struct stepper *stepper, double *seconds, vae_error *err)
 {
-    const size_t n = stepper->images->n, batches = n / batch;
+    const size_t batches = stepper->images->n / stepper->batch;
+    struct losses losses;
+    vae_status status = VAE_OK;
     const double began = now();
-    for (size_t i = 0; i < STEPS; i++) step_take(stepper, (stepper->model->step++ % batches) * batch, batch);
-    return (now() - began) / STEPS;
+    for (size_t i = 0; i < STEPS && !status; i++)
+        status = step_take(stepper, (stepper->model->step++ % batches) * stepper->batch, stepper->batch, &losses, err);
+    *seconds = (now() - began) / STEPS;
+    return status;
 }
 
 static void summarise(vae_bench *out, double floor_time[WAYS][MOST_ROUNDS], const double *step_time)
@@ -171,13 +175,14 @@ static void summarise(vae_bench *out, double floor_time[WAYS][MOST_ROUNDS], cons
     out->images_per_second = (double)out->batch / out->step;
 }
 
-/* Where a step's time goes; timing every phase costs a little, so these are rounds of their own. */
-static void break_down(vae_bench *out, struct stepper *stepper)
+/* Where a step's time goes; timing every phase costs a little, so these are steps of their own. */
+static vae_status break_down(vae_bench *out, struct stepper *stepper, vae_error *err)
 {
     struct profile profile = {0};
     const double threads = (double)pool_threads(stepper->pass.pool), steps = STEPS;
+    double ignored;
     pool_profile(stepper->pass.pool, &profile);
-    time_steps(stepper, out->batch);
+    vae_status status = time_steps(stepper, &ignored, err);
     pool_profile(stepper->pass.pool, NULL);
     for (size_t i = 0; i < profile.n && i < VAE_BENCH_PHASES; i++, out->phases++) {
         const double wall = profile.entry[i].wall / steps, busy = profile.entry[i].busy / steps;
@@ -185,19 +190,21 @@ static void break_down(vae_bench *out, struct stepper *stepper)
         out->phase[i].wall = wall;
         out->phase[i].waiting = wall - busy / threads;
     }
+    return status;
 }
 
-static void run_rounds(vae_bench *out, struct floor_job *job, struct stepper *stepper)
+static vae_status run_rounds(vae_bench *out, struct floor_job *job, struct stepper *stepper, vae_error *err)
 {
     double floor_time[WAYS][MOST_ROUNDS], step_time[MOST_ROUNDS];
-    time_steps(stepper, out->batch); /* warms up; so do the ways' first runs */
+    vae_status status = time_steps(stepper, step_time, err); /* warms up; so do the ways' first runs */
     for (size_t w = 0; w < WAYS; w++) ways[w].run(job);
-    for (size_t r = 0; r < out->rounds; r++) {
+    for (size_t r = 0; r < out->rounds && !status; r++) {
         for (size_t w = 0; w < WAYS; w++) floor_time[w][r] = time_floor(job, w);
-        step_time[r] = time_steps(stepper, out->batch);
+        status = time_steps(stepper, &step_time[r], err);
     }
+    if (status) return status;
     summarise(out, floor_time, step_time);
-    break_down(out, stepper);
+    return break_down(out, stepper, err);
 }
 
 vae_status vae_bench_run(vae_bench *out, const vae_config *config, const vae_images *images, size_t threads,
@@ -218,7 +225,7 @@ vae_status vae_bench_run(vae_bench *out, const vae_config *config, const vae_ima
         out->sparse = stepper.pass.sparse.D > 0;
         job.pool = pool;
         step_shuffle(&stepper, 0);
-        run_rounds(out, &job, &stepper);
+        status = run_rounds(out, &job, &stepper, err);
     }
     free(job.a);
     free(job.b);

@@ -45,12 +45,14 @@ static void add_draws(const struct pass *pass, double near_zero, struct sums *su
     for (size_t i = 0; i < rows * pass->model->L; i++) sums->near_zero += fabs((double)pass->z[i]) < near_zero;
 }
 
-static void run_blocks(struct pass *pass, const vae_images *images, const vae_eval_options *options, struct sums *sums)
+static vae_status run_blocks(struct pass *pass, const vae_images *images, const vae_eval_options *options,
+                             struct sums *sums, vae_error *err)
 {
     for (size_t first = 0, block = 0; first < images->n; first += pass->capacity, block++) {
         const size_t left = images->n - first, B = left < pass->capacity ? left : pass->capacity;
         const struct rng noise = {.seed = options->seed, .step = block, .stream = RNG_EVAL};
-        pass_gather(pass, images, NULL, first, B);
+        vae_status status = pass_gather(pass, images, NULL, first, B, err);
+        if (status) return status;
         pass_encode(pass);
         pass_latent(pass, &noise);
         pass_decode(pass, pass->S * B);
@@ -58,6 +60,7 @@ static void run_blocks(struct pass *pass, const vae_images *images, const vae_ev
         add_latents(pass, sums);
         add_draws(pass, options->near_zero, sums);
     }
+    return VAE_OK;
 }
 
 static void summarise(vae_evaluation *e, const struct sums *sums)
@@ -125,9 +128,12 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
         e->latent = model->L;
         e->samples = S;
         e->kl_samples = model->exact_kl ? 0 : K;
-        run_blocks(&pass, images, options, &sums);
+        status = run_blocks(&pass, images, options, &sums, err);
         summarise(e, &sums);
-        *out = e;
+        if (status)
+            vae_evaluation_free(&e);
+        else
+            *out = e;
     }
     free(memory);
     pass_free(&pass);
@@ -172,15 +178,17 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     if (!status) status = begin(&pass, &pool, model, n, threads, err);
     if (status) return status;
     const size_t L = model->L;
-    for (size_t done = 0; done < n; done += pass.B) {
-        pass_gather(&pass, images, NULL, first + done, n - done < pass.capacity ? n - done : pass.capacity);
+    for (size_t done = 0; done < n && !status; done += pass.B) {
+        const size_t B = n - done < pass.capacity ? n - done : pass.capacity;
+        status = pass_gather(&pass, images, NULL, first + done, B, err);
+        if (status) break;
         pass_encode(&pass);
-        copy_out(pass.B * L, pass.a, mean + done * L);
-        if (scale) copy_out(pass.B * L, pass.scale, scale + done * L);
+        copy_out(B * L, pass.a, mean + done * L);
+        if (scale) copy_out(B * L, pass.scale, scale + done * L);
     }
     pass_free(&pass);
     pool_free(pool);
-    return VAE_OK;
+    return status;
 }
 
 static void decode_block(struct pass *pass, size_t rows, const float *z, float *mean)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/pass.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "data/source.h"
+#include "data/stream.h"
 
 /* ---- Workspace -------------------------------------------------------------------------------------------------- */
 
@@ -97,23 +99,29 @@ struct gathering {
     const vae_images *images;
     const uint32_t *index;
     size_t first;
+    atomic_bool failed;
 };
 
 static void gather_tile(void *context, size_t tile)
 {
-    const struct gathering *job = context;
-    const struct span s = row_span(job->pass->B, tile);
-    images_gather(job->images, job->index ? job->index + s.begin : NULL, job->first + s.begin, s.end - s.begin,
-                  job->pass->x + s.begin * job->pass->model->D);
-    for (size_t r = s.begin; r < s.end && sparse_input(job->pass); r++)
-        sparse_list_row(&job->pass->sparse, r, job->pass->x + r * job->pass->model->D);
+    struct gathering *job = context;
+    struct pass *pass = job->pass;
+    const size_t D = pass->model->D;
+    const struct span s = row_span(pass->B, tile);
+    if (!images_gather(job->images, job->index ? job->index + s.begin : NULL, job->first + s.begin, s.end - s.begin,
+                       pass->x + s.begin * D))
+        atomic_store(&job->failed, true);
+    for (size_t r = s.begin; r < s.end && sparse_input(pass); r++) sparse_list_row(&pass->sparse, r, pass->x + r * D);
 }
 
-void pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B)
+vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B,
+                       vae_error *err)
 {
-    struct gathering job = {pass, images, index, first};
+    struct gathering job = {.pass = pass, .images = images, .index = index, .first = first};
     pass->B = B;
     pool_run(pass->pool, "data", row_tiles(B), gather_tile, &job);
+    if (!atomic_load(&job.failed)) return VAE_OK;
+    return vae_fail(err, VAE_E_DATA, "%s: cannot read images (was the file cut or removed?)", images->stream->path);
 }
 
 /* Layers begin .. end-1, each reading the output of the one before; the first reads `input`. */

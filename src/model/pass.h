@@ -46,7 +46,8 @@ vae_status pass_new(struct pass *pass, const struct vae_model *model, struct poo
 void pass_free(struct pass *pass);
 
 /* x from B images, as images_gather. */
-void pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B);
+vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B,
+                       vae_error *err);
 /* Encoder and heads: x -> a, b, scale. */
 void pass_encode(struct pass *pass);
 /* q -> z, kl. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */

@@ -43,18 +43,19 @@ static double beta_at(const struct stepper *s)
     return config->beta * (ramp > 0 ? fmin(1, (double)s->model->step / ramp) : 1);
 }
 
-struct losses step_take(struct stepper *s, size_t first, size_t B)
+vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *losses, vae_error *err)
 {
     struct vae_model *model = s->model;
     const struct rng noise = {.seed = model->config.seed, .step = model->step, .stream = RNG_POSTERIOR};
     const struct adam adam = adam_at(model->step + 1, model->config.lr);
-    pass_gather(&s->pass, s->images, s->order + first, 0, B);
+    vae_status status = pass_gather(&s->pass, s->images, s->order + first, 0, B, err);
+    if (status) return status;
     pass_encode(&s->pass);
     pass_latent(&s->pass, &noise);
     pass_decode(&s->pass, s->pass.S * B);
     pass_likelihood(&s->pass, true);
-    const struct losses losses = objective_elbo(&s->pass, beta_at(s), model->config.free_bits, s->weight);
+    *losses = objective_elbo(&s->pass, beta_at(s), model->config.free_bits, s->weight);
     pass_backward(&s->pass, s->weight);
     pass_update(&s->pass, model, &adam);
-    return losses;
+    return VAE_OK;
 }

@@ -23,6 +23,6 @@ void step_release(struct stepper *stepper);
 /* The order of an epoch, counted from 0. */
 void step_shuffle(struct stepper *stepper, uint64_t epoch);
 /* Trains on images order[first ..], B of them, as step number model->step, which the caller then raises. */
-struct losses step_take(struct stepper *stepper, size_t first, size_t B);
+vae_status step_take(struct stepper *stepper, size_t first, size_t B, struct losses *losses, vae_error *err);
 
 #endif

@@ -59,7 +59,9 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
     step_shuffle(&t->step, epoch);
     for (uint64_t s = model->step % t->step.steps; s < t->step.steps && !*stopped; s++) {
         const size_t first = s * t->step.batch, B = n - first < t->step.batch ? n - first : t->step.batch;
-        const struct losses losses = step_take(&t->step, first, B);
+        struct losses losses;
+        vae_status status = step_take(&t->step, first, B, &losses, err);
+        if (status) return status;
         if (!isfinite(losses.loss)) return diverged(t, err);
         add_losses(model, &losses, B);
         *stopped = asked_to_stop(t, epoch, first + B, began);

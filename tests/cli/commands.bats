@@ -121,6 +121,23 @@ load common
     expect 0 train --data m --hidden 8 --epochs 1 -o run
 }
 
+@test "a file of images that is larger than memory should hold" {
+    printf '\0\0\10\3\0\0\0\310\0\0\4\0\0\0\4\0' >large # 200 images of 1024 x 1024, all black
+    truncate -s $((16 + 200 * 1024 * 1024)) large
+    expect 0 train --data large --hidden 2 --latent 1 --epochs 1 --batch 20 -o run
+    [[ $errors == *"180 + 20 images of 1024 x 1024"* ]]
+    expect 0 eval run
+    expect 0 reconstruct run -n 1
+}
+
+@test "bench: ratio, phases and JSON" {
+    expect 0 bench --data builtin:digits:train=200,test=10 --hidden 16 --latent 2 --rounds 2 --threads 2
+    [[ $output == *"ratio"*"decoder.1 backward"*"weights"*"peak memory"* ]]
+    expect 0 bench --data builtin:digits:train=200,test=10 --hidden 16 --rounds 1 --json
+    [[ $output == '{"peak_memory_mb": '*'"floor": '*'"step": '*'"phases": '* ]]
+    refuse 2 "--rounds: 0 is out of range" bench --rounds 0
+}
+
 @test "p = 0 and p = 1 train" {
     for p in 0 1; do
         expect 0 train "${SMALL[@]}" --prior spikeslab --p $p -o run$p

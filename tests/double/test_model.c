@@ -60,7 +60,7 @@ static struct losses forward(struct bench *b, bool training)
 {
     const vae_config *config = &b->model->config;
     const struct rng noise = {.seed = 11, .step = 3, .stream = RNG_POSTERIOR};
-    pass_gather(&b->pass, &b->images, NULL, 0, IMAGES);
+    pass_gather(&b->pass, &b->images, NULL, 0, IMAGES, NULL);
     pass_encode(&b->pass);
     pass_latent(&b->pass, &noise);
     pass_decode(&b->pass, b->pass.S * IMAGES);

@@ -48,7 +48,7 @@ static void run(FILE *file, struct pass *pass, struct vae_model *model, const va
 {
     const vae_config *config = &model->config;
     const struct rng noise = {.seed = config->seed, .step = 0, .stream = RNG_POSTERIOR};
-    pass_gather(pass, images, NULL, 0, images->n);
+    pass_gather(pass, images, NULL, 0, images->n, NULL);
     pass_encode(pass);
     pass_latent(pass, &noise);
     pass_decode(pass, pass->S * pass->B);

@@ -229,7 +229,8 @@ static const struct bad {
 /* Reads the file as images or labels; on failure the results must hold nothing. */
 static vae_status read_as(int rank, const char *path, vae_images *images, vae_error *err)
 {
-    vae_status status = rank == 3 ? idx_read_images(path, images, err) : idx_read_labels(path, 4, &images->labels, err);
+    vae_status status = rank == 3 ? idx_read_images(path, SIZE_MAX, images, err)
+                                  : idx_read_labels(path, 4, &images->labels, err);
     if (status) {
         assert_null(images->pixels);
         assert_null(images->labels);
@@ -286,7 +287,7 @@ static void test_good_files(void **state)
         char path[PATH_MOST];
         good_files[i].make(&b);
         put_file(in_scratch(path, good_files[i].file), b.at, b.n);
-        if (idx_read_images(path, &images, &err)) fail_msg("%s: %s", good_files[i].name, err.message);
+        if (idx_read_images(path, SIZE_MAX, &images, &err)) fail_msg("%s: %s", good_files[i].name, err.message);
         assert_int_equal(images.n, good_files[i].n);
         assert_int_equal(images.rows, good_files[i].rows);
         assert_int_equal(images.cols, good_files[i].cols);
@@ -318,13 +319,13 @@ static void test_not_regular_files(void **state)
     vae_error err = {0};
     char path[PATH_MOST];
     assert_int_equal(mkfifo(in_scratch(path, "fifo"), 0600), 0);
-    assert_int_equal(idx_read_images(path, &images, &err), VAE_E_DATA);
+    assert_int_equal(idx_read_images(path, SIZE_MAX, &images, &err), VAE_E_DATA);
     assert_message("FIFO", &err, path, "not a regular file");
-    assert_int_equal(idx_read_images(scratch, &images, &err), VAE_E_DATA);
+    assert_int_equal(idx_read_images(scratch, SIZE_MAX, &images, &err), VAE_E_DATA);
     assert_message("folder", &err, scratch, "not a regular file");
-    assert_int_equal(idx_read_images("/dev/zero", &images, &err), VAE_E_DATA);
+    assert_int_equal(idx_read_images("/dev/zero", SIZE_MAX, &images, &err), VAE_E_DATA);
     assert_message("device", &err, "/dev/zero", "not a regular file");
-    assert_int_equal(idx_read_images(in_scratch(path, "missing"), &images, &err), VAE_E_DATA);
+    assert_int_equal(idx_read_images(in_scratch(path, "missing"), SIZE_MAX, &images, &err), VAE_E_DATA);
     assert_message("missing", &err, path, "No such file");
 }
 
@@ -333,7 +334,7 @@ static void test_message_has_no_control_characters(void **state)
     (void)state;
     vae_images images = {0};
     vae_error err = {0};
-    assert_int_equal(idx_read_images("a\x1b[31m\nb", &images, &err), VAE_E_DATA);
+    assert_int_equal(idx_read_images("a\x1b[31m\nb", SIZE_MAX, &images, &err), VAE_E_DATA);
     assert_int_equal(strncmp(err.message, "a?[31m?b: ", 10), 0);
 }
 
@@ -384,7 +385,7 @@ static void test_flipped_bits_never_give_wrong_pixels(void **state)
         vae_images images = {0};
         b.at[bit / 8] ^= (uint8_t)(1u << bit % 8);
         put_file(path, b.at, b.n);
-        if (idx_read_images(path, &images, NULL)) continue;
+        if (idx_read_images(path, SIZE_MAX, &images, NULL)) continue;
         if (bit / 8 >= HEADER && bit / 8 != whole.n - TRAILER - 1)
             fail_msg("bit %zu of byte %zu flipped: not refused", bit % 8, bit / 8);
         assert_good_pixels(&images);
@@ -409,7 +410,7 @@ static void test_many_flipped_bits_do_no_harm(void **state)
             b.at[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
         put_file(path, b.at, b.n);
-        if (idx_read_images(path, &images, NULL))
+        if (idx_read_images(path, SIZE_MAX, &images, NULL))
             refused++;
         else
             assert_int_equal(images.n * images.rows * images.cols, 60);

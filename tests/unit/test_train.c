@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "data/idx.h"
 #include "data/source.h"
 #include "model/model.h"
 
@@ -205,6 +206,79 @@ static void shapes_must_agree(void **state)
     vae_data_free(&other);
 }
 
+/* ---- Images that stay in their file ----------------------------------------------------------------------------- */
+
+/* Writes images as an IDX file. */
+static void put_images(const char *path, const vae_images *images)
+{
+    FILE *file = fopen(path, "wb");
+    const size_t dims[] = {images->n, images->rows, images->cols};
+    assert_non_null(file);
+    fwrite("\0\0\10\3", 1, 4, file);
+    for (size_t i = 0; i < 3; i++)
+        for (int shift = 24; shift >= 0; shift -= 8) fputc((int)(dims[i] >> shift & 255), file);
+    fwrite(images->pixels, images->rows * images->cols, images->n, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Two sets with the same training images: in memory, and in a file that is read as needed. */
+static void open_both(vae_data **memory, vae_data *streamed, char *path)
+{
+    vae_error err = {0};
+    *memory = open_digits("builtin:digits:train=300,test=40");
+    close(mkstemp(path));
+    put_images(path, &(*memory)->train);
+    *streamed = (vae_data){0};
+    if (idx_read_images(path, 1000, &streamed->train, &err)) fail_msg("%s", err.message);
+    assert_null(streamed->train.pixels);
+    assert_non_null(streamed->train.stream);
+}
+
+static void streamed_images_train_to_the_same_bits(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/vae-test-XXXXXX";
+    const char *const settings[] = {"epochs", "2", "batch", "64", NULL};
+    vae_data *memory, streamed;
+    uint8_t pixels[3 * 784];
+    open_both(&memory, &streamed, path);
+    assert_int_equal(vae_images_read(&streamed.train, 7, 3, pixels, NULL), VAE_OK);
+    assert_memory_equal(pixels, memory->train.pixels + 7 * 784, sizeof pixels);
+    assert_int_equal(vae_images_read(&streamed.train, 298, 3, pixels, NULL), VAE_E_USAGE);
+    memory->test.n = 0; /* both are then tested on the training images */
+    vae_model *a = trained(memory, 2, settings), *b = trained(&streamed, 2, settings);
+    assert_same_bits(a, b);
+    vae_model_free(&a);
+    vae_model_free(&b);
+    images_free(&streamed.train);
+    vae_data_free(&memory);
+    unlink(path);
+}
+
+static void a_file_cut_while_training_is_an_error(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/vae-test-XXXXXX";
+    vae_data *memory, streamed;
+    vae_evaluation *evaluation = NULL;
+    vae_eval_options options;
+    vae_error err = {0};
+    float mean[10 * 10];
+    open_both(&memory, &streamed, path);
+    vae_model *model = new_model(memory, (const char *const[]){"epochs", "1", NULL});
+    assert_int_equal(truncate(path, 100 * 784), 0);
+    vae_eval_defaults(&options);
+    assert_int_equal(vae_train(model, &streamed, 2, NULL, NULL, &err), VAE_E_DATA);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(vae_evaluate(&evaluation, model, &streamed.train, &options, &err), VAE_E_DATA);
+    assert_null(evaluation);
+    assert_int_equal(vae_encode(model, &streamed.train, 290, 10, 1, mean, NULL, &err), VAE_E_DATA);
+    vae_model_free(&model);
+    images_free(&streamed.train);
+    vae_data_free(&memory);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +289,8 @@ int main(void)
         cmocka_unit_test(training_learns),
         cmocka_unit_test(divergence_is_named),
         cmocka_unit_test(shapes_must_agree),
+        cmocka_unit_test(streamed_images_train_to_the_same_bits),
+        cmocka_unit_test(a_file_cut_while_training_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "data/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+struct vae_stream *stream_open(const char *path, size_t offset, vae_error *err)
+{
+    struct vae_stream *stream = mem_new(1, sizeof *stream, err);
+    if (!stream) return NULL;
+    stream->offset = offset;
+    snprintf(stream->path, sizeof stream->path, "%s", path);
+    stream->file = open(path, O_RDONLY | O_CLOEXEC);
+    if (stream->file >= 0) return stream;
+    vae_fail(err, VAE_E_DATA, "%s: cannot open: %s", path, strerror(errno));
+    free(stream);
+    return NULL;
+}
+
+struct vae_stream *stream_select(const struct vae_stream *stream, const uint32_t *index, size_t n, vae_error *err)
+{
+    struct vae_stream *part = stream_open(stream->path, stream->offset, err);
+    if (!part) return NULL;
+    part->index = mem_new(n, sizeof *part->index, err);
+    if (!part->index) {
+        stream_close(part);
+        return NULL;
+    }
+    memcpy(part->index, index, n * sizeof *index);
+    return part;
+}
+
+void stream_close(struct vae_stream *stream)
+{
+    if (!stream) return;
+    if (stream->file >= 0) close(stream->file);
+    free(stream->index);
+    free(stream);
+}
+
+bool stream_read(const struct vae_stream *stream, size_t i, size_t pixels, size_t at, size_t size, uint8_t *bytes)
+{
+    off_t from = (off_t)(stream->offset + (stream->index ? stream->index[i] : i) * pixels + at);
+    while (size > 0) {
+        const ssize_t got = pread(stream->file, bytes, size, from);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return false;
+        bytes += got;
+        from += got;
+        size -= (size_t)got;
+    }
+    return true;
+}

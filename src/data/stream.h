@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Images that stay in their file, because they are more than memory should hold. Read with pread, not mapped: mapped
+ * pages would count as memory of the process, and a file cut under a mapping kills it. */
+#ifndef VAE_STREAM_H
+#define VAE_STREAM_H
+
+#include "vae.h"
+
+struct vae_stream {
+    int file;
+    size_t offset;   /* of the first image */
+    uint32_t *index; /* image i is number index[i] in the file; NULL: i */
+    char path[VAE_MAX_SOURCE];
+};
+
+/* NULL on failure, with the reason in err. */
+struct vae_stream *stream_open(const char *path, size_t offset, vae_error *err);
+/* Another stream on the same file, with n images in the order of `index`. */
+struct vae_stream *stream_select(const struct vae_stream *stream, const uint32_t *index, size_t n, vae_error *err);
+void stream_close(struct vae_stream *stream);
+
+/* `size` bytes of image i, of `pixels` bytes, from byte `at` of it on; false where they cannot be read. */
+bool stream_read(const struct vae_stream *stream, size_t i, size_t pixels, size_t at, size_t size, uint8_t *bytes);
+
+#endif
