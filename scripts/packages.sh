@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs what building and testing need, where it is missing:
-#   scripts/packages.sh [build] [test] [man] [torch]      (without arguments: build)
+#   scripts/packages.sh [build] [test] [man] [blas] [torch]      (without arguments: build)
 # Only Debian and its relatives are known by name; elsewhere this checks what pkg-config finds and says what is missing.
 set -eu
 
 build="gcc make pkg-config libopenblas-dev zlib1g-dev libpng-dev libjansson-dev librandom123-dev"
 test="libcmocka-dev bats"
 man="help2man"
+blas="libopenblas0-pthread libopenblas0-serial libopenblas0-openmp" # all builds, to compare their results
 torch="python3-torch python3-numpy" # the reference that gradients are compared with
 
 usage() {
@@ -20,13 +21,14 @@ for group in "$@"; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     man) wanted="$wanted $man" ;;
+    blas) wanted="$wanted $blas" ;;
     torch) wanted="$wanted $torch" ;;
     -h | --help)
         usage
         exit 0
         ;;
     *)
-        echo "packages.sh: unknown group '$group' (expected build, test, man or torch)" >&2
+        echo "packages.sh: unknown group '$group' (expected build, test, man, blas or torch)" >&2
         exit 2
         ;;
     esac

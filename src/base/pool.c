@@ -109,6 +109,7 @@ static void wait_for_round(struct pool *pool, unsigned seen)
 static void *work(void *argument)
 {
     struct pool *pool = argument;
+    openblas_set_num_threads(1); /* OpenMP builds of OpenBLAS keep that number for each thread */
     for (unsigned seen = 0;; seen++) {
         wait_for_round(pool, seen);
         if (atomic_load(&pool->quit)) return NULL;
@@ -192,6 +193,7 @@ vae_status pool_new(struct pool **out, size_t threads, vae_error *err)
 {
     size_t cores = usable_cores();
     if (threads == 0) threads = cores;
+    if (openblas_get_parallel() == OPENBLAS_SEQUENTIAL) threads = 1; /* see pool.h */
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     struct pool *pool = mem_new(1, sizeof *pool, err);
     if (!pool) return VAE_E_MEMORY;
