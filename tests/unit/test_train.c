@@ -59,11 +59,10 @@ static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
     static const char *const settings[][13] = {
-        {"prior", "spikeslab", "epochs", "2", NULL},
-        {"prior", "normal", "batch", "20", "hidden", "200,100", "samples", "2", "epochs", "1", "free-bits", "0.1",
-         NULL},
+        {"prior", "spikeslab", "hidden", "128", "epochs", "2", NULL},
+        {"prior", "normal", "batch", "20", "hidden", "96,64", "samples", "2", "epochs", "1", "free-bits", "0.1", NULL},
     };
-    vae_data *data = open_digits("builtin:digits:train=700,test=100");
+    vae_data *data = open_digits("builtin:digits:train=300,test=50");
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         vae_model *one = trained(data, 1, settings[i]);
         for (size_t threads = 2; threads <= 8; threads += threads == 3 ? 5 : 1) {
@@ -87,7 +86,8 @@ static bool stop_when_told(void *context, const vae_progress *progress)
 static void an_interrupted_run_ends_with_the_same_bits(void **state)
 {
     (void)state;
-    const char *const settings[] = {"prior", "laplace", "batch", "64", "epochs", "2", "beta-warmup", "1", NULL};
+    const char *const settings[] = {"prior",  "laplace", "batch",       "64", "hidden", "64",
+                                    "epochs", "2",       "beta-warmup", "1",  NULL};
     vae_data *data = open_digits("builtin:digits:train=300,test=50");
     vae_model *straight = trained(data, 2, settings);
     for (size_t at = 1; at <= 10; at += 3) {
@@ -152,8 +152,10 @@ static void spike_weight_zero_is_the_normal_prior(void **state)
 {
     (void)state;
     vae_data *data = open_digits("builtin:digits:train=512,test=100");
-    vae_model *slab = trained(data, 1, (const char *const[]){"prior", "spikeslab:p=0", "epochs", "2", NULL});
-    vae_model *normal = trained(data, 1, (const char *const[]){"prior", "normal", "kl", "mc", "epochs", "2", NULL});
+    vae_model *slab = trained(data, 1,
+                              (const char *const[]){"prior", "spikeslab:p=0", "hidden", "64", "epochs", "2", NULL});
+    vae_model *normal = trained(
+        data, 1, (const char *const[]){"prior", "normal", "kl", "mc", "hidden", "64", "epochs", "2", NULL});
     const double difference = slab->metrics.test_neg_elbo - normal->metrics.test_neg_elbo;
     assert_true(difference < 0.01 && difference > -0.01);
     vae_model_free(&slab);
@@ -165,7 +167,7 @@ static void training_learns(void **state)
 {
     (void)state;
     vae_data *data = open_digits("builtin:digits:train=2000,test=200");
-    vae_model *model = trained(data, 0, (const char *const[]){"epochs", "1", "batch", "50", NULL});
+    vae_model *model = trained(data, 0, (const char *const[]){"epochs", "1", "batch", "50", "hidden", "64", NULL});
     const double first = model->metrics.test_neg_elbo;
     model->config.epochs = 4;
     vae_error err = {0};
@@ -238,7 +240,7 @@ static void streamed_images_train_to_the_same_bits(void **state)
 {
     (void)state;
     char path[] = "/tmp/vae-test-XXXXXX";
-    const char *const settings[] = {"epochs", "2", "batch", "64", NULL};
+    const char *const settings[] = {"epochs", "2", "batch", "64", "hidden", "32", NULL};
     vae_data *memory, streamed;
     uint8_t pixels[3 * 784];
     open_both(&memory, &streamed, path);
