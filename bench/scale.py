@@ -5,21 +5,24 @@ From 784-400-20 at batch 128 one size at a time is varied. Prints a table and dr
 logarithmic, as an SVG."""
 import json
 import math
+import os
 import subprocess
 import sys
 
 SWEEPS = {  # name: (flag, values, other flags)
+    "threads": ("--threads", sorted({1, 2, os.cpu_count()}), ["--latent", "20"]),
+    "training images": ("--data", [1000, 10000, 100000], ["--latent", "20"]),
     "batch": ("--batch", [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048], ["--latent", "20"]),
     "hidden width": ("--hidden", [25, 50, 100, 200, 400, 800, 1600, 3200], ["--latent", "20"]),
     "latent size": ("--latent", [2, 5, 10, 20, 50, 100, 200, 500], []),
     "KL samples (spike-and-slab)": ("--kl-samples", [1, 2, 5, 10, 20, 50, 100], ["--prior", "spikeslab", "--latent", "20"]),
 }
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 460, 70, 210, 20, 50
+COLOURS = ["#000000", "#e69f00", "#0072b2", "#d55e00", "#009e73", "#cc79a7"]
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 780, 460, 70, 230, 20, 50
 
 
 def measure(vaectl, data, flags):
-    words = [vaectl, "bench", "--data", data, "--rounds", "3", "--json"] + flags
+    words = [vaectl, "bench", "--data", data, "--rounds", "3", "--json"] + flags  # the last --data counts
     report = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
     result = report["results"][0]
     return 1e6 / result["images_per_second"], report["peak_memory_mb"]
@@ -27,7 +30,8 @@ def measure(vaectl, data, flags):
 
 def sweep(vaectl, data, flag, values, others):
     """[(value, microseconds an image, peak MB)]"""
-    return [(v, *measure(vaectl, data, others + [flag, str(v)])) for v in values]
+    form = "builtin:digits:train={}" if flag == "--data" else "{}"
+    return [(v, *measure(vaectl, data, others + [flag, form.format(v)])) for v in values]
 
 
 def text(x, y, words, anchor="middle", extra=""):

@@ -29,8 +29,8 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     if (p->sparse.D) lay_out_sparse(&p->sparse, arena);
     for (size_t i = 0; i < m->layers; i++)
         p->activation[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * m->layer[i].out, sizeof(real));
-    real **const per_latent[] = {&p->a,      &p->b,    &p->scale, &p->kl,    &p->kl_a,   &p->kl_b,
-                                 &p->kl_eps, &p->kl_z, &p->logp,  &p->dlogp, &p->entropy};
+    real **const per_latent[] = {&p->a,    &p->b,      &p->scale, &p->kl,   &p->kl_a,
+                                 &p->kl_b, &p->kl_eps, &p->kl_z,  &p->logp, &p->dlogp};
     for (size_t i = 0; i < sizeof per_latent / sizeof *per_latent; i++)
         *per_latent[i] = arena_take(arena, BL, sizeof(real));
     p->bits = arena_take(arena, BL, sizeof *p->bits);

@@ -28,14 +28,13 @@ struct pass {
     real *kl, *kl_a, *kl_b;       /* (B,L) KL of each latent and its derivatives in a and b */
     double *recon;                /* (S*B) -log p(x|z) of each row */
     /* Scratch of the Monte Carlo KL. */
-    uint32_t *bits;                               /* (B,L) */
-    real *kl_eps, *kl_z, *logp, *dlogp, *entropy; /* (B,L) */
+    uint32_t *bits;                     /* (B,L) */
+    real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
     /* Backward; absent where only losses are wanted. */
-    real *
-        gradient[MAX_LAYERS]; /* (rows,out) of the loss, before each layer's activation; the last layer's is in place */
-    real *dz;                 /* (S,B,L) */
-    real *da, *db;            /* (B,L) */
-    real *params_gradient;    /* a block like the parameters */
+    real *gradient[MAX_LAYERS]; /* (rows,out) of the loss, before each layer's activation; the last is in place */
+    real *dz;                   /* (S,B,L) */
+    real *da, *db;              /* (B,L) */
+    real *params_gradient;      /* a block like the parameters */
 
     void *memory;
 };
