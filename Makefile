@@ -66,7 +66,7 @@ format:
 	clang-format -i $(C_FILES)
 lint:
 	clang-format --dry-run --Werror $(C_FILES)
-	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c11 -D_DEFAULT_SOURCE $(CPPFLAGS)
+	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c11 $(CPPFLAGS)
 	shellcheck scripts/*.sh tests/*.sh .ci/run
 
 BIN := $(DESTDIR)$(PREFIX)/bin

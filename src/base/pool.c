@@ -209,8 +209,9 @@ vae_status pool_new(struct pool **out, size_t threads, vae_error *err)
     pthread_cond_init(&pool->finished, NULL);
     for (; pool->workers + 1 < threads; pool->workers++)
         if (pthread_create(&pool->thread[pool->workers], NULL, work, pool)) {
+            vae_fail(err, VAE_E_MEMORY, "cannot start thread %zu of %zu", pool->workers + 2, threads);
             pool_free(pool);
-            return vae_fail(err, VAE_E_MEMORY, "cannot start thread %zu of %zu", pool->workers + 2, threads);
+            return VAE_E_MEMORY;
         }
     *out = pool;
     return VAE_OK;

@@ -12,10 +12,10 @@
 struct pool;
 typedef void pool_task(void *context, size_t task);
 
-/* `threads` counts the calling thread; 0: all cores that this process may use. Sets OpenBLAS to one thread for the rest of
- * the process: each product then runs on the thread that asked for it. (Setting it back would change the products of another
- * pool that is still at work.) With a serial build of OpenBLAS there is one thread whatever is asked for: its work
- * buffers have no locks, and two threads in it at once get wrong products. */
+/* `threads` counts the calling thread; 0: all cores that this process may use. Sets OpenBLAS to one thread for the rest
+ * of the process: each product then runs on the thread that asked for it. (Setting it back would change the products of
+ * another pool that is still at work.) With a serial build of OpenBLAS there is one thread whatever is asked for: its
+ * work buffers have no locks, and two threads in it at once get wrong products. */
 vae_status pool_new(struct pool **out, size_t threads, vae_error *err);
 void pool_free(struct pool *pool);
 

@@ -25,9 +25,10 @@ static double now(void)
 
 static vae_status diverged(const struct training *t, vae_error *err)
 {
+    const unsigned long long step = t->model->step, epoch = step / t->step.steps;
     return vae_fail(err, VAE_E_DIVERGED,
-                    "training diverged: the loss is not finite at step %llu (epoch %llu); try a smaller --lr",
-                    (unsigned long long)t->model->step + 1, (unsigned long long)(t->model->step / t->step.steps + 1));
+                    "training diverged: the loss is not finite at step %llu (epoch %llu); try a smaller --lr", step + 1,
+                    epoch + 1);
 }
 
 static void add_losses(struct vae_model *model, const struct losses *losses, size_t B)
