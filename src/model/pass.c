@@ -315,7 +315,9 @@ struct update_job {
     struct pass *pass;
     struct vae_model *model;
     const struct adam *adam;
-    size_t tiles[MAX_LAYERS];
+    size_t
+        order[MAX_LAYERS]; /* layers, the largest first: who finishes early finds small tiles, and nobody waits long */
+    size_t tiles[MAX_LAYERS]; /* of layer order[i] */
 };
 
 static size_t rows_of_layer(const struct pass *pass, size_t i)
@@ -340,11 +342,12 @@ static void apply(const struct update_job *job, size_t offset, size_t count)
 static void update_tile(void *context, size_t tile)
 {
     const struct update_job *job = context;
-    size_t i = 0;
-    for (; tile >= job->tiles[i]; i++) tile -= job->tiles[i];
+    size_t at = 0;
+    for (; tile >= job->tiles[at]; at++) tile -= job->tiles[at];
+    const size_t i = job->order[at];
     const struct dense *layer = &job->pass->model->layer[i];
-    const struct span weight = dense_weight_span(layer, job->tiles[i], tile);
-    const struct span bias = dense_bias_span(layer, job->tiles[i], tile);
+    const struct span weight = dense_weight_span(layer, job->tiles[at], tile);
+    const struct span bias = dense_bias_span(layer, job->tiles[at], tile);
     dense_gradient(layer, rows_of_layer(job->pass, i), input_of_layer(job->pass, i),
                    i == 0 ? sparse_input(job->pass) : NULL, job->pass->gradient[i], weight, bias,
                    job->pass->params_gradient);
@@ -353,12 +356,27 @@ static void update_tile(void *context, size_t tile)
     apply(job, layer->bias + bias.begin, bias.end - bias.begin);
 }
 
+static void order_layers(struct update_job *job)
+{
+    const struct dense *layer = job->pass->model->layer;
+    for (size_t i = 0; i < job->pass->model->layers; i++) {
+        size_t at = i;
+        for (; at > 0; at--) {
+            const struct dense *before = &layer[job->order[at - 1]];
+            if (before->in * before->out >= layer[i].in * layer[i].out) break;
+            job->order[at] = job->order[at - 1];
+        }
+        job->order[at] = i;
+    }
+}
+
 void pass_update(struct pass *pass, struct vae_model *model, const struct adam *adam)
 {
     struct update_job job = {.pass = pass, .model = model, .adam = adam};
     size_t tiles = 0;
+    order_layers(&job);
     for (size_t i = 0; i < pass->model->layers; i++) {
-        job.tiles[i] = dense_gradient_tiles(&pass->model->layer[i], rows_of_layer(pass, i));
+        job.tiles[i] = dense_gradient_tiles(&pass->model->layer[job.order[i]], rows_of_layer(pass, job.order[i]));
         tiles += job.tiles[i];
     }
     pool_run(pass->pool, "weights", tiles, update_tile, &job);
