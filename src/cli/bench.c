@@ -117,13 +117,6 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_config config;
     struct request r = {0};
     vae_data *data = NULL;
-    bool own = false;
-    for (size_t i = 0; i < arguments->n; i++) {
-        static const char *const not_settings[] = {"threads", "rounds", "json", "data"};
-        bool is_setting = true;
-        for (size_t k = 0; k < 4; k++) is_setting = is_setting && strcmp(arguments->given[i].name, not_settings[k]);
-        own = own || is_setting;
-    }
     vae_status status = settings_from_flags(arguments, &command_bench, &config, err);
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &r.threads, err);
     if (!status) status = argument_count(arguments, "rounds", 1, 101, 5, &r.rounds, err);
@@ -131,7 +124,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = vae_data_open(&data, config.data, config.holdout, config.seed, err);
     r.data = data;
     if (argument(arguments, "json")) r.list = json_array();
-    if (!status) status = run_all(&config, own, &r, err);
+    if (!status) status = run_all(&config, settings_given(arguments, &command_bench), &r, err);
     json_decref(r.list);
     vae_data_free(&data);
     return status;

@@ -52,6 +52,8 @@ vae_status argument_real(const struct arguments *arguments, const char *name, do
 /* ---- settings.c: for commands with takes_settings --------------------------------------------------------------- */
 vae_status settings_from_flags(const struct arguments *arguments, const struct command *command, vae_config *config,
                                vae_error *err);
+/* Was any setting given but --data? */
+bool settings_given(const struct arguments *arguments, const struct command *command);
 /* Without --data: data/mnist if it is there, else builtin:digits; says so on stderr. */
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
 

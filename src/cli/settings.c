@@ -36,6 +36,13 @@ vae_status settings_from_flags(const struct arguments *arguments, const struct c
     return status ? status : vae_config_check(config, err);
 }
 
+bool settings_given(const struct arguments *arguments, const struct command *command)
+{
+    for (size_t i = 0; i < arguments->n; i++)
+        if (!is_own_flag(command, arguments->given[i].name) && strcmp(arguments->given[i].name, "data")) return true;
+    return false;
+}
+
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err)
 {
     static const char mnist[] = "data/mnist";
