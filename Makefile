@@ -32,7 +32,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 # The same library in double precision, where central differences can judge gradients.
 DOUBLE_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/double/%.o)
 
-.PHONY: all test asan ubsan tsan valgrind format lint install uninstall clean man
+.PHONY: FORCE all test asan ubsan tsan valgrind format lint install uninstall clean man
 all: $(BUILD)/vaectl $(BUILD)/libvae.a $(BUILD)/$(SONAME) $(BUILD)/vae.pc
 
 $(BUILD)/%.o: %.c
@@ -49,7 +49,8 @@ $(BUILD)/$(SONAME): $(LIB_OBJECTS)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) $^ $(LDLIBS) -o $@
 $(BUILD)/vaectl: $(CLI_OBJECTS) $(BUILD)/libvae.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
-$(BUILD)/vae.pc: include/vae.h Makefile
+# Made anew each time: PREFIX may have changed since the last.
+$(BUILD)/vae.pc: FORCE
 	@mkdir -p $(@D)
 	printf 'prefix=$(PREFIX)\nName: vae\nDescription: variational autoencoders with pluggable priors\nVersion: $(VERSION)\nRequires.private: $(PACKAGES)\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lvae\nLibs.private: -pthread -lm\n' >$@
 
@@ -89,3 +90,5 @@ clean:
 	rm -rf build
 
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d)
+
+FORCE:

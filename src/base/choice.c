@@ -36,6 +36,12 @@ vae_status vae_parse_count(const char *name, const char *text, double min, doubl
     return VAE_OK;
 }
 
+bool has_empty_item(const char *list)
+{
+    const size_t length = strlen(list);
+    return length == 0 || list[0] == ',' || list[length - 1] == ',' || strstr(list, ",,");
+}
+
 void format_real(double value, char *text, size_t size)
 {
     for (int digits = 15; digits <= 17; digits++) {
@@ -148,6 +154,7 @@ vae_status choice_set(vae_choice *choice, const vae_module *module, const char *
 static vae_status parse_params(vae_choice *choice, const vae_module *module, char *text, vae_error *err)
 {
     char *rest = NULL;
+    if (has_empty_item(text)) return vae_fail(err, VAE_E_USAGE, "%s:%s (expected name=value,...)", module->name, text);
     for (char *pair = strtok_r(text, ",", &rest); pair; pair = strtok_r(NULL, ",", &rest)) {
         char *equals = strchr(pair, '=');
         if (!equals) return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected name=value)", module->name, pair);

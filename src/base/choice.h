@@ -8,6 +8,8 @@
 
 typedef const vae_module *module_at(size_t i); /* NULL past the last */
 
+/* Is there nothing before, between or behind the commas of a list? */
+bool has_empty_item(const char *list);
 /* The shortest of %.15g .. %.17g that reads back as the same double. */
 void format_real(double value, char *text, size_t size);
 

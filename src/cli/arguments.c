@@ -54,7 +54,7 @@ static vae_status unknown_flag(const struct known *known, const struct command *
 {
     char flag[64];
     flag_of(word, flag, sizeof flag);
-    const char *near = vae_nearest(flag + strspn(flag, "-"), known->name);
+    const char *near = strncmp(flag, "--", 2) ? NULL : vae_nearest(flag + 2, known->name);
     if (near) return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (did you mean --%s?)", command->name, flag, near);
     return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (see vaectl %s --help)", command->name, flag, command->name);
 }

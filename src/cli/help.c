@@ -16,6 +16,17 @@ static void print_flag(FILE *out, char letter, const char *name, const char *met
     fprintf(out, fallback && *fallback ? " [%s]\n" : "\n", fallback);
 }
 
+static void print_sources(FILE *out)
+{
+    const vae_module *module;
+    fprintf(out, "\nBuilt-in data (--data builtin:NAME[:k=v,...]):\n");
+    for (size_t i = 0; (module = vae_module_at(VAE_SOURCE, i)); i++) {
+        fprintf(out, "  %-12s %s\n", module->name, module->summary);
+        for (const vae_param *p = module->params; p && p->name; p++)
+            fprintf(out, "      %s=V  %s, %.0f to %.0f [%.0f]\n", p->name, p->help, p->min, p->max, p->value);
+    }
+}
+
 /* "spikeslab: spike and slab: ... (--p 0.8 --c2 0.05)" for each module of a kind. */
 static void print_modules(FILE *out, const vae_setting *setting)
 {
@@ -50,5 +61,6 @@ void help_command(FILE *out, const struct command *command)
     print_flag(out, 'h', "help", NULL, "this text", NULL);
     for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++)
         if (setting->type == VAE_T_CHOICE) print_modules(out, setting);
+    if (command->takes_settings) print_sources(out);
     if (command->takes_run) fprintf(out, "\nRUN is a run folder or a model file [runs/latest].\n");
 }

@@ -18,8 +18,13 @@ static json_t *config_object(const vae_config *config)
     const vae_setting *setting;
     char text[VAE_MAX_SOURCE];
     json_t *object = json_object();
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        json_object_set_new(object, setting->name, json_string(vae_config_text(config, setting, text, sizeof text)));
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
+        vae_config_text(config, setting, text, sizeof text);
+        json_object_set_new(object, setting->name,
+                            setting->type == VAE_T_COUNT  ? json_integer(strtoll(text, NULL, 10))
+                            : setting->type == VAE_T_REAL ? json_real(strtod(text, NULL))
+                                                          : json_string(text));
+    }
     return object;
 }
 
@@ -30,12 +35,14 @@ static vae_status print_json(const vae_model *model, const char *path, vae_error
     const vae_metrics *m = vae_model_metrics(model);
     size_t rows, cols;
     vae_model_shape(model, &rows, &cols);
-    json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o}", "model", path, "build", vae_model_build(model),
-        "rows", (json_int_t)rows, "cols", (json_int_t)cols, "parameters", (json_int_t)parameter_count(model), "config",
-        config_object(vae_model_config(model)), "epoch", (json_int_t)m->epoch, "step", (json_int_t)m->step,
-        "train_loss", number(m->train_loss), "test_neg_elbo", number(m->test_neg_elbo), "test_kl", number(m->test_kl));
-    char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    json_t *object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:I}", "model", path,
+                               "build", vae_model_build(model), "rows", (json_int_t)rows, "cols", (json_int_t)cols,
+                               "parameters", (json_int_t)parameter_count(model), "config",
+                               config_object(vae_model_config(model)), "epoch", (json_int_t)m->epoch, "step",
+                               (json_int_t)m->step, "train_loss", number(m->train_loss), "test_neg_elbo",
+                               number(m->test_neg_elbo), "test_kl", number(m->test_kl), "test_recon",
+                               number(m->test_recon), "active_units", (json_int_t)m->active_units);
+    char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(object);
     if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
     puts(text);

@@ -15,7 +15,7 @@ static void print_usage(FILE *out)
                  "Trains variational autoencoders with pluggable latent priors.\n\nCommands:\n");
     for (size_t i = 0; commands[i]; i++) fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(out, "\nExamples:\n"
-                 "  vaectl train --prior spikeslab --p 0.8 --c2 0.05\n"
+                 "  vaectl train --prior spikeslab --p 0.8 --c2 0.05\n\n"
                  "  vaectl reconstruct && vaectl sample && vaectl traverse\n\n"
                  "'vaectl COMMAND --help' tells more.\n");
 }

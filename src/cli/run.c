@@ -35,6 +35,10 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
     if (name && !train && strcmp(name, "test"))
         return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train or test)", name);
     vae_status status = vae_data_open(data, source ? source : config->data, config->holdout, config->seed, err);
+    if (status && !source) {
+        const vae_error why = *err;
+        return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
+    }
     if (!status) *split = train || !(*data)->test.n ? &(*data)->train : &(*data)->test;
     return status;
 }

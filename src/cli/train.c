@@ -59,7 +59,9 @@ static void show_epoch(const struct session *s, const vae_model *model)
     const vae_metrics *m = vae_model_metrics(model);
     const vae_config *config = vae_model_config(model);
     if (s->quiet) return;
-    fprintf(stderr, "%sepoch %llu/%llu  train %.2f = %.2f + %.2f  test %.2f = %.2f + %.2f  active %llu/%llu  %.1f s\n",
+    fprintf(stderr,
+            "%sepoch %llu/%llu  train %.2f = recon %.2f + kl %.2f  test %.2f = recon %.2f + kl %.2f  active %llu/%llu  "
+            "%.1f s\n",
             s->terminal ? "\r\033[K" : "", (unsigned long long)m->epoch, (unsigned long long)config->epochs,
             m->train_recon + m->train_kl, m->train_recon, m->train_kl, m->test_neg_elbo, m->test_recon, m->test_kl,
             (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds);
@@ -165,7 +167,6 @@ static vae_status train_in_folder(const struct arguments *arguments, vae_model *
     vae_status status = start_session(&session, model, err);
     if (!status) {
         announce(&session, model, data);
-        catch_signals();
         status = vae_train(model, data, threads, &hooks, NULL, err);
     }
     if (session.terminal && status) fprintf(stderr, "\r\033[K");
@@ -182,6 +183,7 @@ static vae_status train_on_data(const struct arguments *arguments, const vae_con
     struct folder folder = {.lock = -1};
     vae_model *model = NULL;
     vae_status status = vae_model_new(&model, config, data->train.rows, data->train.cols, err);
+    catch_signals(); /* from here on there is a folder that must not stay empty */
     if (!status)
         status = folder_make(&folder, argument(arguments, "output"), config->prior.name, argument(arguments, "force"),
                              err);

@@ -28,7 +28,7 @@ static const vae_setting settings[] = {
      .help = "share of a single file that becomes the test split"},
     {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR,
      .help = "prior of the latents"},
-    {"kl", "HOW", "auto", VAE_T_ENUM, FIELD(kl), .values = "auto|exact|mc",
+    {"kl", "auto|exact|mc", "auto", VAE_T_ENUM, FIELD(kl), .values = "auto|exact|mc",
      .help = "KL by closed form or by Monte Carlo; auto: closed form where there is one"},
     {"kl-samples", "K", "10", VAE_T_COUNT, FIELD(kl_samples), .min = 1, .max = 1e6,
      .help = "samples of the Monte Carlo KL"},
@@ -127,7 +127,7 @@ static vae_status set_widths(uint64_t *width, const vae_setting *setting, const 
     char copy[256], *rest = NULL;
     uint64_t list[VAE_MAX_HIDDEN + 1] = {0};
     size_t n = 0;
-    if (strlen(text) >= sizeof copy || !*text)
+    if (strlen(text) >= sizeof copy || has_empty_item(text))
         return vae_fail(err, VAE_E_USAGE, "%s: expected widths such as 400 or 200,200", label);
     strcpy(copy, text);
     for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {

@@ -152,6 +152,9 @@ load common
     make_mnist m
     refuse 3 "images are 6 x 5, the model takes 28 x 28" eval run --data m
     refuse 3 "images are 6 x 5, the model takes 28 x 28" reconstruct run --data m
+    expect 0 train --data m --hidden 8 --epochs 1 -o small
+    mv m moved
+    refuse 3 "(the model's training data; --data names others)" reconstruct small
     refuse 2 "--first: 60 is past the last of 50 images" reconstruct run --first 60
     refuse 2 "--image: 50 is out of range" traverse run --image 50
     refuse 2 "--dims" traverse run --dims 0,10

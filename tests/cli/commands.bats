@@ -105,6 +105,26 @@ load common
     [ "$(printf '%s\n' "$output" | wc -l)" -eq 1 ]
 }
 
+@test "info --json has numbers as numbers" {
+    expect 0 train "${SMALL[@]}" -o run --prior spikeslab
+    expect 0 info run --json
+    for words in '"latent": 10' '"lr": 0.001' '"prior": "spikeslab:p=0.8,c2=0.05"' '"active_units": ' '"test_recon": '; do
+        [[ $output == *"$words"* ]]
+    done
+}
+
+@test "a signal before the first step leaves a model, not an empty folder" {
+    env --default-signal=INT ${VAECTL_RUNNER:-} "$VAECTL" train --data builtin:digits:train=500,test=10 \
+        --hidden 1000,1000 --epochs 1000000 -q -o run 2>errors.txt &
+    pid=$!
+    while [ ! -d run ]; do sleep 0.01; done
+    kill -INT $pid
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 130 ]
+    expect 0 info run
+}
+
 @test "train --json prints one object and nothing else" {
     expect 0 train "${SMALL[@]}" -o run --json
     [[ $output == '{"run": "run"'*'"test_neg_elbo"'* ]]

@@ -39,6 +39,12 @@ teardown() { [ ! -e runs ]; }
 @test "epochs negative" { refuse 2 "--epochs: '-1' is not a whole number" train --epochs -1; }
 @test "batch 0" { refuse 2 "--batch: 0 is out of range" train --batch 0; }
 @test "hidden empty" { refuse 2 "--hidden: expected widths" train --hidden ,; }
+@test "empty items in lists" {
+    for widths in 64,,3 ,64 64,; do refuse 2 "--hidden: expected widths" train --hidden $widths; done
+    for prior in spikeslab: spikeslab:,p=1 spikeslab:p=1,,c2=1; do
+        refuse 2 "(expected name=value,...)" train --prior $prior
+    done
+}
 @test "threads 0" { refuse 2 "--threads: 0 is out of range" train --threads 0; }
 
 @test "p 1.5" { refuse 2 "spikeslab parameter p: 1.5 is out of range (expected 0 to 1)" train --prior spikeslab --p 1.5; }
@@ -76,7 +82,7 @@ teardown() { [ ! -e runs ]; }
 
 @test "help lists every prior with its parameters, and so does priors" {
     expect 0 train --help
-    for word in normal spikeslab laplace cauchy --p --c2 --scale bernoulli --sigma; do [[ $output == *"$word"* ]]; done
+    for word in normal spikeslab laplace cauchy --p --c2 --scale bernoulli --sigma "train=V" "auto|exact|mc"; do [[ $output == *"$word"* ]]; done
     expect 0 priors
     for word in normal spikeslab laplace cauchy --p --c2 --scale; do [[ $output == *"$word"* ]]; done
 }
