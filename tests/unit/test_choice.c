@@ -162,7 +162,6 @@ static void test_parse_good(void **state)
         double value[2];
     } good[] = {{"normal", "normal", {0, 0}},
                 {"spikeslab", "spikeslab", {0.8, 0.05}},
-                {"spikeslab:", "spikeslab", {0.8, 0.05}},
                 {"spikeslab:p=0.25", "spikeslab", {0.25, 0.05}},
                 {"spikeslab:c2=0.5", "spikeslab", {0.8, 0.5}},
                 {"spikeslab:c2=0.5,p=0", "spikeslab", {0, 0.5}},
@@ -189,6 +188,8 @@ static void test_parse_bad(void **state)
                {"Normal", {"did you mean 'normal'?", "", ""}},
                {"spikeslab:q=1", {"spikeslab has no parameter 'q'", "p, c2", ""}},
                {"normal:p=1", {"normal has no parameter 'p'", "none", ""}},
+               {"spikeslab:", {"spikeslab:", "expected name=value", ""}},
+               {"spikeslab:p=1,,c2=1", {"spikeslab:p=1,,c2=1", "expected name=value", ""}},
                {"spikeslab:p", {"'p'", "expected name=value", ""}},
                {"spikeslab:p=", {"spikeslab parameter p", "not a number", ""}},
                {"spikeslab:p=1.5", {"spikeslab parameter p", "1.5", "0 to 1"}},
