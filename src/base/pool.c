@@ -47,7 +47,7 @@ static void relax(void)
 #endif
 }
 
-/* Numbers below the smallest normal one cost a hundred times a normal one, and mean nothing here; but Adam's moments of
+/* Processors are slow with numbers below the smallest normal one, which mean nothing here; but Adam's moments of
  * dead units decay to them and stay, and so do densities far out in a tail. Tasks run with such results taken as zero,
  * on every thread alike. */
 #if defined(__x86_64__)
