@@ -63,7 +63,7 @@ VAE_API vae_status vae_fail(vae_error *err, vae_status status, const char *forma
 
 /* ---- Modules: priors, posteriors, likelihoods, data sources ----------------------------------------------------- */
 
-enum { VAE_MAX_PARAMS = 4, VAE_MAX_NAME = 32, VAE_MAX_HIDDEN = 8, VAE_MAX_SOURCE = 1024 };
+enum { VAE_MAX_PARAMS = 4, VAE_MAX_NAME = 32, VAE_MAX_LIST = 8, VAE_MAX_SOURCE = 1024 };
 
 typedef struct vae_param {
     const char *name; /* also the short flag: --p, --c2; NULL ends a table */
@@ -99,27 +99,35 @@ VAE_API const char *vae_nearest(const char *word, const char *const *names);
 
 /* Everything that decides what a training run computes. Threads, paths and verbosity are not part of it. */
 typedef struct vae_config {
-    char data[VAE_MAX_SOURCE]; /* source, as given */
-    double holdout;            /* share of a single file that becomes the test split */
+    char data[VAE_MAX_SOURCE];   /* source, as given */
+    double holdout;              /* share of a single file that becomes the test split */
+    double validation;           /* share of the training images that becomes the validation split */
+    char binarize[VAE_MAX_NAME]; /* none, threshold, static, dynamic */
     vae_choice prior, posterior, likelihood, activation;
     char kl[VAE_MAX_NAME]; /* auto, exact, mc */
     uint64_t kl_samples, samples;
     uint64_t latent;
-    uint64_t hidden[VAE_MAX_HIDDEN]; /* widths of the encoder; the decoder mirrors them; 0 ends the list */
+    uint64_t hidden[VAE_MAX_LIST];  /* widths of the encoder; the decoder mirrors them; 0 ends the list */
+    char init[VAE_MAX_NAME];        /* torch, glorot, he */
+    char output_bias[VAE_MAX_NAME]; /* init, data */
     double beta, beta_warmup, free_bits;
-    uint64_t epochs, batch, seed;
-    double lr;
+    uint64_t epochs, patience, batch, seed;
+    double lr, clip;
+    char schedule[VAE_MAX_NAME];     /* constant, step, iwae, cosine */
+    uint64_t lr_steps[VAE_MAX_LIST]; /* epochs after which a step schedule lowers the learning rate; 0 ends the list */
+    double lr_factor;
+    double adam_beta1, adam_beta2, adam_eps;
 } vae_config;
 
-typedef enum vae_type { VAE_T_TEXT, VAE_T_CHOICE, VAE_T_ENUM, VAE_T_COUNT, VAE_T_REAL, VAE_T_WIDTHS } vae_type;
+typedef enum vae_type { VAE_T_TEXT, VAE_T_CHOICE, VAE_T_ENUM, VAE_T_COUNT, VAE_T_REAL, VAE_T_LIST } vae_type;
 
 /* One row of the table of settings. Flags, help, model files and `info` are all made from it. */
 typedef struct vae_setting {
     const char *name, *metavar, *fallback; /* fallback: the default, as text */
     vae_type type;
     vae_kind kind;      /* of a VAE_T_CHOICE */
-    const char *values; /* of a VAE_T_ENUM: "auto|exact|mc" */
-    double min, max;    /* of a count or real */
+    const char *values; /* of a VAE_T_ENUM: "auto|exact|mc"; of a VAE_T_LIST: the word for an empty one, or NULL */
+    double min, max;    /* of a count or real, or of the numbers in a list */
     size_t offset;      /* in vae_config */
     const char *help;
 } vae_setting;
@@ -145,13 +153,15 @@ typedef struct vae_images {
 } vae_images;
 
 typedef struct vae_data {
-    char name[VAE_MAX_SOURCE + 64]; /* what was opened, for people */
-    vae_images train, test;
+    char name[VAE_MAX_SOURCE + 64];     /* what was opened, for people */
+    vae_images train, validation, test; /* the last two may be empty */
 } vae_data;
 
 /* Opens a data source: a folder with the MNIST file names, one IDX file (a share `holdout` of it becomes the test
- * split, drawn with `seed`), or builtin:NAME[:k=v,...]. Fails with VAE_E_DATA, naming file and expectation. */
-VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, uint64_t seed, vae_error *err);
+ * split), or builtin:NAME[:k=v,...]. A share `validation` of the training images becomes the validation split. Shares
+ * are drawn with `seed`. Fails with VAE_E_DATA, naming file and expectation. */
+VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
+                                 vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
 
 /* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. */
@@ -172,6 +182,9 @@ typedef struct vae_metrics {
     double seconds; /* of that epoch's training steps alone; not stored in the model file */
     double train_loss, train_recon, train_kl, test_recon, test_kl, test_neg_elbo;
     uint64_t active_units;
+    double validation_neg_elbo; /* NaN without a validation split */
+    double best_neg_elbo;       /* the lowest of them so far, */
+    uint64_t best_epoch;        /* and its epoch; 0: none yet */
 } vae_metrics;
 
 /* A freshly initialised model (PyTorch's nn.Linear initialisation, U(+-1/sqrt(in)), from the seed). */
@@ -181,6 +194,8 @@ VAE_API vae_status vae_model_save(const vae_model *model, const char *path, vae_
 VAE_API void vae_model_free(vae_model **model);
 
 VAE_API const vae_config *vae_model_config(const vae_model *model);
+/* Changes one of the settings that a model can train on with: data, epochs, patience. */
+VAE_API vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err);
 VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols);
 VAE_API const vae_metrics *vae_model_metrics(const vae_model *model);
 VAE_API const double *vae_model_kl_per_dim(const vae_model *model); /* (L), of the last test pass; NaN before it */
@@ -208,8 +223,10 @@ typedef struct vae_train_hooks {
     vae_status (*on_epoch)(void *context, const vae_model *model, vae_error *err);
 } vae_train_hooks;
 
-/* Trains from the model's position to config.epochs. `threads` 0: all cores. VAE_E_DIVERGED names the step; the
- * parameters are then not usable. `*stopped` (may be NULL) tells whether a hook asked to stop. */
+/* Trains from the model's position to config.epochs, or, with config.patience, until the validation split's neg_elbo
+ * has not improved for so many epochs (not counting those of the warm-up of beta). `threads` 0: all cores.
+ * VAE_E_DIVERGED names the step; the parameters are then not usable. `*stopped` (may be NULL) tells whether a hook
+ * asked to stop. */
 VAE_API vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,
                              bool *stopped, vae_error *err);
 

@@ -15,13 +15,15 @@
 
 /* One number a purpose; part of what a seed means, so never renumber. */
 enum rng_stream {
-    RNG_INIT = 0,      /* weight initialisation; step = index of the tensor */
-    RNG_SHUFFLE = 1,   /* order of the images; step = epoch */
-    RNG_POSTERIOR = 2, /* eps of q(z|x) in training; step = training step */
-    RNG_PRIOR = 3,     /* draws from p(z) */
-    RNG_EVAL = 4,      /* eps of q(z|x) in an evaluation; step = block of images */
-    RNG_HOLDOUT = 5,   /* which images of a single file are held out */
-    RNG_DIGITS = 6,    /* builtin:digits; step = index of the image */
+    RNG_INIT = 0,       /* weight initialisation; step = index of the tensor */
+    RNG_SHUFFLE = 1,    /* order of the images; step = epoch */
+    RNG_POSTERIOR = 2,  /* eps of q(z|x) in training; step = training step */
+    RNG_PRIOR = 3,      /* draws from p(z) */
+    RNG_EVAL = 4,       /* eps of q(z|x) in an evaluation; step = block of images */
+    RNG_HOLDOUT = 5,    /* which images of a single file are held out */
+    RNG_DIGITS = 6,     /* builtin:digits; step = index of the image */
+    RNG_VALIDATION = 8, /* which training images become the validation split */
+    RNG_BINARIZE = 7,   /* pixels drawn from their grey value; step = training step + 1, or 0 for draws that stay */
 };
 
 struct rng {

@@ -28,7 +28,7 @@ static double peak_memory_mb(void)
 static void describe(const vae_config *config, char *text, size_t size)
 {
     size_t used = (size_t)snprintf(text, size, "%s, hidden ", config->prior.name);
-    for (size_t i = 0; i < VAE_MAX_HIDDEN && config->hidden[i]; i++)
+    for (size_t i = 0; i < VAE_MAX_LIST && config->hidden[i]; i++)
         used += (size_t)snprintf(text + used, size - used, "%s%llu", i ? "-" : "",
                                  (unsigned long long)config->hidden[i]);
     snprintf(text + used, size - used, ", latent %llu, batch %llu", (unsigned long long)config->latent,
@@ -121,7 +121,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &r.threads, err);
     if (!status) status = argument_count(arguments, "rounds", 1, 101, 5, &r.rounds, err);
     if (!status) status = settings_default_data(arguments, &config, err);
-    if (!status) status = vae_data_open(&data, config.data, config.holdout, config.seed, err);
+    if (!status) status = vae_data_open(&data, config.data, config.holdout, config.validation, config.seed, err);
     r.data = data;
     if (argument(arguments, "json")) r.list = json_array();
     if (!status) status = run_all(&config, settings_given(arguments, &command_bench), &r, err);

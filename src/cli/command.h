@@ -54,6 +54,9 @@ vae_status settings_from_flags(const struct arguments *arguments, const struct c
                                vae_error *err);
 /* Was any setting given but --data? */
 bool settings_given(const struct arguments *arguments, const struct command *command);
+/* The settings that were given into a trained model; fails where they cannot change any more. */
+vae_status settings_into_model(const struct arguments *arguments, const struct command *command, vae_model *model,
+                               vae_error *err);
 /* Without --data: data/mnist if it is there, else builtin:digits; says so on stderr. */
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
 
@@ -63,8 +66,7 @@ void help_command(FILE *out, const struct command *command);
 /* ---- run.c: where models, their data and pictures are ----------------------------------------------------------- */
 enum { PATH_MAX_RUN = 2048 };
 /* The model file that RUN (or its absence) means; fails with VAE_E_MODEL. */
-vae_status run_load_model(const struct arguments *arguments, vae_model **model, char path[PATH_MAX_RUN],
-                          vae_error *err);
+vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err);
 /* Where a command writes NAME: -o, or beside the model file. */
 void run_output(const struct arguments *arguments, const char *model_path, const char *name, char path[PATH_MAX_RUN]);
 /* The data of --data or of the model, and the split of --split. */

@@ -126,7 +126,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     uint64_t limit;
     vae_model *model = NULL;
     vae_status status = read_options(arguments, &report.options, &limit, err);
-    if (!status) status = run_load_model(arguments, &model, model_path, err);
+    if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (status) return status;
     report.source = argument(arguments, "data");
     if (!report.source) report.source = vae_model_config(model)->data;

@@ -74,6 +74,7 @@ vae_status folder_make(struct folder *folder, const char *given, const char *pri
     vae_status status = given ? make_given(folder, given, force, err) : make_dated(folder, prior, err);
     if (!status) status = lock(folder, err);
     snprintf(folder->model, sizeof folder->model, "%.*s/model.safetensors", PATH_MAX_RUN - 32, folder->path);
+    snprintf(folder->best, sizeof folder->best, "%.*s/best.safetensors", PATH_MAX_RUN - 32, folder->path);
     snprintf(folder->metrics, sizeof folder->metrics, "%.*s/metrics.csv", PATH_MAX_RUN - 32, folder->path);
     return status;
 }

@@ -7,7 +7,7 @@
 #include "cli/command.h"
 
 struct folder {
-    char path[PATH_MAX_RUN], model[PATH_MAX_RUN], metrics[PATH_MAX_RUN];
+    char path[PATH_MAX_RUN], model[PATH_MAX_RUN], best[PATH_MAX_RUN], metrics[PATH_MAX_RUN];
     int lock; /* file descriptor of the folder; closing it, also by dying, unlocks */
 };
 

@@ -85,7 +85,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 {
     char path[PATH_MAX_RUN];
     vae_model *model = NULL;
-    vae_status status = run_load_model(arguments, &model, path, err);
+    vae_status status = run_load_model(arguments->run, &model, path, err);
     if (status) return status;
     if (argument(arguments, "json"))
         status = print_json(model, path, err);

@@ -4,12 +4,12 @@
 
 #include "cli/command.h"
 
-vae_status run_load_model(const struct arguments *arguments, vae_model **model, char path[PATH_MAX_RUN], vae_error *err)
+vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err)
 {
     static const char latest[] = "runs/latest";
-    const char *run = arguments->run ? arguments->run : latest;
+    const char *run = given ? given : latest;
     struct stat info;
-    if (stat(run, &info) && !arguments->run)
+    if (stat(run, &info) && !given)
         return vae_fail(err, VAE_E_MODEL, "%s: no model there (train one with 'vaectl train', or name a run)", latest);
     const bool is_folder = !stat(run, &info) && S_ISDIR(info.st_mode);
     if (snprintf(path, PATH_MAX_RUN, "%s%s", run, is_folder ? "/model.safetensors" : "") >= PATH_MAX_RUN)
@@ -34,7 +34,8 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
     const bool train = name && !strcmp(name, "train");
     if (name && !train && strcmp(name, "test"))
         return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train or test)", name);
-    vae_status status = vae_data_open(data, source ? source : config->data, config->holdout, config->seed, err);
+    vae_status status = vae_data_open(data, source ? source : config->data, config->holdout, config->validation,
+                                      config->seed, err);
     if (status && !source) {
         const vae_error why = *err;
         return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);

@@ -43,6 +43,16 @@ bool settings_given(const struct arguments *arguments, const struct command *com
     return false;
 }
 
+vae_status settings_into_model(const struct arguments *arguments, const struct command *command, vae_model *model,
+                               vae_error *err)
+{
+    vae_status status = VAE_OK;
+    for (size_t i = 0; i < arguments->n && !status; i++)
+        if (!is_own_flag(command, arguments->given[i].name))
+            status = vae_model_set(model, arguments->given[i].name, arguments->given[i].value, err);
+    return status;
+}
+
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err)
 {
     static const char mnist[] = "data/mnist";

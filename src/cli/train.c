@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/folder.h"
@@ -30,6 +31,7 @@ struct session {
     double last_shown; /* seconds into the epoch */
     char *csv;         /* metrics.csv so far */
     size_t csv_used;
+    bool validates; /* there is a validation split, and a column for it */
 };
 
 enum { CSV_LINE = 256, BAR = 24 };
@@ -58,13 +60,17 @@ static void show_epoch(const struct session *s, const vae_model *model)
 {
     const vae_metrics *m = vae_model_metrics(model);
     const vae_config *config = vae_model_config(model);
+    char validation[64] = "";
     if (s->quiet) return;
+    if (s->validates)
+        snprintf(validation, sizeof validation, "  validation %.2f%s", m->validation_neg_elbo,
+                 m->best_epoch == m->epoch ? " (best)" : "");
     fprintf(stderr,
             "%sepoch %llu/%llu  train %.2f = recon %.2f + kl %.2f  test %.2f = recon %.2f + kl %.2f  active %llu/%llu  "
-            "%.1f s\n",
+            "%.1f s%s\n",
             s->terminal ? "\r\033[K" : "", (unsigned long long)m->epoch, (unsigned long long)config->epochs,
             m->train_recon + m->train_kl, m->train_recon, m->train_kl, m->test_neg_elbo, m->test_recon, m->test_kl,
-            (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds);
+            (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds, validation);
 }
 
 static vae_status write_metrics(const struct session *s, vae_error *err)
@@ -74,31 +80,51 @@ static vae_status write_metrics(const struct session *s, vae_error *err)
 
 static void add_metrics(struct session *s, const vae_metrics *m)
 {
-    s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE,
-                                    "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu\n", (unsigned long long)m->epoch,
-                                    (unsigned long long)m->step, m->seconds, m->train_loss, m->train_recon, m->train_kl,
-                                    m->test_recon, m->test_kl, m->test_neg_elbo, (unsigned long long)m->active_units);
+    char *at = s->csv + s->csv_used;
+    int used = snprintf(at, CSV_LINE, "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu", (unsigned long long)m->epoch,
+                        (unsigned long long)m->step, m->seconds, m->train_loss, m->train_recon, m->train_kl,
+                        m->test_recon, m->test_kl, m->test_neg_elbo, (unsigned long long)m->active_units);
+    if (s->validates) used += snprintf(at + used, CSV_LINE - (size_t)used, ",%.6f", m->validation_neg_elbo);
+    used += snprintf(at + used, CSV_LINE - (size_t)used, "\n");
+    s->csv_used += (size_t)used;
 }
 
+/* The model is saved after each epoch, and beside it the one that did best on the validation split. */
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
 {
     struct session *s = context;
+    const vae_metrics *m = vae_model_metrics(model);
     show_epoch(s, model);
-    add_metrics(s, vae_model_metrics(model));
+    add_metrics(s, m);
     vae_status status = vae_model_save(model, s->folder->model, err);
+    if (!status && s->validates && m->best_epoch == m->epoch) status = vae_model_save(model, s->folder->best, err);
     return status ? status : write_metrics(s, err);
+}
+
+/* Of an earlier metrics.csv the header and the rows of epochs that the model has seen. */
+static void keep_metrics(struct session *s, uint64_t epochs)
+{
+    FILE *file = fopen(s->folder->metrics, "r");
+    char line[CSV_LINE];
+    for (uint64_t row = 0; file && row <= epochs && fgets(line, sizeof line, file); row++)
+        if (row == 0 || strtoull(line, NULL, 10) == row)
+            s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE, "%s", line);
+    if (file) fclose(file);
 }
 
 /* Everything that can fail before the first step fails before it: the folder gets a whole model and the header of
  * metrics.csv. */
-static vae_status start_session(struct session *s, const vae_model *model, vae_error *err)
+static vae_status start_session(struct session *s, const vae_model *model, bool resumed, vae_error *err)
 {
-    static const char header[] =
-        "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,test_neg_elbo,active_units\n";
     const size_t epochs = (size_t)vae_model_config(model)->epochs;
-    s->csv = calloc(epochs + 1, CSV_LINE);
+    s->csv = calloc(epochs + 2, CSV_LINE);
     if (!s->csv) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu epochs", epochs);
-    s->csv_used = (size_t)snprintf(s->csv, CSV_LINE, "%s", header);
+    if (resumed) keep_metrics(s, vae_model_metrics(model)->epoch);
+    if (s->csv_used == 0)
+        s->csv_used = (size_t)snprintf(s->csv, CSV_LINE,
+                                       "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,"
+                                       "test_neg_elbo,active_units%s\n",
+                                       s->validates ? ",validation_neg_elbo" : "");
     vae_status status = vae_model_save(model, s->folder->model, err);
     if (!status) status = write_metrics(s, err);
     return status ? status : folder_publish(s->folder, err);
@@ -158,59 +184,113 @@ static vae_status die_of_signal(const struct session *s, const vae_model *model,
     return VAE_OK;
 }
 
-static vae_status train_in_folder(const struct arguments *arguments, vae_model *model, const vae_data *data,
-                                  const struct folder *folder, uint64_t threads, vae_error *err)
+struct request {
+    const struct arguments *arguments;
+    uint64_t threads;
+    bool resumed;
+};
+
+static vae_status train_in_folder(const struct request *r, vae_model *model, const vae_data *data,
+                                  const struct folder *folder, vae_error *err)
 {
-    struct session session = {
-        .folder = folder, .quiet = argument(arguments, "quiet"), .terminal = isatty(STDERR_FILENO)};
+    struct session session = {.folder = folder,
+                              .quiet = argument(r->arguments, "quiet"),
+                              .terminal = isatty(STDERR_FILENO),
+                              .validates = data->validation.n > 0};
     const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
-    vae_status status = start_session(&session, model, err);
+    vae_status status = start_session(&session, model, r->resumed, err);
     if (!status) {
         announce(&session, model, data);
-        status = vae_train(model, data, threads, &hooks, NULL, err);
+        status = vae_train(model, data, r->threads, &hooks, NULL, err);
     }
     if (session.terminal && status) fprintf(stderr, "\r\033[K");
     if (!status && caught_signal) status = die_of_signal(&session, model, err);
-    if (!status) status = print_summary(&session, model, argument(arguments, "json"), err);
+    if (!status) status = print_summary(&session, model, argument(r->arguments, "json"), err);
     if (!status) show_next_steps(&session);
     free(session.csv);
     return status;
 }
 
-static vae_status train_on_data(const struct arguments *arguments, const vae_config *config, const vae_data *data,
-                                uint64_t threads, vae_error *err)
+static vae_status open_training_data(const vae_config *config, vae_data **data, vae_error *err)
 {
-    struct folder folder = {.lock = -1};
+    return vae_data_open(data, config->data, config->holdout, config->validation, config->seed, err);
+}
+
+static vae_status train_anew(const struct request *r, vae_error *err)
+{
+    vae_config config;
+    vae_data *data = NULL;
     vae_model *model = NULL;
-    vae_status status = vae_model_new(&model, config, data->train.rows, data->train.cols, err);
+    struct folder folder = {.lock = -1};
+    vae_status status = settings_from_flags(r->arguments, &command_train, &config, err);
+    if (!status) status = settings_default_data(r->arguments, &config, err);
+    if (!status) status = open_training_data(&config, &data, err);
+    if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     catch_signals(); /* from here on there is a folder that must not stay empty */
     if (!status)
-        status = folder_make(&folder, argument(arguments, "output"), config->prior.name, argument(arguments, "force"),
-                             err);
-    if (!status) status = train_in_folder(arguments, model, data, &folder, threads, err);
+        status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
+                             argument(r->arguments, "force"), err);
+    if (!status) status = train_in_folder(r, model, data, &folder, err);
     folder_close(&folder);
     vae_model_free(&model);
+    vae_data_free(&data);
+    return status;
+}
+
+/* The folder of a run that was given as folder or model file. */
+static void folder_of(const char *run, char path[PATH_MAX_RUN])
+{
+    struct stat info;
+    const char *slash = strrchr(run, '/');
+    if (stat(run, &info) || S_ISDIR(info.st_mode))
+        snprintf(path, PATH_MAX_RUN, "%s", run);
+    else
+        snprintf(path, PATH_MAX_RUN, "%.*s", slash ? (int)(slash - run) : 1, slash ? run : ".");
+}
+
+/* A run goes on with the settings in its file, but for those that it can train on with. */
+static vae_status resume_settings(const struct arguments *arguments, vae_model *model, vae_error *err)
+{
+    static const char *const refused[] = {"output", "force"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (argument(arguments, refused[i]))
+            return vae_fail(err, VAE_E_USAGE, "--resume goes on in the run's own folder (no --%s)", refused[i]);
+    return settings_into_model(arguments, &command_train, model, err);
+}
+
+static vae_status resume(const struct request *r, vae_error *err)
+{
+    char path[PATH_MAX_RUN], directory[PATH_MAX_RUN];
+    vae_data *data = NULL;
+    vae_model *model = NULL;
+    struct folder folder = {.lock = -1};
+    const char *run = argument(r->arguments, "resume");
+    vae_status status = run_load_model(run, &model, path, err);
+    if (!status) status = resume_settings(r->arguments, model, err);
+    if (!status) status = open_training_data(vae_model_config(model), &data, err);
+    folder_of(run, directory);
+    catch_signals();
+    if (!status) status = folder_make(&folder, directory, "", true, err);
+    if (!status) status = train_in_folder(r, model, data, &folder, err);
+    folder_close(&folder);
+    vae_model_free(&model);
+    vae_data_free(&data);
     return status;
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)
 {
-    vae_config config;
-    uint64_t threads;
-    vae_data *data = NULL;
-    vae_status status = settings_from_flags(arguments, &command_train, &config, err);
-    if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
-    if (!status) status = settings_default_data(arguments, &config, err);
-    if (!status) status = vae_data_open(&data, config.data, config.holdout, config.seed, err);
-    if (!status) status = train_on_data(arguments, &config, data, threads, err);
-    vae_data_free(&data);
-    return status;
+    struct request r = {.arguments = arguments, .resumed = argument(arguments, "resume")};
+    vae_status status = argument_count(arguments, "threads", 1, 256, 0, &r.threads, err);
+    if (status) return status;
+    return r.resumed ? resume(&r, err) : train_anew(&r, err);
 }
 
 static const struct flag flags[] = {
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"output", 'o', "RUN", "folder to write [runs/PRIOR-DATE-TIME]"},
     {"force", 0, NULL, "train into a folder that is already there"},
+    {"resume", 0, "RUN", "go on with a run where it stopped, with its settings; --epochs may be raised"},
     {"quiet", 'q', NULL, "no progress on stderr"},
     {"json", 0, NULL, "a JSON summary on stdout instead of the files' names"},
     {0},

@@ -61,26 +61,57 @@ VAE_SIMD static void expand(size_t n, const uint8_t *restrict byte, real *restri
     for (size_t i = 0; i < n; i++) x[i] = R(byte[i]) / R(255);
 }
 
+VAE_SIMD static void threshold(size_t n, const uint8_t *restrict byte, real *restrict x)
+{
+    for (size_t i = 0; i < n; i++) x[i] = byte[i] > 127 ? R(1) : R(0);
+}
+
+/* Pixels by fours, as random words come; `block` numbers the fours of all images. Most are black or white, which needs
+ * no words. */
+static void draw_pixels(const struct rng *rng, uint64_t block, size_t n, const uint8_t *byte, real *x)
+{
+    for (size_t at = 0; at < n; at += 4, block++) {
+        const size_t end = at + 4 < n ? at + 4 : n;
+        bool grey = false;
+        for (size_t i = at; i < end; i++) grey = grey || (uint8_t)(byte[i] + 1) > 1;
+        uint32_t word[4] = {0};
+        if (grey) rng_block(rng, block, word);
+        for (size_t i = at; i < end; i++) x[i] = (uint64_t)word[i - at] * 255 < (uint64_t)byte[i] << 32 ? R(1) : R(0);
+    }
+}
+
+/* Bytes at .. at+n-1 of an image; `at` is a multiple of 4. */
+static void to_pixels(const struct pixels *pixels, size_t image, size_t D, size_t at, size_t n, const uint8_t *byte,
+                      real *x)
+{
+    switch (pixels->rule) {
+    case PIXELS_GREY: expand(n, byte, x); break;
+    case PIXELS_THRESHOLD: threshold(n, byte, x); break;
+    case PIXELS_DRAWN: draw_pixels(&pixels->rng, image * ((D + 3) / 4) + at / 4, n, byte, x); break;
+    }
+}
+
 /* One image, from its file through a buffer. */
-static bool expand_stream(const struct vae_stream *stream, size_t image, size_t D, real *x)
+static bool gather_stream(const struct vae_stream *stream, const struct pixels *pixels, size_t image, size_t D, real *x)
 {
     uint8_t bytes[4096];
     for (size_t at = 0; at < D; at += sizeof bytes) {
         const size_t n = D - at < sizeof bytes ? D - at : sizeof bytes;
         if (!stream_read(stream, image, D, at, n, bytes)) return false;
-        expand(n, bytes, x + at);
+        to_pixels(pixels, image, D, at, n, bytes, x + at);
     }
     return true;
 }
 
-bool images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x)
+bool images_gather(const vae_images *images, const struct pixels *pixels, const uint32_t *index, size_t first,
+                   size_t count, real *x)
 {
     const size_t D = images->rows * images->cols;
     for (size_t i = 0; i < count; i++) {
         const size_t image = index ? index[i] : first + i;
         if (images->pixels)
-            expand(D, images->pixels + image * D, x + i * D);
-        else if (!expand_stream(images->stream, image, D, x + i * D))
+            to_pixels(pixels, image, D, 0, D, images->pixels + image * D, x + i * D);
+        else if (!gather_stream(images->stream, pixels, image, D, x + i * D))
             return false;
     }
     return true;
@@ -97,6 +128,54 @@ bool images_are_sparse(const vae_images *images)
         ink += (images->pixels ? images->pixels[i] : byte) != 0;
     }
     return (double)ink < most * (double)seen;
+}
+
+/* ---- Splits ----------------------------------------------------------------------------------------------------- */
+
+/* Those of `all` that `index` lists. */
+static vae_status select_images(vae_images *to, const vae_images *all, const uint32_t *index, size_t n, vae_error *err)
+{
+    const size_t D = all->rows * all->cols;
+    vae_status status = VAE_OK;
+    if (all->stream) {
+        *to = (vae_images){.n = n, .rows = all->rows, .cols = all->cols};
+        to->stream = stream_select(all->stream, index, n, err);
+        if (to->stream && all->labels) to->labels = mem_new(n, 1, err);
+        if (!to->stream || (all->labels && !to->labels)) status = err ? err->status : VAE_E_DATA;
+    } else {
+        status = images_new(to, n, all->rows, all->cols, all->labels, err);
+    }
+    for (size_t i = 0; i < n && !status; i++) {
+        if (to->pixels) memcpy(to->pixels + i * D, all->pixels + index[i] * D, D);
+        if (to->labels) to->labels[i] = all->labels[index[i]];
+    }
+    return status;
+}
+
+/* Divides `all` at random into those kept and a share taken away; a share that rounds to no image takes none. */
+static vae_status divide(const vae_images *all, const char *flag, double share, const struct rng *rng, vae_images *kept,
+                         vae_images *taken, vae_error *err)
+{
+    const size_t take = (size_t)(share * (double)all->n + 0.5), keep = all->n - take;
+    if (keep == 0)
+        return vae_fail(err, VAE_E_USAGE, "--%s %g leaves none of %zu images to train on", flag, share, all->n);
+    uint32_t *order = mem_new(all->n, sizeof *order, err);
+    if (!order) return VAE_E_MEMORY;
+    rng_permutation(rng, all->n, order);
+    vae_status status = select_images(kept, all, order, keep, err);
+    if (!status && take) status = select_images(taken, all, order + keep, take, err);
+    free(order);
+    return status;
+}
+
+static vae_status split_validation(vae_data *data, double share, uint64_t seed, vae_error *err)
+{
+    const struct rng rng = {.seed = seed, .stream = RNG_VALIDATION};
+    vae_images all = data->train;
+    data->train = (vae_images){0};
+    vae_status status = divide(&all, "validation", share, &rng, &data->train, &data->validation, err);
+    images_free(&all);
+    return status;
 }
 
 /* ---- A folder with the MNIST names ------------------------------------------------------------------------------ */
@@ -146,40 +225,12 @@ static vae_status open_folder(vae_data *data, const char *folder, vae_error *err
 
 /* ---- One file --------------------------------------------------------------------------------------------------- */
 
-/* Those of `all` that `index` lists. */
-static vae_status select_images(vae_images *to, const vae_images *all, const uint32_t *index, size_t n, vae_error *err)
-{
-    const size_t D = all->rows * all->cols;
-    if (all->stream) {
-        *to = (vae_images){.n = n, .rows = all->rows, .cols = all->cols};
-        to->stream = stream_select(all->stream, index, n, err);
-        return to->stream ? VAE_OK : err ? err->status : VAE_E_DATA;
-    }
-    vae_status status = images_new(to, n, all->rows, all->cols, false, err);
-    for (size_t i = 0; i < n && !status; i++) memcpy(to->pixels + i * D, all->pixels + index[i] * D, D);
-    return status;
-}
-
-/* Moves a random share of `all` to the test split. A share that rounds to no image leaves the test split empty. */
-static vae_status hold_out(vae_data *data, vae_images *all, double share, uint64_t seed, vae_error *err)
-{
-    const size_t test = (size_t)(share * (double)all->n + 0.5), train = all->n - test;
-    if (train == 0)
-        return vae_fail(err, VAE_E_USAGE, "--holdout %g leaves none of %zu images to train on", share, all->n);
-    uint32_t *order = mem_new(all->n, sizeof *order, err);
-    if (!order) return VAE_E_MEMORY;
-    rng_permutation(&(struct rng){.seed = seed, .stream = RNG_HOLDOUT}, all->n, order);
-    vae_status status = select_images(&data->train, all, order, train, err);
-    if (!status && test) status = select_images(&data->test, all, order + train, test, err);
-    free(order);
-    return status;
-}
-
 static vae_status open_file(vae_data *data, const char *path, double holdout, uint64_t seed, vae_error *err)
 {
     vae_images all = {0};
     vae_status status = idx_read_images(path, IN_MEMORY, &all, err);
-    if (!status) status = hold_out(data, &all, holdout, seed, err);
+    const struct rng rng = {.seed = seed, .stream = RNG_HOLDOUT};
+    if (!status) status = divide(&all, "holdout", holdout, &rng, &data->train, &data->test, err);
     images_free(&all);
     return status;
 }
@@ -212,17 +263,21 @@ static vae_status open_any(vae_data *data, const char *source, double holdout, u
 static void describe(vae_data *data, const char *source)
 {
     int used = snprintf(data->name, sizeof data->name, "%s: %zu + ", source, data->train.n);
+    if (data->validation.n)
+        used += snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu + ", data->validation.n);
     snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu images of %zu x %zu%s", data->test.n,
              data->train.rows, data->train.cols, data->test.n ? "" : " (no test split: tested on the training images)");
 }
 
-vae_status vae_data_open(vae_data **out, const char *source, double holdout, uint64_t seed, vae_error *err)
+vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
+                         vae_error *err)
 {
     if (strlen(source) >= VAE_MAX_SOURCE)
         return vae_fail(err, VAE_E_USAGE, "--data: longer than %d characters", VAE_MAX_SOURCE - 1);
     vae_data *data = mem_new(1, sizeof *data, err);
     if (!data) return VAE_E_MEMORY;
     vae_status status = open_any(data, source, holdout, seed, err);
+    if (!status && validation > 0) status = split_validation(data, validation, seed, err);
     if (status) {
         vae_data_free(&data);
         return status;
@@ -236,6 +291,7 @@ void vae_data_free(vae_data **data)
 {
     if (!*data) return;
     images_free(&(*data)->train);
+    images_free(&(*data)->validation);
     images_free(&(*data)->test);
     free(*data);
     *data = NULL;

@@ -6,6 +6,7 @@
 #define VAE_SOURCE_H
 
 #include "base/real.h"
+#include "base/rng.h"
 #include "vae.h"
 
 struct source_ops {
@@ -25,8 +26,16 @@ void images_free(vae_images *images);
 /* Whether so many pixels are zero that products with their nonzeros alone are faster; looks at the first images. */
 bool images_are_sparse(const vae_images *images);
 
-/* x (count, D) = pixels / 255 of images index[0..count-1], or, where index is NULL, of images first .. first+count-1;
- * false where they cannot be read. */
-bool images_gather(const vae_images *images, const uint32_t *index, size_t first, size_t count, real *x);
+/* How bytes become pixels: byte / 255; 1 from half grey on, else 0; or 1 with probability byte / 255, by the words of
+ * `rng` that belong to image and pixel. */
+struct pixels {
+    enum { PIXELS_GREY, PIXELS_THRESHOLD, PIXELS_DRAWN } rule;
+    struct rng rng;
+};
+
+/* x (count, D): images index[0..count-1], or, where index is NULL, images first .. first+count-1; false where they
+ * cannot be read. */
+bool images_gather(const vae_images *images, const struct pixels *pixels, const uint32_t *index, size_t first,
+                   size_t count, real *x);
 
 #endif

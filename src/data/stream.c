@@ -32,7 +32,7 @@ struct vae_stream *stream_select(const struct vae_stream *stream, const uint32_t
         stream_close(part);
         return NULL;
     }
-    memcpy(part->index, index, n * sizeof *index);
+    for (size_t i = 0; i < n; i++) part->index[i] = stream->index ? stream->index[index[i]] : index[i];
     return part;
 }
 

@@ -16,7 +16,7 @@ struct vae_stream {
 
 /* NULL on failure, with the reason in err. */
 struct vae_stream *stream_open(const char *path, size_t offset, vae_error *err);
-/* Another stream on the same file, with n images in the order of `index`. */
+/* Another stream on the same file, with n images of this one in the order of `index`. */
 struct vae_stream *stream_select(const struct vae_stream *stream, const uint32_t *index, size_t n, vae_error *err);
 void stream_close(struct vae_stream *stream);
 

@@ -75,6 +75,17 @@ VAE_SIMD static void mean(const struct likelihood_state *state, size_t D, const 
     for (size_t i = 0; i < D; i++) mean[i] = vm_sigmoid(out[i]);
 }
 
+/* Logits of the means, kept within 0.001 and 0.999 (as Burda et al. 2016 do): pixels that are never ink have no finite
+ * logit. */
+static void output_for(const struct likelihood_state *state, size_t D, const real *mean, real *out)
+{
+    (void)state;
+    for (size_t i = 0; i < D; i++) {
+        const real m = mean[i] < R(0.001) ? R(0.001) : mean[i] > R(0.999) ? R(0.999) : mean[i];
+        out[i] = vm_log(m / (R(1) - m));
+    }
+}
+
 const struct likelihood_ops likelihood_bernoulli = {
     .module = {.name = "bernoulli",
                .summary = "pixels in [0,1], decoder gives logits",
@@ -83,5 +94,6 @@ const struct likelihood_ops likelihood_bernoulli = {
     .outputs = 1,
     .init = init,
     .nll = nll,
+    .output_for = output_for,
     .mean = mean,
 };

@@ -53,6 +53,12 @@ static void mean(const struct likelihood_state *state, size_t D, const real *out
     for (size_t i = 0; i < D; i++) mean[i] = out[i];
 }
 
+static void output_for(const struct likelihood_state *state, size_t D, const real *mean, real *out)
+{
+    (void)state;
+    for (size_t i = 0; i < D; i++) out[i] = mean[i];
+}
+
 const struct likelihood_ops likelihood_gaussian = {
     .module = {.name = "gaussian",
                .summary = "real pixels, decoder gives the mean",
@@ -62,5 +68,6 @@ const struct likelihood_ops likelihood_gaussian = {
     .outputs = 1,
     .init = init,
     .nll = nll,
+    .output_for = output_for,
     .mean = mean,
 };

@@ -19,6 +19,8 @@ struct likelihood_ops {
      * grad may be `out` itself (in place), or NULL where only the value is wanted. */
     double (*nll)(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
                   real *grad);
+    /* An output whose mean image is (close to) `mean`, pixels in [0,1]: where the output's bias may start. */
+    void (*output_for)(const struct likelihood_state *state, size_t D, const real *mean, real *out);
     /* E[x | out]. */
     void (*mean)(const struct likelihood_state *state, size_t D, const real *out, real *mean);
 };

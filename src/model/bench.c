@@ -107,7 +107,7 @@ static vae_status prepare_floor(struct floor_job *job, const struct vae_model *m
 {
     size_t largest = 0;
     for (size_t i = 0; i < model->layers; i++) {
-        const size_t in = model->layer[i].in, out = model->layer[i].out;
+        const size_t in = model->layer[i].in, out = dense_columns(&model->layer[i]);
         const size_t rows = i <= model->depth ? B : B * model->config.samples;
         add_product(job, (struct product){false, false, rows, out, in});
         add_product(job, (struct product){true, false, in, out, rows});

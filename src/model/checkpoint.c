@@ -84,13 +84,15 @@ static json_t *kl_to_json(const struct vae_model *model)
 static json_t *state_to_json(const struct vae_model *model)
 {
     const vae_metrics *m = &model->metrics;
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "rows",
-                     (json_int_t)model->rows, "cols", (json_int_t)model->cols, "step", (json_int_t)model->step, "epoch",
-                     (json_int_t)m->epoch, "sum_loss", number(model->sum_loss), "sum_recon", number(model->sum_recon),
-                     "sum_kl", number(model->sum_kl), "train_loss", number(m->train_loss), "train_recon",
-                     number(m->train_recon), "train_kl", number(m->train_kl), "test_recon", number(m->test_recon),
-                     "test_kl", number(m->test_kl), "test_neg_elbo", number(m->test_neg_elbo), "active_units",
-                     (json_int_t)m->active_units, "kl_per_dim", kl_to_json(model));
+    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o}",
+                     "rows", (json_int_t)model->rows, "cols", (json_int_t)model->cols, "step", (json_int_t)model->step,
+                     "epoch", (json_int_t)m->epoch, "sum_loss", number(model->sum_loss), "sum_recon",
+                     number(model->sum_recon), "sum_kl", number(model->sum_kl), "train_loss", number(m->train_loss),
+                     "train_recon", number(m->train_recon), "train_kl", number(m->train_kl), "test_recon",
+                     number(m->test_recon), "test_kl", number(m->test_kl), "test_neg_elbo", number(m->test_neg_elbo),
+                     "active_units", (json_int_t)m->active_units, "validation_neg_elbo", number(m->validation_neg_elbo),
+                     "best_neg_elbo", number(m->best_neg_elbo), "best_epoch", (json_int_t)m->best_epoch, "kl_per_dim",
+                     kl_to_json(model));
 }
 
 /* The text of a JSON value, which is released. The caller owns the text; NULL: out of memory. (json_dumps would do, but
@@ -306,7 +308,10 @@ static void state_from_json(struct vae_model *model, const json_t *state)
                                    .test_recon = read_number(state, "test_recon"),
                                    .test_kl = read_number(state, "test_kl"),
                                    .test_neg_elbo = read_number(state, "test_neg_elbo"),
-                                   .active_units = read_count(state, "active_units")};
+                                   .active_units = read_count(state, "active_units"),
+                                   .validation_neg_elbo = read_number(state, "validation_neg_elbo"),
+                                   .best_neg_elbo = read_number(state, "best_neg_elbo"),
+                                   .best_epoch = read_count(state, "best_epoch")};
     for (size_t j = 0; j < model->L; j++) {
         const json_t *value = json_array_get(kl, j);
         model->kl_per_dim[j] = json_is_number(value) ? json_number_value(value) : (double)NAN;

@@ -26,6 +26,11 @@ static const vae_setting settings[] = {
      .help = "folder with the MNIST files, one IDX file, or builtin:digits"},
     {"holdout", "F", "0.1", VAE_T_REAL, FIELD(holdout), .min = 0, .max = 1,
      .help = "share of a single file that becomes the test split"},
+    {"validation", "F", "0", VAE_T_REAL, FIELD(validation), .min = 0, .max = 0.9,
+     .help = "share of the training images that becomes a validation split"},
+    {"binarize", "none|threshold|static|dynamic", "none", VAE_T_ENUM, FIELD(binarize),
+     .values = "none|threshold|static|dynamic",
+     .help = "pixels to 0 or 1: at one half, by a draw for good, by a fresh draw at each use"},
     {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR,
      .help = "prior of the latents"},
     {"kl", "auto|exact|mc", "auto", VAE_T_ENUM, FIELD(kl), .values = "auto|exact|mc",
@@ -37,10 +42,14 @@ static const vae_setting settings[] = {
     {"likelihood", "NAME[:k=v]", "bernoulli", VAE_T_CHOICE, FIELD(likelihood), .kind = VAE_LIKELIHOOD,
      .help = "likelihood of the pixels"},
     {"latent", "L", "10", VAE_T_COUNT, FIELD(latent), .min = 1, .max = MAX_WIDTH, .help = "latent dimensions"},
-    {"hidden", "H[,H...]", "400", VAE_T_WIDTHS, FIELD(hidden), .min = 1, .max = MAX_WIDTH,
+    {"hidden", "H[,H...]", "400", VAE_T_LIST, FIELD(hidden), .min = 1, .max = MAX_WIDTH,
      .help = "hidden widths of the encoder; the decoder mirrors them"},
     {"activation", "NAME", "relu", VAE_T_CHOICE, FIELD(activation), .kind = VAE_ACTIVATION,
      .help = "activation of the hidden layers"},
+    {"init", "torch|glorot|he", "torch", VAE_T_ENUM, FIELD(init), .values = "torch|glorot|he",
+     .help = "weights: U(+-1/sqrt(in)) with biases; U(+-sqrt(6/(in+out))); N(0, 2/in)"},
+    {"output-bias", "init|data", "init", VAE_T_ENUM, FIELD(output_bias), .values = "init|data",
+     .help = "last bias: as the others, or such that an empty decoder gives the mean training image"},
     {"samples", "S", "1", VAE_T_COUNT, FIELD(samples), .min = 1, .max = 1e5,
      .help = "samples of z per image in the reconstruction term"},
     {"beta", "B", "1", VAE_T_REAL, FIELD(beta), .min = 0, .max = 1e6, .help = "weight of the KL in the loss"},
@@ -49,8 +58,23 @@ static const vae_setting settings[] = {
     {"free-bits", "F", "0", VAE_T_REAL, FIELD(free_bits), .min = 0, .max = 1e6,
      .help = "nats of KL per latent dimension (mean over the batch) that cost nothing"},
     {"epochs", "N", "10", VAE_T_COUNT, FIELD(epochs), .min = 1, .max = MOST, .help = "passes over the training images"},
+    {"patience", "E", "0", VAE_T_COUNT, FIELD(patience), .min = 0, .max = MOST,
+     .help = "stop after so many epochs without a better validation neg_elbo; 0: never"},
     {"batch", "B", "128", VAE_T_COUNT, FIELD(batch), .min = 1, .max = 1e6, .help = "images per step"},
     {"lr", "R", "0.001", VAE_T_REAL, FIELD(lr), .min = 1e-12, .max = 1e6, .help = "learning rate of Adam"},
+    {"clip", "C", "0", VAE_T_REAL, FIELD(clip), .min = 0, .max = 1e30,
+     .help = "longest gradient, a longer one is scaled down; 0: any"},
+    {"schedule", "constant|step|iwae|cosine", "constant", VAE_T_ENUM, FIELD(schedule),
+     .values = "constant|step|iwae|cosine", .help = "of the learning rate; iwae: stages of 3^i epochs (Burda et al.)"},
+    {"lr-steps", "E[,E...]", "none", VAE_T_LIST, FIELD(lr_steps), .values = "none", .min = 1, .max = 1e9,
+     .help = "epochs after which a step schedule multiplies the learning rate by lr-factor"},
+    {"lr-factor", "F", "0.1", VAE_T_REAL, FIELD(lr_factor), .min = 1e-9, .max = 1, .help = "of a step schedule"},
+    {"adam-beta1", "B", "0.9", VAE_T_REAL, FIELD(adam_beta1), .min = 0, .max = 0.999999,
+     .help = "decay of Adam's mean gradient"},
+    {"adam-beta2", "B", "0.999", VAE_T_REAL, FIELD(adam_beta2), .min = 0, .max = 0.999999,
+     .help = "decay of Adam's mean squared gradient"},
+    {"adam-eps", "E", "1e-08", VAE_T_REAL, FIELD(adam_eps), .min = 1e-30, .max = 1e6,
+     .help = "added to the root of Adam's mean squared gradient"},
     {"seed", "N", "1", VAE_T_COUNT, FIELD(seed), .min = 0, .max = 9007199254740991.0,
      .help = "of initialisation, order and noise"},
 };
@@ -121,22 +145,23 @@ static bool is_listed(const char *values, const char *word)
     return false;
 }
 
-static vae_status set_widths(uint64_t *width, const vae_setting *setting, const char *label, const char *text,
-                             vae_error *err)
+static vae_status set_list(uint64_t *field, const vae_setting *setting, const char *label, const char *text,
+                           vae_error *err)
 {
     char copy[256], *rest = NULL;
-    uint64_t list[VAE_MAX_HIDDEN + 1] = {0};
+    uint64_t list[VAE_MAX_LIST + 1] = {0};
     size_t n = 0;
-    if (strlen(text) >= sizeof copy || has_empty_item(text))
-        return vae_fail(err, VAE_E_USAGE, "%s: expected widths such as 400 or 200,200", label);
-    strcpy(copy, text);
+    const bool empty = setting->values && !strcmp(text, setting->values);
+    if (!empty && (strlen(text) >= sizeof copy || has_empty_item(text)))
+        return vae_fail(err, VAE_E_USAGE, "%s: '%.32s' (expected whole numbers such as 400 or 200,200)", label, text);
+    snprintf(copy, sizeof copy, "%s", empty ? "" : text);
     for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
-        if (n == VAE_MAX_HIDDEN) return vae_fail(err, VAE_E_USAGE, "%s: more than %d layers", label, VAE_MAX_HIDDEN);
+        if (n == VAE_MAX_LIST) return vae_fail(err, VAE_E_USAGE, "%s: more than %d numbers", label, VAE_MAX_LIST);
         vae_status status = vae_parse_count(label, item, setting->min, setting->max, &list[n++], err);
         if (status) return status;
     }
-    memcpy(width, list, VAE_MAX_HIDDEN * sizeof *width);
-    return n ? VAE_OK : vae_fail(err, VAE_E_USAGE, "%s: expected widths such as 400 or 200,200", label);
+    memcpy(field, list, VAE_MAX_LIST * sizeof *field);
+    return VAE_OK;
 }
 
 static vae_status set_setting(vae_config *config, const vae_setting *setting, const char *text, vae_error *err)
@@ -148,7 +173,7 @@ static vae_status set_setting(vae_config *config, const vae_setting *setting, co
     case VAE_T_TEXT: return set_text(field, VAE_MAX_SOURCE, setting->name, text, err);
     case VAE_T_COUNT: return vae_parse_count(label, text, setting->min, setting->max, field, err);
     case VAE_T_REAL: return vae_parse_real(label, text, setting->min, setting->max, field, err);
-    case VAE_T_WIDTHS: return set_widths(field, setting, label, text, err);
+    case VAE_T_LIST: return set_list(field, setting, label, text, err);
     case VAE_T_CHOICE: return choice_parse(field, kinds[setting->kind].what, kinds[setting->kind].at, text, err);
     case VAE_T_ENUM:
         if (!is_listed(setting->values, text))
@@ -212,9 +237,9 @@ const char *vae_config_text(const vae_config *config, const vae_setting *setting
         choice_text(choice, module_find(kinds[setting->kind].at, choice->name), text, size);
         break;
     }
-    case VAE_T_WIDTHS:
-        *text = '\0';
-        for (size_t i = 0; i < VAE_MAX_HIDDEN && count[i]; i++)
+    case VAE_T_LIST:
+        snprintf(text, size, "%s", count[0] ? "" : setting->values);
+        for (size_t i = 0; i < VAE_MAX_LIST && count[i]; i++)
             snprintf(text + strlen(text), size - strlen(text), "%s%llu", i ? "," : "", (unsigned long long)count[i]);
         break;
     }
@@ -224,7 +249,7 @@ const char *vae_config_text(const vae_config *config, const vae_setting *setting
 size_t config_depth(const vae_config *config)
 {
     size_t depth = 0;
-    while (depth < VAE_MAX_HIDDEN && config->hidden[depth]) depth++;
+    while (depth < VAE_MAX_LIST && config->hidden[depth]) depth++;
     return depth;
 }
 
@@ -235,6 +260,10 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     if (!strcmp(config->kl, "exact") && !posterior->has_exact_kl(prior))
         return vae_fail(err, VAE_E_USAGE, "--kl exact: prior %s has no closed-form KL to a %s posterior (use --kl mc)",
                         config->prior.name, config->posterior.name);
+    if (!strcmp(config->schedule, "step") != (config->lr_steps[0] > 0))
+        return vae_fail(err, VAE_E_USAGE, "--schedule step and --lr-steps go together");
+    if (config->patience > 0 && config->validation <= 0)
+        return vae_fail(err, VAE_E_USAGE, "--patience watches a validation split (give --validation F)");
     if (config->batch * config->samples > INT32_MAX / 4)
         return vae_fail(err, VAE_E_USAGE, "--batch %llu times --samples %llu is too large",
                         (unsigned long long)config->batch, (unsigned long long)config->samples);

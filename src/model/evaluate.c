@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "data/source.h"
 #include "model/pass.h"
 
 /* Rows of a block in passes that only read: large enough for the matrix products, small enough for the caches. */
@@ -128,6 +127,7 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
         e->latent = model->L;
         e->samples = S;
         e->kl_samples = model->exact_kl ? 0 : K;
+        pass.pixels = model_pixels(model, options->seed, 0);
         status = run_blocks(&pass, images, options, &sums, err);
         summarise(e, &sums);
         if (status)
@@ -178,6 +178,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     if (!status) status = begin(&pass, &pool, model, n, threads, err);
     if (status) return status;
     const size_t L = model->L;
+    pass.pixels = model_pixels(model, 1, 0);
     for (size_t done = 0; done < n && !status; done += pass.B) {
         const size_t B = n - done < pass.capacity ? n - done : pass.capacity;
         status = pass_gather(&pass, images, NULL, first + done, B, err);
@@ -194,7 +195,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
 static void decode_block(struct pass *pass, size_t rows, const float *z, float *mean)
 {
     const struct vae_model *m = pass->model;
-    const real *out = pass->activation[m->layers - 1];
+    const real *out = pass->output[m->layers - 1].y;
     for (size_t i = 0; i < rows * m->L; i++) pass->z[i] = R(z[i]);
     pass_decode(pass, rows);
     for (size_t r = 0; r < rows; r++) {

@@ -28,11 +28,12 @@ static void name_tensors(struct vae_model *model, const char *module, const stru
                          size_t out)
 {
     struct tensor *weight = &model->tensor[model->tensors++], *bias = &model->tensor[model->tensors++];
-    *weight = (struct tensor){.rank = 2, .dim = {out, layer->in}, .count = out * layer->in, .stride = layer->out};
+    *weight = (struct tensor){
+        .rank = 2, .dim = {out, layer->in}, .count = out * layer->in, .stride = dense_columns(layer)};
     *bias = (struct tensor){.rank = 1, .dim = {out}, .count = out, .offset = layer->bias + first};
     weight->offset = layer->weight + first;
-    snprintf(weight->name, sizeof weight->name, "%.12s.weight", module);
-    snprintf(bias->name, sizeof bias->name, "%.12s.bias", module);
+    snprintf(weight->name, sizeof weight->name, "%.15s.weight", module);
+    snprintf(bias->name, sizeof bias->name, "%.15s.bias", module);
 }
 
 static struct dense *add_layer(struct vae_model *model, const char *name, size_t in, size_t out,
@@ -40,8 +41,8 @@ static struct dense *add_layer(struct vae_model *model, const char *name, size_t
 {
     struct dense *layer = &model->layer[model->layers++];
     *layer = (struct dense){.in = in, .out = out, .activation = activation};
-    layer->weight = take(model, out * in);
-    layer->bias = take(model, out);
+    layer->weight = take(model, dense_columns(layer) * in);
+    layer->bias = take(model, dense_columns(layer));
     snprintf(layer->forward, sizeof layer->forward, "%.12s forward", name);
     snprintf(layer->backward, sizeof layer->backward, "%.12s backward", name);
     return layer;
@@ -54,6 +55,9 @@ static void add_named_layer(struct vae_model *model, const char *side, size_t in
     snprintf(name, sizeof name, "%s.%zu", side, index);
     const struct dense *layer = add_layer(model, name, in, out, activation);
     name_tensors(model, name, layer, 0, out);
+    if (activation->parts == 1) return;
+    snprintf(name, sizeof name, "%s.%zu.gate", side, index);
+    name_tensors(model, name, layer, out, out);
 }
 
 /* Both heads are one layer, hence one product; in the file each has its own name. */
@@ -88,6 +92,17 @@ size_t model_file_size(const struct vae_model *model)
     return 3 * count * sizeof(float);
 }
 
+struct pixels model_pixels(const struct vae_model *model, uint64_t seed, uint64_t step)
+{
+    const char *mode = model->config.binarize;
+    if (!strcmp(mode, "threshold")) return (struct pixels){.rule = PIXELS_THRESHOLD};
+    if (!strcmp(mode, "static"))
+        return (struct pixels){PIXELS_DRAWN, {.seed = model->config.seed, .stream = RNG_BINARIZE}};
+    if (!strcmp(mode, "dynamic"))
+        return (struct pixels){PIXELS_DRAWN, {.seed = seed, .step = step, .stream = RNG_BINARIZE}};
+    return (struct pixels){.rule = PIXELS_GREY};
+}
+
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 
 static bool uses_exact_kl(const struct vae_model *model)
@@ -117,7 +132,9 @@ static void no_metrics_yet(struct vae_model *model)
                                    .train_kl = none,
                                    .test_recon = none,
                                    .test_kl = none,
-                                   .test_neg_elbo = none};
+                                   .test_neg_elbo = none,
+                                   .validation_neg_elbo = none,
+                                   .best_neg_elbo = none};
     for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = none;
 }
 
@@ -160,20 +177,30 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
     return VAE_OK;
 }
 
-/* Weights and biases U(-1/sqrt(in), 1/sqrt(in)), as PyTorch's nn.Linear has them; tensor i draws from step i of its
- * stream. */
+/* Half the width of a uniform distribution, or the standard deviation of a normal one. */
+static double init_spread(const char *init, size_t in, size_t out)
+{
+    if (!strcmp(init, "glorot")) return sqrt(6 / (double)(in + out)); /* Glorot & Bengio 2010, equation 16 */
+    if (!strcmp(init, "he")) return sqrt(2 / (double)in);             /* He et al. 2015, equation 10 */
+    return 1 / sqrt((double)in);                                      /* PyTorch's nn.Linear, biases too */
+}
+
+/* Tensor i draws from step i of its stream. Biases are zero but for PyTorch's. */
 static void initialise(struct vae_model *model)
 {
-    size_t in = 0;
+    const char *init = model->config.init;
+    size_t in = 0, out = 0;
     for (size_t i = 0; i < model->tensors; i++) {
         const struct tensor *tensor = &model->tensor[i];
-        if (tensor->rank == 2) in = tensor->dim[1]; /* a bias follows its weight */
-        const double limit = 1 / sqrt((double)in);
+        if (tensor->rank == 2) in = tensor->dim[1], out = tensor->dim[0]; /* a bias follows its weight */
+        if (tensor->rank == 1 && strcmp(init, "torch")) continue;
+        const double spread = init_spread(init, in, out);
         const struct rng rng = {.seed = model->config.seed, .step = i, .stream = RNG_INIT};
         for (size_t k = 0; k < tensor->count; k++) {
             uint32_t word;
             rng_words(&rng, k, 1, &word);
-            model->params[tensor_at(tensor, k)] = R((2 * rng_uniform(word) - 1) * limit);
+            const double draw = strcmp(init, "he") ? 2 * rng_uniform(word) - 1 : (double)rng_normal(word);
+            model->params[tensor_at(tensor, k)] = R(draw * spread);
         }
     }
 }
@@ -202,6 +229,18 @@ void vae_model_free(vae_model **out)
 /* ---- Looking inside --------------------------------------------------------------------------------------------- */
 
 const vae_config *vae_model_config(const vae_model *model) { return &model->config; }
+
+vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err)
+{
+    vae_config changed = model->config;
+    if (strcmp(name, "data") && strcmp(name, "epochs") && strcmp(name, "patience"))
+        return vae_fail(err, VAE_E_USAGE,
+                        "--%s: a trained model keeps its settings (all but --data, --epochs and --patience)", name);
+    vae_status status = vae_config_set(&changed, name, text, err);
+    if (!status) status = vae_config_check(&changed, err);
+    if (!status) model->config = changed;
+    return status;
+}
 
 void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols)
 {

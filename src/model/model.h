@@ -4,13 +4,14 @@
 
 #include "base/pool.h"
 #include "base/real.h"
+#include "data/source.h"
 #include "likelihood/likelihood.h"
 #include "net/dense.h"
 #include "posterior/posterior.h"
 #include "prior/prior.h"
 #include "vae.h"
 
-enum { MAX_LAYERS = 2 * VAE_MAX_HIDDEN + 2, MAX_TENSORS = 2 * MAX_LAYERS + 2, TENSOR_NAME = 24 };
+enum { MAX_LAYERS = 2 * VAE_MAX_LIST + 2, MAX_TENSORS = 4 * MAX_LAYERS, TENSOR_NAME = 24 };
 
 /* A named view of the parameter block, in the order of PyTorch and of the model file: a weight is [out, in] there, and
  * [in, stride] in the block. */
@@ -63,6 +64,10 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
                           vae_error *err);
 /* Bytes of all tensors in a file: parameters and both moments, as float32. */
 size_t model_file_size(const struct vae_model *model);
+
+/* How the model's images are read: in training with the seed of the configuration and step + 1, elsewhere with step 0.
+ * A static draw is one for each image, whoever asks. */
+struct pixels model_pixels(const struct vae_model *model, uint64_t seed, uint64_t step);
 
 /* As vae_train, vae_evaluate, with a pool that is already there. */
 vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/pass.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "data/source.h"
 #include "data/stream.h"
 
 /* ---- Workspace -------------------------------------------------------------------------------------------------- */
@@ -27,8 +27,11 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     const size_t B = p->capacity, BL = B * m->L;
     p->x = arena_take(arena, B * m->D, sizeof(real));
     if (p->sparse.D) lay_out_sparse(&p->sparse, arena);
-    for (size_t i = 0; i < m->layers; i++)
-        p->activation[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * m->layer[i].out, sizeof(real));
+    for (size_t i = 0; i < m->layers; i++) {
+        const size_t rows = i <= m->depth ? B : p->S * B, columns = dense_columns(&m->layer[i]);
+        p->output[i].y = p->output[i].pre = arena_take(arena, rows * m->layer[i].out, sizeof(real));
+        if (columns > m->layer[i].out) p->output[i].pre = arena_take(arena, rows * columns, sizeof(real));
+    }
     real **const per_latent[] = {&p->a,    &p->b,      &p->scale, &p->kl,   &p->kl_a,
                                  &p->kl_b, &p->kl_eps, &p->kl_z,  &p->logp, &p->dlogp};
     for (size_t i = 0; i < sizeof per_latent / sizeof *per_latent; i++)
@@ -44,8 +47,8 @@ static void lay_out_backward(struct pass *p, struct arena *arena)
     const struct vae_model *m = p->model;
     const size_t B = p->capacity;
     for (size_t i = 0; i + 1 < m->layers; i++)
-        p->gradient[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * m->layer[i].out, sizeof(real));
-    p->gradient[m->layers - 1] = p->activation[m->layers - 1];
+        p->gradient[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * dense_columns(&m->layer[i]), sizeof(real));
+    p->gradient[m->layers - 1] = p->output[m->layers - 1].y;
     p->dz = arena_take(arena, p->S * B * m->L, sizeof(real));
     p->da = arena_take(arena, B * m->L, sizeof(real));
     p->db = arena_take(arena, B * m->L, sizeof(real));
@@ -108,8 +111,8 @@ static void gather_tile(void *context, size_t tile)
     struct pass *pass = job->pass;
     const size_t D = pass->model->D;
     const struct span s = row_span(pass->B, tile);
-    if (!images_gather(job->images, job->index ? job->index + s.begin : NULL, job->first + s.begin, s.end - s.begin,
-                       pass->x + s.begin * D))
+    if (!images_gather(job->images, &pass->pixels, job->index ? job->index + s.begin : NULL, job->first + s.begin,
+                       s.end - s.begin, pass->x + s.begin * D))
         atomic_store(&job->failed, true);
     for (size_t r = s.begin; r < s.end && sparse_input(pass); r++) sparse_list_row(&pass->sparse, r, pass->x + r * D);
 }
@@ -130,8 +133,8 @@ static void run_layers(struct pass *pass, size_t begin, size_t end, size_t rows,
     const struct vae_model *m = pass->model;
     for (size_t i = begin; i < end; i++) {
         dense_forward(pass->pool, &m->layer[i], m->params, rows, input, i == 0 ? sparse_input(pass) : NULL,
-                      pass->activation[i]);
-        input = pass->activation[i];
+                      pass->output[i]);
+        input = pass->output[i].y;
     }
 }
 
@@ -139,7 +142,7 @@ static void run_layers(struct pass *pass, size_t begin, size_t end, size_t rows,
 static void split_heads(struct pass *pass, struct span s)
 {
     const size_t L = pass->model->L, bytes = L * sizeof(real);
-    const real *heads = pass->activation[pass->model->depth];
+    const real *heads = pass->output[pass->model->depth].y;
     for (size_t r = s.begin; r < s.end; r++) {
         memcpy(pass->a + r * L, heads + r * 2 * L, bytes);
         memcpy(pass->b + r * L, heads + r * 2 * L + L, bytes);
@@ -247,7 +250,7 @@ static void likelihood_tile(void *context, size_t tile)
     const real weight = R(1) / R(rows);
     const struct span s = row_span(rows, tile);
     for (size_t r = s.begin; r < s.end; r++) {
-        real *out = pass->activation[m->layers - 1] + r * width;
+        real *out = pass->output[m->layers - 1].y + r * width;
         const real *x = pass->x + r % pass->B * m->D;
         pass->recon[r] = m->likelihood->nll(m->likelihood_state, m->D, out, x, weight, job->training ? out : NULL);
     }
@@ -294,7 +297,7 @@ static void backward_layer(struct pass *pass, size_t i, size_t rows)
 {
     const struct vae_model *m = pass->model;
     dense_backward(pass->pool, &m->layer[i], m->params, rows, pass->gradient[i], m->layer[i - 1].activation,
-                   pass->activation[i - 1], pass->gradient[i - 1]);
+                   pass->output[i - 1], pass->gradient[i - 1]);
 }
 
 void pass_backward(struct pass *pass, const real *weight)
@@ -302,8 +305,8 @@ void pass_backward(struct pass *pass, const real *weight)
     const struct vae_model *m = pass->model;
     const size_t first = m->depth + 1, rows = pass->S * pass->B;
     for (size_t i = m->layers - 1; i > first; i--) backward_layer(pass, i, rows);
-    dense_backward(pass->pool, &m->layer[first], m->params, rows, pass->gradient[first], &activation_identity, pass->z,
-                   pass->dz);
+    dense_backward(pass->pool, &m->layer[first], m->params, rows, pass->gradient[first], &activation_identity,
+                   (struct output){pass->z, pass->z}, pass->dz);
     struct latent_backward_job job = {pass, weight};
     pool_run(pass->pool, "latent", row_tiles(pass->B), latent_backward_tile, &job);
     for (size_t i = m->depth; i > 0; i--) backward_layer(pass, i, pass->B);
@@ -328,10 +331,10 @@ static size_t rows_of_layer(const struct pass *pass, size_t i)
 static const real *input_of_layer(const struct pass *pass, size_t i)
 {
     if (i == 0) return pass->x;
-    return i == pass->model->depth + 1 ? pass->z : pass->activation[i - 1];
+    return i == pass->model->depth + 1 ? pass->z : pass->output[i - 1].y;
 }
 
-static void apply(const struct update_job *job, size_t offset, size_t count)
+static void apply_adam(const struct update_job *job, size_t offset, size_t count)
 {
     struct vae_model *m = job->model;
     adam_update(job->adam, count, job->pass->params_gradient + offset, m->adam_m + offset, m->adam_v + offset,
@@ -352,8 +355,9 @@ static void update_tile(void *context, size_t tile)
                    i == 0 ? sparse_input(job->pass) : NULL, job->pass->gradient[i], weight, bias,
                    job->pass->params_gradient);
     if (!job->adam) return;
-    apply(job, layer->weight + weight.begin * layer->out, (weight.end - weight.begin) * layer->out);
-    apply(job, layer->bias + bias.begin, bias.end - bias.begin);
+    const size_t columns = dense_columns(layer);
+    apply_adam(job, layer->weight + weight.begin * columns, (weight.end - weight.begin) * columns);
+    apply_adam(job, layer->bias + bias.begin, bias.end - bias.begin);
 }
 
 static void order_layers(struct update_job *job)
@@ -363,7 +367,7 @@ static void order_layers(struct update_job *job)
         size_t at = i;
         for (; at > 0; at--) {
             const struct dense *before = &layer[job->order[at - 1]];
-            if (before->in * before->out >= layer[i].in * layer[i].out) break;
+            if (before->in * dense_columns(before) >= layer[i].in * dense_columns(&layer[i])) break;
             job->order[at] = job->order[at - 1];
         }
         job->order[at] = i;
@@ -380,4 +384,29 @@ void pass_update(struct pass *pass, struct vae_model *model, const struct adam *
         tiles += job.tiles[i];
     }
     pool_run(pass->pool, "weights", tiles, update_tile, &job);
+}
+
+double pass_gradient_norm(const struct pass *pass)
+{
+    double sum = 0;
+    for (size_t i = 0; i < pass->model->size; i++) {
+        const double g = (double)pass->params_gradient[i];
+        sum += g * g;
+    }
+    return sqrt(sum);
+}
+
+enum { APPLY_TILE = 1 << 14 };
+
+static void apply_tile(void *context, size_t tile)
+{
+    const struct update_job *job = context;
+    const size_t begin = tile * APPLY_TILE, left = job->model->size - begin;
+    apply_adam(job, begin, left < APPLY_TILE ? left : APPLY_TILE);
+}
+
+void pass_apply(struct pass *pass, struct vae_model *model, const struct adam *adam)
+{
+    struct update_job job = {.pass = pass, .model = model, .adam = adam};
+    pool_run(pass->pool, "update", (model->size + APPLY_TILE - 1) / APPLY_TILE, apply_tile, &job);
 }

@@ -7,7 +7,7 @@
 #ifndef VAE_PASS_H
 #define VAE_PASS_H
 
-#include "base/rng.h"
+#include "data/source.h"
 #include "model/model.h"
 #include "net/adam.h"
 
@@ -16,22 +16,23 @@ struct pass {
     struct pool *pool;
     size_t capacity, S, K; /* most images, draws of z, draws of the Monte Carlo KL */
     bool exact_kl;
-    size_t B; /* images in the batch at work */
+    struct pixels pixels; /* how images are read */
+    size_t B;             /* images in the batch at work */
 
     /* Forward. */
-    real *x;                      /* (B,D) */
-    struct sparse sparse;         /* its nonzeros; D = 0 where it is taken as dense */
-    real *activation[MAX_LAYERS]; /* (rows,out) output of each layer: (B,.) up to the heads, (S*B,.) behind */
-    real *a, *b, *scale;          /* (B,L) parameters of q(z|x) and its scale */
-    real *eps;                    /* (S,B,L) noise that the backward pass needs again */
-    real *z;                      /* (S,B,L) */
-    real *kl, *kl_a, *kl_b;       /* (B,L) KL of each latent and its derivatives in a and b */
-    double *recon;                /* (S*B) -log p(x|z) of each row */
+    real *x;                          /* (B,D) */
+    struct sparse sparse;             /* its nonzeros; D = 0 where it is taken as dense */
+    struct output output[MAX_LAYERS]; /* of each layer: B rows up to the heads, S*B behind */
+    real *a, *b, *scale;              /* (B,L) parameters of q(z|x) and its scale */
+    real *eps;                        /* (S,B,L) noise that the backward pass needs again */
+    real *z;                          /* (S,B,L) */
+    real *kl, *kl_a, *kl_b;           /* (B,L) KL of each latent and its derivatives in a and b */
+    double *recon;                    /* (S*B) -log p(x|z) of each row */
     /* Scratch of the Monte Carlo KL. */
     uint32_t *bits;                     /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
     /* Backward; absent where only losses are wanted. */
-    real *gradient[MAX_LAYERS]; /* (rows,out) of the loss, before each layer's activation; the last is in place */
+    real *gradient[MAX_LAYERS]; /* (rows,columns) of the loss, before each layer's activation; the last is in place */
     real *dz;                   /* (S,B,L) */
     real *da, *db;              /* (B,L) */
     real *params_gradient;      /* a block like the parameters */
@@ -59,5 +60,8 @@ void pass_likelihood(struct pass *pass, bool training);
 void pass_backward(struct pass *pass, const real *weight);
 /* Weight gradients of every layer and, unless `adam` is NULL, the update of the model with them. */
 void pass_update(struct pass *pass, struct vae_model *model, const struct adam *adam);
+/* For what needs the whole gradient before the update: its length, and the update by itself. */
+double pass_gradient_norm(const struct pass *pass);
+void pass_apply(struct pass *pass, struct vae_model *model, const struct adam *adam);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "data/source.h"
+#include "model/schedule.h"
 
 vae_status step_prepare(struct stepper *s, struct vae_model *model, const vae_images *images, struct pool *pool,
                         vae_error *err)
@@ -43,11 +43,31 @@ static double beta_at(const struct stepper *s)
     return config->beta * (ramp > 0 ? fmin(1, (double)s->model->step / ramp) : 1);
 }
 
+static struct adam adam_now(const struct stepper *s)
+{
+    const vae_config *config = &s->model->config;
+    const double lr = schedule_lr(config, s->model->step, s->steps);
+    return adam_at(s->model->step + 1, lr, config->adam_beta1, config->adam_beta2, config->adam_eps);
+}
+
+static void update(struct stepper *s, struct adam adam)
+{
+    const double clip = s->model->config.clip;
+    if (clip <= 0) {
+        pass_update(&s->pass, s->model, &adam);
+        return;
+    }
+    pass_update(&s->pass, s->model, NULL);
+    const double norm = pass_gradient_norm(&s->pass);
+    if (norm > clip) adam.share = R(clip / norm);
+    pass_apply(&s->pass, s->model, &adam);
+}
+
 vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *losses, vae_error *err)
 {
     struct vae_model *model = s->model;
     const struct rng noise = {.seed = model->config.seed, .step = model->step, .stream = RNG_POSTERIOR};
-    const struct adam adam = adam_at(model->step + 1, model->config.lr);
+    s->pass.pixels = model_pixels(model, model->config.seed, model->step + 1);
     vae_status status = pass_gather(&s->pass, s->images, s->order + first, 0, B, err);
     if (status) return status;
     pass_encode(&s->pass);
@@ -56,6 +76,6 @@ vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *l
     pass_likelihood(&s->pass, true);
     *losses = objective_elbo(&s->pass, beta_at(s), model->config.free_bits, s->weight);
     pass_backward(&s->pass, s->weight);
-    pass_update(&s->pass, model, &adam);
+    update(s, adam_now(s));
     return VAE_OK;
 }

@@ -4,8 +4,12 @@
  * epoch. */
 #define _POSIX_C_SOURCE 199309L
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "base/memory.h"
+#include "data/stream.h"
 #include "model/step.h"
 
 struct training {
@@ -71,46 +75,103 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
     return VAE_OK;
 }
 
-/* Losses of the finished epoch, on a test pass with one draw of z an image. */
+/* ELBO with one draw of z an image, always with the same noise. */
+static vae_status evaluate(const struct training *t, const vae_images *images, vae_evaluation **out, vae_error *err)
+{
+    vae_eval_options options;
+    vae_eval_defaults(&options);
+    return model_evaluate(out, t->model, images, &options, t->pool, err);
+}
+
+static vae_status validate(struct training *t, double *neg_elbo, vae_error *err)
+{
+    vae_evaluation *e = NULL;
+    *neg_elbo = NAN;
+    if (t->data->validation.n == 0) return VAE_OK;
+    vae_status status = evaluate(t, &t->data->validation, &e, err);
+    if (!status) *neg_elbo = e->neg_elbo;
+    vae_evaluation_free(&e);
+    return status;
+}
+
+static void record(struct vae_model *model, const struct training *t, uint64_t epoch, const vae_evaluation *test,
+                   double validation)
+{
+    const double n = (double)t->data->train.n;
+    const vae_metrics before = model->metrics;
+    const bool best = isfinite(validation) && !(validation >= before.best_neg_elbo);
+    model->metrics = (vae_metrics){.epoch = epoch + 1,
+                                   .step = model->step,
+                                   .seconds = before.seconds,
+                                   .train_loss = model->sum_loss / n,
+                                   .train_recon = model->sum_recon / n,
+                                   .train_kl = model->sum_kl / n,
+                                   .test_recon = test->recon,
+                                   .test_kl = test->kl,
+                                   .test_neg_elbo = test->neg_elbo,
+                                   .active_units = test->active_units,
+                                   .validation_neg_elbo = validation,
+                                   .best_neg_elbo = best ? validation : before.best_neg_elbo,
+                                   .best_epoch = best ? epoch + 1 : before.best_epoch};
+    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = test->kl_per_dim[j];
+    model->sum_loss = model->sum_recon = model->sum_kl = 0;
+}
+
+/* Losses of the finished epoch, on a pass over test and validation split. */
 static vae_status finish_epoch(struct training *t, uint64_t epoch, vae_error *err)
 {
     struct vae_model *model = t->model;
-    const vae_images *images = t->data->test.n ? &t->data->test : &t->data->train;
-    const double n = (double)t->data->train.n;
     vae_evaluation *test = NULL;
-    vae_eval_options options;
-    vae_eval_defaults(&options);
-    vae_status status = model_evaluate(&test, model, images, &options, t->pool, err);
-    if (status) return status;
-    if (!isfinite(test->neg_elbo) || !isfinite(model->sum_loss)) {
-        vae_evaluation_free(&test);
-        return diverged(t, err);
-    }
-    vae_metrics *m = &model->metrics;
-    *m = (vae_metrics){.epoch = epoch + 1,
-                       .step = model->step,
-                       .seconds = m->seconds,
-                       .train_loss = model->sum_loss / n,
-                       .train_recon = model->sum_recon / n,
-                       .train_kl = model->sum_kl / n,
-                       .test_recon = test->recon,
-                       .test_kl = test->kl,
-                       .test_neg_elbo = test->neg_elbo,
-                       .active_units = test->active_units};
-    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = test->kl_per_dim[j];
-    model->sum_loss = model->sum_recon = model->sum_kl = 0;
+    double validation;
+    vae_status status = evaluate(t, t->data->test.n ? &t->data->test : &t->data->train, &test, err);
+    if (!status) status = validate(t, &validation, err);
+    if (!status && !(isfinite(test->neg_elbo) && isfinite(model->sum_loss))) status = diverged(t, err);
+    if (!status) record(model, t, epoch, test, validation);
     vae_evaluation_free(&test);
-    return t->hooks && t->hooks->on_epoch ? t->hooks->on_epoch(t->hooks->context, model, err) : VAE_OK;
+    if (status || !t->hooks || !t->hooks->on_epoch) return status;
+    return t->hooks->on_epoch(t->hooks->context, model, err);
+}
+
+/* No better validation loss for `patience` epochs, those of the warm-up not counted. */
+static bool out_of_patience(const struct vae_model *model)
+{
+    const vae_config *config = &model->config;
+    const double since = fmax((double)model->metrics.best_epoch, config->beta_warmup);
+    return config->patience > 0 && (double)model->metrics.epoch - since >= (double)config->patience;
 }
 
 static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
 {
-    for (uint64_t epoch = t->model->step / t->step.steps; epoch < t->model->config.epochs; epoch++) {
+    struct vae_model *model = t->model;
+    for (uint64_t epoch = model->step / t->step.steps; epoch < model->config.epochs; epoch++) {
+        if (epoch == model->metrics.epoch && out_of_patience(model)) return VAE_OK;
         vae_status status = run_steps(t, epoch, stopped, err);
-        if (!status && t->model->step == (epoch + 1) * t->step.steps) status = finish_epoch(t, epoch, err);
+        if (!status && model->step == (epoch + 1) * t->step.steps) status = finish_epoch(t, epoch, err);
         if (status || *stopped) return status;
     }
     return VAE_OK;
+}
+
+/* --output-bias data: an empty decoder gives the mean training image. */
+static vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
+{
+    const struct dense *last = &model->layer[model->layers - 1];
+    const struct pixels grey = {.rule = PIXELS_GREY};
+    double *sum = mem_new(model->D, sizeof *sum, err);
+    real *x = mem_new(model->D, sizeof *x, err);
+    vae_status status = sum && x ? VAE_OK : VAE_E_MEMORY;
+    for (size_t i = 0; i < images->n && !status; i++) {
+        if (!images_gather(images, &grey, NULL, i, 1, x))
+            status = vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, i);
+        for (size_t k = 0; k < model->D; k++) sum[k] += (double)x[k];
+    }
+    if (!status) {
+        for (size_t k = 0; k < model->D; k++) x[k] = R(sum[k] / (double)images->n);
+        model->likelihood->output_for(model->likelihood_state, model->D, x, model->params + last->bias);
+    }
+    free(sum);
+    free(x);
+    return status;
 }
 
 vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,
@@ -122,9 +183,14 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     if (data->train.rows != model->rows || data->train.cols != model->cols)
         return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", data->train.rows,
                         data->train.cols, model->rows, model->cols);
+    const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
+    if (model->step / ((n + batch - 1) / batch) != model->metrics.epoch)
+        return vae_fail(err, VAE_E_DATA, "%zu training images: not as many as the model was trained on so far", n);
     struct training t = {.model = model, .data = data, .hooks = hooks};
     vae_status status = pool_new(&t.pool, threads, err);
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);
+    if (!status && model->step == 0 && !strcmp(model->config.output_bias, "data"))
+        status = start_output_bias(model, &data->train, err);
     if (!status) status = run_epochs(&t, stopped, err);
     step_release(&t.step);
     pool_free(t.pool);

@@ -29,33 +29,41 @@ struct span tile_span(size_t n, size_t tiles, size_t tile)
 
 struct product {
     const struct dense *layer;
-    const real *params, *from, *x;
+    const real *params, *from;
     const struct sparse *sparse;
     const struct activation *below;
-    real *to;
+    struct output x; /* of the layer below */
+    struct output to;
+    real *dx;
     size_t rows, tiles;
 };
 
+/* The same outputs of every part: an activation needs all sums of an output. */
 static void forward_tile(void *context, size_t tile)
 {
     const struct product *job = context;
     const struct dense *layer = job->layer;
-    const struct span s = tile_span(layer->out, job->tiles, tile);
+    const size_t columns = dense_columns(layer), in = layer->in, out = layer->out;
+    const struct span s = tile_span(out, job->tiles, tile);
     const real *weight = job->params + layer->weight, *bias = job->params + layer->bias + s.begin;
-    const size_t width = s.end - s.begin;
-    if (job->sparse)
-        sparse_forward(job->sparse, job->rows, weight, layer->out, s, job->to);
-    else
-        BLAS(gemm)
-    (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)width, (int)layer->in, 1, job->from,
-     (int)layer->in, weight + s.begin, (int)layer->out, 0, job->to + s.begin, (int)layer->out);
-    for (size_t r = 0; r < job->rows; r++) layer->activation->forward(width, bias, job->to + r * layer->out + s.begin);
+    for (size_t part = 0; part < columns; part += out) {
+        const struct span c = {part + s.begin, part + s.end};
+        if (job->sparse)
+            sparse_forward(job->sparse, job->rows, weight, columns, c, job->to.pre);
+        else
+            BLAS(gemm)
+        (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)(c.end - c.begin), (int)in, 1, job->from,
+         (int)in, weight + c.begin, (int)columns, 0, job->to.pre + c.begin, (int)columns);
+    }
+    for (size_t r = 0; r < job->rows; r++)
+        layer->activation->forward(s.end - s.begin, out, bias, job->to.pre + r * columns + s.begin,
+                                   job->to.y + r * out + s.begin);
 }
 
 void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x,
-                   const struct sparse *sparse, real *y)
+                   const struct sparse *sparse, struct output to)
 {
-    struct product job = {.layer = layer, .params = params, .from = x, .sparse = sparse, .to = y, .rows = rows};
+    struct product job = {.layer = layer, .params = params, .from = x, .sparse = sparse, .to = to, .rows = rows};
     job.tiles = tiles_for(rows, layer->out, layer->in);
     pool_run(pool, layer->forward, job.tiles, forward_tile, &job);
 }
@@ -64,25 +72,28 @@ static void backward_tile(void *context, size_t tile)
 {
     const struct product *job = context;
     const struct dense *layer = job->layer;
-    const struct span s = tile_span(layer->in, job->tiles, tile);
-    const size_t width = s.end - s.begin;
+    const size_t columns = dense_columns(layer), in = layer->in, width = in * job->below->parts;
+    const struct span s = tile_span(in, job->tiles, tile);
     BLAS(gemm)
-    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)width, (int)layer->out, 1, job->from,
-     (int)layer->out, job->params + layer->weight + s.begin * layer->out, (int)layer->out, 0, job->to + s.begin,
-     (int)layer->in);
+    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)(s.end - s.begin), (int)columns, 1, job->from,
+     (int)columns, job->params + layer->weight + s.begin * columns, (int)columns, 0, job->dx + s.begin, (int)width);
     for (size_t r = 0; r < job->rows; r++)
-        job->below->backward(width, job->x + r * layer->in + s.begin, job->to + r * layer->in + s.begin);
+        job->below->backward(s.end - s.begin, in, job->x.pre + r * width + s.begin, job->x.y + r * in + s.begin,
+                             job->dx + r * width + s.begin);
 }
 
-void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *dy,
-                    const struct activation *below, const real *x, real *dx)
+void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *d,
+                    const struct activation *below, struct output x, real *dx)
 {
-    struct product job = {.layer = layer, .params = params, .from = dy, .x = x, .below = below, .to = dx, .rows = rows};
-    job.tiles = tiles_for(rows, layer->in, layer->out);
+    struct product job = {.layer = layer, .params = params, .from = d, .x = x, .below = below, .dx = dx, .rows = rows};
+    job.tiles = tiles_for(rows, layer->in, dense_columns(layer));
     pool_run(pool, layer->backward, job.tiles, backward_tile, &job);
 }
 
-size_t dense_gradient_tiles(const struct dense *layer, size_t rows) { return tiles_for(layer->out, layer->in, rows); }
+size_t dense_gradient_tiles(const struct dense *layer, size_t rows)
+{
+    return tiles_for(dense_columns(layer), layer->in, rows);
+}
 
 struct span dense_weight_span(const struct dense *layer, size_t tiles, size_t tile)
 {
@@ -91,7 +102,7 @@ struct span dense_weight_span(const struct dense *layer, size_t tiles, size_t ti
 
 struct span dense_bias_span(const struct dense *layer, size_t tiles, size_t tile)
 {
-    return tile_span(layer->out, tiles, tile);
+    return tile_span(dense_columns(layer), tiles, tile);
 }
 
 VAE_SIMD static void add_row(size_t width, const real *row, real *sum)
@@ -99,17 +110,17 @@ VAE_SIMD static void add_row(size_t width, const real *row, real *sum)
     for (size_t i = 0; i < width; i++) sum[i] += row[i];
 }
 
-void dense_gradient(const struct dense *layer, size_t rows, const real *x, const struct sparse *sparse, const real *dy,
+void dense_gradient(const struct dense *layer, size_t rows, const real *x, const struct sparse *sparse, const real *d,
                     struct span weight, struct span bias, real *grad)
 {
-    const size_t width = bias.end - bias.begin;
-    real *dw = grad + layer->weight + weight.begin * layer->out, *db = grad + layer->bias + bias.begin;
+    const size_t columns = dense_columns(layer), width = bias.end - bias.begin;
+    real *dw = grad + layer->weight + weight.begin * columns, *db = grad + layer->bias + bias.begin;
     if (sparse)
-        sparse_gradient(sparse, rows, dy, layer->out, weight, dw);
+        sparse_gradient(sparse, rows, d, columns, weight, dw);
     else
         BLAS(gemm)
-    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)(weight.end - weight.begin), (int)layer->out, (int)rows, 1,
-     x + weight.begin, (int)layer->in, dy, (int)layer->out, 0, dw, (int)layer->out);
+    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)(weight.end - weight.begin), (int)columns, (int)rows, 1,
+     x + weight.begin, (int)layer->in, d, (int)columns, 0, dw, (int)columns);
     memset(db, 0, width * sizeof *db);
-    for (size_t r = 0; r < rows; r++) add_row(width, dy + r * layer->out + bias.begin, db);
+    for (size_t r = 0; r < rows; r++) add_row(width, d + r * columns + bias.begin, db);
 }

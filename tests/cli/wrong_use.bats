@@ -38,9 +38,9 @@ teardown() { [ ! -e runs ]; }
 @test "lr with rubbish behind" { refuse 2 "--lr: '1e-3x' is not a number" train --lr 1e-3x; }
 @test "epochs negative" { refuse 2 "--epochs: '-1' is not a whole number" train --epochs -1; }
 @test "batch 0" { refuse 2 "--batch: 0 is out of range" train --batch 0; }
-@test "hidden empty" { refuse 2 "--hidden: expected widths" train --hidden ,; }
+@test "hidden empty" { refuse 2 "(expected whole numbers" train --hidden ,; }
 @test "empty items in lists" {
-    for widths in 64,,3 ,64 64,; do refuse 2 "--hidden: expected widths" train --hidden $widths; done
+    for widths in 64,,3 ,64 64,; do refuse 2 "(expected whole numbers" train --hidden $widths; done
     for prior in spikeslab: spikeslab:,p=1 spikeslab:p=1,,c2=1; do
         refuse 2 "(expected name=value,...)" train --prior $prior
     done

@@ -22,7 +22,7 @@ static double forward_one(const struct activation *f, double x, double bias)
 {
     const real b = R(bias);
     real y = R(x);
-    f->forward(1, &b, &y);
+    f->forward(1, 1, &b, &y, &y);
     return (double)y;
 }
 
@@ -33,7 +33,7 @@ static void check_activation(const struct activation *f)
         const double y = forward_one(f, x - 0.7, 0.7);
         const real out = R(y);
         real dy = R(upstream);
-        f->backward(1, &out, &dy);
+        f->backward(1, 1, &out, &out, &dy);
         if (!isnan(formula(f->module.name, x))) /* one that this file does not know has its gradient checked */
             assert_near(y, formula(f->module.name, x), 1e-14, "%s(%g)", f->module.name, x);
         const double slope = (forward_one(f, x + h, 0) - forward_one(f, x - h, 0)) / (2 * h);
@@ -46,7 +46,8 @@ static void test_activations(void **state)
 {
     size_t i = 0;
     (void)state;
-    for (; activation_at(i); i++) check_activation(activation_at(i));
+    for (; activation_at(i); i++)
+        if (activation_at(i)->parts == 1) check_activation(activation_at(i));
     assert_true(i >= 2);
     check_activation(&activation_identity);
 }
@@ -59,18 +60,48 @@ static void test_activation_rows(void **state)
     (void)state;
     for (size_t k = 0; activation_at(k); k++) {
         const struct activation *f = activation_at(k);
+        if (f->parts > 1) continue;
         for (size_t i = 0; i < WIDTH; i++) bias[i] = R(test_uniform(i, -2, 2)), row[i] = R(test_uniform(99 + i, -2, 2));
         for (size_t i = 0; i < WIDTH; i++) dy[i] = R(test_uniform(200 + i, -2, 2));
-        f->forward(WIDTH, bias, row);
-        f->backward(WIDTH, row, dy);
+        f->forward(WIDTH, WIDTH, bias, row, row);
+        f->backward(WIDTH, WIDTH, row, row, dy);
         for (size_t i = 0; i < WIDTH; i++) {
             const double y = forward_one(f, test_uniform(99 + i, -2, 2), test_uniform(i, -2, 2));
             real slope = R(test_uniform(200 + i, -2, 2));
-            f->backward(1, &row[i], &slope);
+            f->backward(1, 1, &row[i], &row[i], &slope);
             assert_near((double)row[i], y, 1e-15, "%s, column %zu", f->module.name, i);
             assert_near((double)dy[i], (double)slope, 1e-15, "slope of %s, column %zu", f->module.name, i);
         }
     }
+}
+
+/* h sigmoid(g), its parts four columns apart; what lies between them stays. */
+static void test_gated(void **state)
+{
+    enum { WIDTH = 3, APART = 4 };
+    const struct activation *f = activation_find("gated");
+    const double h = 1e-6;
+    (void)state;
+    assert_int_equal(f->parts, 2);
+    for (size_t at = 0; at < WIDTH; at++)
+        for (size_t part = 0; part < 2; part++) {
+            real bias[2 * APART] = {0}, y[WIDTH], value[3];
+            real d[2 * APART] = {R(0.5), R(-2), R(3), R(77), 0, 0, 0, R(77)};
+            for (int side = -1; side <= 1; side++) {
+                real pre[2 * APART] = {R(0.3), R(-1.2), R(2), R(7), R(0.4), R(-2.5), R(1.5), R(7)};
+                pre[part * APART + at] += R(side * h);
+                for (size_t i = 0; i < 2 * APART; i++) bias[i] = R(0.1 * (double)i);
+                const double want = (double)((pre[at] + bias[at]) /
+                                             (1 + exp(-(double)(pre[APART + at] + bias[APART + at]))));
+                f->forward(WIDTH, APART, bias, pre, y);
+                value[side + 1] = y[at];
+                assert_near((double)y[at], want, 1e-14, "gated %zu", at);
+                if (side == 0) f->backward(WIDTH, APART, pre, y, d);
+                assert_true(pre[3] == 7 && pre[7] == 7 && d[3] == 77 && d[7] == 77);
+            }
+            const double upstream[] = {0.5, -2, 3}, slope = (double)(value[2] - value[0]) / (2 * h);
+            assert_near((double)d[part * APART + at], upstream[at] * slope, 1e-8, "gated' part %zu of %zu", part, at);
+        }
 }
 
 /* ---- Dense layers ----------------------------------------------------------------------------------------------- */
@@ -129,10 +160,10 @@ static void naive_row(const struct layer_case *l, size_t r, real *y)
         y[o] = l->params[l->layer.bias + o];
         for (size_t i = 0; i < in; i++) {
             real x = l->pre[r * in + i];
-            l->below->forward(1, &zero, &x);
+            l->below->forward(1, 1, &zero, &x, &x);
             y[o] += x * l->params[l->layer.weight + i * l->layer.out + o];
         }
-        l->layer.activation->forward(1, &zero, &y[o]);
+        l->layer.activation->forward(1, 1, &zero, &y[o], &y[o]);
     }
 }
 
@@ -173,11 +204,12 @@ static void run_layer(struct layer_case *l, struct pool *pool)
     const struct shape s = l->shape;
     real zero[300] = {0};
     memcpy(l->x, l->pre, s.rows * s.in * sizeof *l->x);
-    for (size_t r = 0; r < s.rows; r++) l->below->forward(s.in, zero, l->x + r * s.in);
-    dense_forward(pool, &l->layer, l->params, s.rows, l->x, NULL, l->y);
+    for (size_t r = 0; r < s.rows; r++) l->below->forward(s.in, s.in, zero, l->x + r * s.in, l->x + r * s.in);
+    dense_forward(pool, &l->layer, l->params, s.rows, l->x, NULL, (struct output){l->y, l->y});
     memcpy(l->dy, l->c, s.rows * s.out * sizeof *l->dy);
-    for (size_t r = 0; r < s.rows; r++) l->layer.activation->backward(s.out, l->y + r * s.out, l->dy + r * s.out);
-    dense_backward(pool, &l->layer, l->params, s.rows, l->dy, l->below, l->x, l->dx);
+    for (size_t r = 0; r < s.rows; r++)
+        l->layer.activation->backward(s.out, s.out, l->y + r * s.out, l->y + r * s.out, l->dy + r * s.out);
+    dense_backward(pool, &l->layer, l->params, s.rows, l->dy, l->below, (struct output){l->x, l->x}, l->dx);
     const size_t tiles = dense_gradient_tiles(&l->layer, s.rows);
     for (size_t t = 0; t < tiles; t++)
         dense_gradient(&l->layer, s.rows, l->x, NULL, l->dy, dense_weight_span(&l->layer, tiles, t),
@@ -238,7 +270,8 @@ static void test_dense(void **state)
         check_layer(pool, shapes[i], tanh_layer, &activation_identity);
     }
     for (size_t k = 0; activation_at(k); k++)
-        for (size_t i = 0; i < 5; i++) check_layer(pool, shapes[i], activation_at(k), activation_at(k));
+        for (size_t i = 0; i < 5 && activation_at(k)->parts == 1; i++)
+            check_layer(pool, shapes[i], activation_at(k), activation_at(k));
     pool_free(pool);
 }
 
@@ -264,7 +297,8 @@ static void test_threads_do_not_change_bits(void **state)
 {
     static const struct shape large[] = {{5, 33, 17}, {64, 200, 130}, {420, 290, 299}, {2048, 256, 299}};
     (void)state;
-    assert_true(dense_gradient_tiles(&(struct dense){.in = 290, .out = 299}, 420) > 1);
+    assert_true(dense_gradient_tiles(&(struct dense){.in = 290, .out = 299, .activation = &activation_identity}, 420) >
+                1);
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
         struct layer_case one, more;
         layer_new(&one, large[i], activation_find("tanh"), activation_find("relu"));
@@ -329,8 +363,8 @@ static void check_sparse(struct pool *pool, struct shape shape, double share)
     thin_out(&dense, share);
     thin_out(&thin, share);
     for (size_t r = 0; r < shape.rows; r++) sparse_list_row(&sparse, r, thin.x + r * shape.in);
-    dense_forward(pool, &dense.layer, dense.params, shape.rows, dense.x, NULL, dense.y);
-    dense_forward(pool, &thin.layer, thin.params, shape.rows, thin.x, &sparse, thin.y);
+    dense_forward(pool, &dense.layer, dense.params, shape.rows, dense.x, NULL, (struct output){dense.y, dense.y});
+    dense_forward(pool, &thin.layer, thin.params, shape.rows, thin.x, &sparse, (struct output){thin.y, thin.y});
     const size_t tiles = dense_gradient_tiles(&thin.layer, shape.rows);
     for (size_t t = 0; t < tiles; t++) {
         const struct span weight = dense_weight_span(&thin.layer, tiles, t),
@@ -363,13 +397,13 @@ static void test_sparse(void **state)
 static void test_adam(void **state)
 {
     enum { N = 19 };
-    const double lr = 0.003, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+    const double lr = 0.003, beta1 = 0.8, beta2 = 0.99, epsilon = 1e-5;
     real grad[N], m[N] = {0}, v[N] = {0}, param[N];
     double m_ref[N] = {0}, v_ref[N] = {0}, param_ref[N];
     (void)state;
     for (size_t i = 0; i < N; i++) param_ref[i] = test_uniform(i, -1, 1), param[i] = R(param_ref[i]);
     for (uint64_t t = 1; t <= 3; t++) {
-        const struct adam adam = adam_at(t, lr);
+        const struct adam adam = adam_at(t, lr, beta1, beta2, epsilon);
         for (size_t i = 0; i < N; i++) grad[i] = R(test_uniform(100 * t + i, -1, 1) * pow(10, -(double)(i % 10)));
         adam_update(&adam, N, grad, m, v, param);
         for (size_t i = 0; i < N; i++) {
@@ -390,7 +424,7 @@ static void test_adam_first_step(void **state)
 {
     const real grad[] = {R(1), R(-1e-4), R(1e3)};
     real m[3] = {0}, v[3] = {0}, param[3] = {0};
-    const struct adam adam = adam_at(1, 0.01);
+    const struct adam adam = adam_at(1, 0.01, 0.9, 0.999, 1e-8);
     (void)state;
     adam_update(&adam, 3, grad, m, v, param);
     for (size_t i = 0; i < 3; i++) assert_near((double)param[i], grad[i] > 0 ? -0.01 : 0.01, 2e-6, "parameter %zu", i);
@@ -399,13 +433,10 @@ static void test_adam_first_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_activation_rows),
-        cmocka_unit_test(test_dense),
-        cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_threads_do_not_change_bits),
-        cmocka_unit_test(test_sparse),
-        cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_activations),     cmocka_unit_test(test_activation_rows),
+        cmocka_unit_test(test_gated),           cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_spans),           cmocka_unit_test(test_threads_do_not_change_bits),
+        cmocka_unit_test(test_sparse),          cmocka_unit_test(test_adam),
         cmocka_unit_test(test_adam_first_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static int dump_all(FILE *file, const char *source, int argc, char **argv, vae_e
     vae_config_defaults(&config);
     vae_status status = VAE_OK;
     for (int i = 0; i + 1 < argc && !status; i += 2) status = vae_config_set(&config, argv[i], argv[i + 1], err);
-    if (!status) status = vae_data_open(&data, source, 0, 1, err);
+    if (!status) status = vae_data_open(&data, source, 0, 0, 1, err);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = pool_new(&pool, 2, err);
     if (!status)

@@ -435,7 +435,7 @@ static void assert_folder_refused(const char *part)
 {
     vae_data *data = NULL;
     vae_error err = {0};
-    assert_int_equal(vae_data_open(&data, scratch, 0.1, 1, &err), VAE_E_DATA);
+    assert_int_equal(vae_data_open(&data, scratch, 0.1, 0, 1, &err), VAE_E_DATA);
     assert_null(data);
     assert_message("folder", &err, scratch, part);
 }
@@ -444,7 +444,7 @@ static void assert_folder_opens(size_t labelled)
 {
     vae_data *data = NULL;
     vae_error err = {0};
-    if (vae_data_open(&data, scratch, 0.5, 1, &err)) fail_msg("%s", err.message);
+    if (vae_data_open(&data, scratch, 0.5, 0, 1, &err)) fail_msg("%s", err.message);
     assert_int_equal(data->train.n, 4);
     assert_int_equal(data->test.n, 4);
     assert_int_equal(data->train.rows, 3);
@@ -462,7 +462,7 @@ static void test_folder_without_files(void **state)
     vae_error err = {0};
     char path[PATH_MOST];
     assert_folder_refused("no file train-images-idx3-ubyte");
-    assert_int_equal(vae_data_open(&data, in_scratch(path, "missing"), 0.1, 1, &err), VAE_E_DATA);
+    assert_int_equal(vae_data_open(&data, in_scratch(path, "missing"), 0.1, 0, 1, &err), VAE_E_DATA);
     assert_message("missing folder", &err, path, "No such file");
     put_in_scratch("train-images-idx3-ubyte", good);
     assert_folder_refused("no file t10k-images-idx3-ubyte");
@@ -518,7 +518,7 @@ static void assert_split(uint32_t n, double holdout, size_t test)
     char path[PATH_MOST];
     int seen[256] = {0};
     vae_data *data = NULL;
-    assert_int_equal(vae_data_open(&data, numbered(path, n), holdout, 1, NULL), VAE_OK);
+    assert_int_equal(vae_data_open(&data, numbered(path, n), holdout, 0, 1, NULL), VAE_OK);
     assert_int_equal(data->train.n, n - test);
     assert_int_equal(data->test.n, test);
     for (size_t i = 0; i < data->train.n; i++) seen[data->train.pixels[i]]++;
@@ -545,7 +545,7 @@ static void test_holdout_depends_on_the_seed_alone(void **state)
     char path[PATH_MOST];
     vae_data *data[3] = {NULL};
     numbered(path, 200);
-    for (uint64_t i = 0; i < 3; i++) assert_int_equal(vae_data_open(&data[i], path, 0.25, i / 2, NULL), VAE_OK);
+    for (uint64_t i = 0; i < 3; i++) assert_int_equal(vae_data_open(&data[i], path, 0.25, 0, i / 2, NULL), VAE_OK);
     assert_memory_equal(data[0]->test.pixels, data[1]->test.pixels, 50);
     assert_memory_not_equal(data[0]->test.pixels, data[2]->test.pixels, 50);
     for (size_t i = 0; i < 3; i++) vae_data_free(&data[i]);
@@ -557,7 +557,7 @@ static void test_holdout_leaves_something_to_train_on(void **state)
     char path[PATH_MOST];
     vae_data *data = NULL;
     vae_error err = {0};
-    assert_int_equal(vae_data_open(&data, numbered(path, 10), 1, 1, &err), VAE_E_USAGE);
+    assert_int_equal(vae_data_open(&data, numbered(path, 10), 1, 0, 1, &err), VAE_E_USAGE);
     assert_null(data);
     assert_non_null(strstr(err.message, "--holdout 1 leaves none of 10 images"));
 }

@@ -74,7 +74,7 @@ static void small_config(vae_config *config)
 static vae_status open_builtin(vae_error *err)
 {
     vae_data *opened = NULL;
-    vae_status status = vae_data_open(&opened, "builtin:digits:train=3,test=2", 0, 1, err);
+    vae_status status = vae_data_open(&opened, "builtin:digits:train=3,test=2", 0, 0, 1, err);
     assert_true((opened != NULL) == (status == VAE_OK));
     vae_data_free(&opened);
     return status;
@@ -83,7 +83,7 @@ static vae_status open_builtin(vae_error *err)
 static vae_status open_compressed(vae_error *err)
 {
     vae_data *opened = NULL;
-    vae_status status = vae_data_open(&opened, digits_gz, 0.5, 1, err);
+    vae_status status = vae_data_open(&opened, digits_gz, 0.5, 0, 1, err);
     assert_true((opened != NULL) == (status == VAE_OK));
     vae_data_free(&opened);
     return status;
@@ -92,7 +92,7 @@ static vae_status open_compressed(vae_error *err)
 static vae_status open_folder(vae_error *err)
 {
     vae_data *opened = NULL;
-    vae_status status = vae_data_open(&opened, scratch, 0, 1, err);
+    vae_status status = vae_data_open(&opened, scratch, 0, 0, 1, err);
     assert_true((opened != NULL) == (status == VAE_OK));
     vae_data_free(&opened);
     return status;
@@ -301,7 +301,7 @@ static int set_up(void **state)
     if (make_scratch(state)) return -1;
     in_scratch(output, "output");
     in_scratch(model_file, "model");
-    if (vae_data_open(&data, "builtin:digits:train=3,test=2", 0, 1, NULL)) return -1;
+    if (vae_data_open(&data, "builtin:digits:train=3,test=2", 0, 0, 1, NULL)) return -1;
     in_scratch(digits_gz, "train-images-idx3-ubyte.gz");
     put_gzip(digits_gz, images, sizeof images, data->train.pixels, 3 * 28 * 28);
     put_gzip(in_scratch(path, "train-labels-idx1-ubyte"), labels, sizeof labels, data->train.labels, 3);

@@ -72,7 +72,7 @@ static void train(const char *const *settings)
     vae_config_defaults(&config);
     for (; *settings; settings += 2)
         if (vae_config_set(&config, settings[0], settings[1], &err)) fail_msg("%s", err.message);
-    assert_int_equal(vae_data_open(&data, "builtin:digits:train=330,test=10", 0, 1, &err), VAE_OK);
+    assert_int_equal(vae_data_open(&data, "builtin:digits:train=330,test=10", 0, 0, 1, &err), VAE_OK);
     assert_int_equal(vae_model_new(&model, &config, 28, 28, &err), VAE_OK);
     assert_int_equal(vae_train(model, data, 2, &hooks, NULL, &err), VAE_OK);
     assert_int_equal(watch.steps, 2 * 11);

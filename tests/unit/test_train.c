@@ -19,7 +19,7 @@ static vae_data *open_digits(const char *source)
 {
     vae_data *data = NULL;
     vae_error err = {0};
-    if (vae_data_open(&data, source, 0, 1, &err)) fail_msg("%s", err.message);
+    if (vae_data_open(&data, source, 0, 0, 1, &err)) fail_msg("%s", err.message);
     return data;
 }
 
