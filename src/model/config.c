@@ -34,7 +34,7 @@ static const vae_setting settings[] = {
     {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR,
      .help = "prior of the latents"},
     {"kl", "auto|exact|mc", "auto", VAE_T_ENUM, FIELD(kl), .values = "auto|exact|mc",
-     .help = "KL by closed form or by Monte Carlo; auto: closed form where there is one"},
+     .help = "KL exact (closed form or quadrature) or by Monte Carlo; auto: exact for normal"},
     {"kl-samples", "K", "10", VAE_T_COUNT, FIELD(kl_samples), .min = 1, .max = 1e6,
      .help = "samples of the Monte Carlo KL"},
     {"posterior", "NAME", "gaussian", VAE_T_CHOICE, FIELD(posterior), .kind = VAE_POSTERIOR,
@@ -258,7 +258,7 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     const struct prior_ops *prior = prior_find(config->prior.name);
     const struct posterior_ops *posterior = posterior_find(config->posterior.name);
     if (!strcmp(config->kl, "exact") && !posterior->has_exact_kl(prior))
-        return vae_fail(err, VAE_E_USAGE, "--kl exact: prior %s has no closed-form KL to a %s posterior (use --kl mc)",
+        return vae_fail(err, VAE_E_USAGE, "--kl exact: prior %s has no exact KL to a %s posterior (use --kl mc)",
                         config->prior.name, config->posterior.name);
     if (!strcmp(config->schedule, "step") != (config->lr_steps[0] > 0))
         return vae_fail(err, VAE_E_USAGE, "--schedule step and --lr-steps go together");

@@ -107,7 +107,9 @@ struct pixels model_pixels(const struct vae_model *model, uint64_t seed, uint64_
 
 static bool uses_exact_kl(const struct vae_model *model)
 {
-    return strcmp(model->config.kl, "mc") && model->posterior->has_exact_kl(model->prior);
+    if (!strcmp(model->config.kl, "auto"))
+        return model->posterior->has_exact_kl(model->prior) && model->prior->exact_by_default;
+    return !strcmp(model->config.kl, "exact");
 }
 
 static vae_status allocate_blocks(struct vae_model *model, vae_error *err)

@@ -3,12 +3,17 @@
  * Laplace prior, p(z) = exp(-|z|/b) / (2b): a sharp peak and exponential tails, the density behind the L1 penalty.
  *
  *     log p(z) = -|z|/b - log 2b                 d/dz = -sign(z)/b
+ *     KL(N(m, s^2) || p) = log(2 b) - log(2 pi e s^2)/2 + E|z| / b,
+ *         E|z| = s sqrt(2/pi) exp(-m^2/2s^2) + m erf(m / (s sqrt 2))
+ *         d/dm = erf(m / (s sqrt 2)) / b,  d/dlog s^2 = s sqrt(2/pi) exp(-m^2/2s^2) / (2b) - 1/2
  *     sampler: z = -b sgn(u) log(1 - 2|u|), u uniform in (-1/2, 1/2)
  *
- * Known answer, b = 1: log p(1) = -1.6931472. */
+ * Known answers, b = 1: log p(1) = -1.6931472, KL(N(0, 1) || p) = 0.0720932. */
 #include <math.h>
 
 #include "base/rng.h"
+#include "base/simd.h"
+#include "prior/nodes.h"
 #include "prior/prior.h"
 
 struct prior_state {
@@ -48,6 +53,20 @@ static void sample(const struct prior_state *state, size_t n, const uint32_t (*b
     }
 }
 
+VAE_SIMD static void kl_gaussian(const struct prior_state *state, size_t n, const real *mu, const real *logvar,
+                                 real *kl, real *dmu, real *dlogvar)
+{
+    const real rate = state->rate, constant = -state->at_zero - R(1.41893853320467274178);
+    for (size_t i = 0; i < n; i++) {
+        const real s = deviation(logvar[i]), t = mu[i] / s;
+        const real side = vm_erf(R(0.70710678118654752440) * t);
+        const real peak = R(0.79788456080286535588) * s * vm_exp(R(-0.5) * t * t);
+        kl[i] = constant - R(0.5) * logvar[i] + rate * (peak + mu[i] * side);
+        dmu[i] = rate * side;
+        dlogvar[i] = R(0.5) * (rate * peak - R(1));
+    }
+}
+
 const struct prior_ops prior_laplace = {
     .module = {.name = "laplace",
                .summary = "Laplace: peaked, exponential tails",
@@ -57,4 +76,5 @@ const struct prior_ops prior_laplace = {
     .init = init,
     .log_prob = log_prob,
     .sample = sample,
+    .kl_gaussian = kl_gaussian,
 };

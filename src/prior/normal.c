@@ -49,5 +49,6 @@ const struct prior_ops prior_normal = {
     .init = init,
     .log_prob = log_prob,
     .sample = sample,
+    .exact_by_default = true,
     .kl_gaussian = kl_gaussian,
 };

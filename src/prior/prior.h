@@ -22,7 +22,9 @@ struct prior_ops {
     /* Required. n draws; bits[i] are four random words for draw i alone. */
     void (*sample)(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z);
 
-    /* Optional (NULL: Monte Carlo only). KL(N(mu, exp(logvar)) || p) with its two derivatives. */
+    /* Optional (NULL: Monte Carlo only). KL(N(mu, exp(logvar)) || p) with its two derivatives, in closed form or by
+     * quadrature; and whether `--kl auto` means it. */
+    bool exact_by_default;
     void (*kl_gaussian)(const struct prior_state *state, size_t n, const real *mu, const real *logvar, real *kl,
                         real *dmu, real *dlogvar);
 };

@@ -157,6 +157,18 @@ static void test_exp_is_monotone(void **state)
     }
 }
 
+/* The error function is only used where an absolute error counts. */
+static void test_erf(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 0; bits < 0x7f800000u; bits += 9973) {
+        const float x = vm_float(bits);
+        assert_near((double)vm_erf(x), erf((double)x), 3e-7, "erf(%g)", (double)x);
+        assert_true(vm_bits(vm_erf(-x)) == vm_bits(-vm_erf(x)));
+    }
+    assert_true(vm_erf(INFINITY) == 1 && isnan(vm_erf(NAN)));
+}
+
 /* Either tail is the other's complement, and oddness is exact. */
 static void test_symmetry(void **state)
 {
@@ -219,9 +231,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accuracy),        cmocka_unit_test(test_rows_have_the_same_bits),
-        cmocka_unit_test(test_exp_is_monotone), cmocka_unit_test(test_symmetry),
-        cmocka_unit_test(test_limits),          cmocka_unit_test(test_nan_stays),
-        cmocka_unit_test(test_logaddexp),
+        cmocka_unit_test(test_exp_is_monotone), cmocka_unit_test(test_erf),
+        cmocka_unit_test(test_symmetry),        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_nan_stays),       cmocka_unit_test(test_logaddexp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
