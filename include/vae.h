@@ -104,7 +104,10 @@ typedef struct vae_config {
     double validation;           /* share of the training images that becomes the validation split */
     char binarize[VAE_MAX_NAME]; /* none, threshold, static, dynamic */
     vae_choice prior, posterior, likelihood, activation;
-    char kl[VAE_MAX_NAME]; /* auto, exact, mc */
+    char objective[VAE_MAX_NAME]; /* elbo, iwae */
+    char gradient[VAE_MAX_NAME];  /* standard, stl, dreg */
+    char kl[VAE_MAX_NAME];        /* auto, exact, mc */
+    char kl_noise[VAE_MAX_NAME];  /* iid, stratified */
     uint64_t kl_samples, samples;
     uint64_t latent;
     uint64_t hidden[VAE_MAX_LIST];  /* widths of the encoder; the decoder mirrors them; 0 ends the list */

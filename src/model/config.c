@@ -37,6 +37,8 @@ static const vae_setting settings[] = {
      .help = "KL exact (closed form or quadrature) or by Monte Carlo; auto: exact for normal"},
     {"kl-samples", "K", "10", VAE_T_COUNT, FIELD(kl_samples), .min = 1, .max = 1e6,
      .help = "samples of the Monte Carlo KL"},
+    {"kl-noise", "iid|stratified", "iid", VAE_T_ENUM, FIELD(kl_noise), .values = "iid|stratified",
+     .help = "noise of the Monte Carlo KL; stratified: one sample in each K-th part of the posterior"},
     {"posterior", "NAME", "gaussian", VAE_T_CHOICE, FIELD(posterior), .kind = VAE_POSTERIOR,
      .help = "family of the posterior"},
     {"likelihood", "NAME[:k=v]", "bernoulli", VAE_T_CHOICE, FIELD(likelihood), .kind = VAE_LIKELIHOOD,
@@ -50,8 +52,12 @@ static const vae_setting settings[] = {
      .help = "weights: U(+-1/sqrt(in)) with biases; U(+-sqrt(6/(in+out))); N(0, 2/in)"},
     {"output-bias", "init|data", "init", VAE_T_ENUM, FIELD(output_bias), .values = "init|data",
      .help = "last bias: as the others, or such that an empty decoder gives the mean training image"},
+    {"objective", "elbo|iwae", "elbo", VAE_T_ENUM, FIELD(objective), .values = "elbo|iwae",
+     .help = "bound that training maximises; iwae: importance-weighted, of S samples"},
     {"samples", "S", "1", VAE_T_COUNT, FIELD(samples), .min = 1, .max = 1e5,
-     .help = "samples of z per image in the reconstruction term"},
+     .help = "samples of z per image in training"},
+    {"gradient", "standard|stl|dreg", "standard", VAE_T_ENUM, FIELD(gradient), .values = "standard|stl|dreg",
+     .help = "estimator; stl: path derivative of the elbo (biased for iwae); dreg: its unbiased form for iwae"},
     {"beta", "B", "1", VAE_T_REAL, FIELD(beta), .min = 0, .max = 1e6, .help = "weight of the KL in the loss"},
     {"beta-warmup", "E", "0", VAE_T_REAL, FIELD(beta_warmup), .min = 0, .max = 1e9,
      .help = "epochs over which beta rises linearly from 0"},
@@ -262,6 +268,14 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
                         config->prior.name, config->posterior.name);
     if (!strcmp(config->schedule, "step") != (config->lr_steps[0] > 0))
         return vae_fail(err, VAE_E_USAGE, "--schedule step and --lr-steps go together");
+    const bool iwae = !strcmp(config->objective, "iwae"), standard = !strcmp(config->gradient, "standard");
+    if (!strcmp(config->gradient, "dreg") && !iwae)
+        return vae_fail(err, VAE_E_USAGE, "--gradient dreg is for --objective iwae (elbo has stl)");
+    if ((iwae || !standard) && config->free_bits > 0)
+        return vae_fail(err, VAE_E_USAGE, "--free-bits needs a KL of its own (--objective elbo --gradient standard)");
+    if ((iwae || !standard) && !strcmp(config->kl_noise, "stratified"))
+        return vae_fail(err, VAE_E_USAGE,
+                        "--kl-noise stratified needs a KL of its own, not draws that are weighed one by one");
     if (config->patience > 0 && config->validation <= 0)
         return vae_fail(err, VAE_E_USAGE, "--patience watches a validation split (give --validation F)");
     if (config->batch * config->samples > INT32_MAX / 4)

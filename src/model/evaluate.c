@@ -39,7 +39,7 @@ static void add_latents(const struct pass *pass, struct sums *sums)
 
 static void add_draws(const struct pass *pass, double near_zero, struct sums *sums)
 {
-    const size_t rows = pass->S * pass->B;
+    const size_t rows = pass->plan.S * pass->B;
     for (size_t r = 0; r < rows; r++) sums->recon += pass->recon[r];
     for (size_t i = 0; i < rows * pass->model->L; i++) sums->near_zero += fabs((double)pass->z[i]) < near_zero;
 }
@@ -47,14 +47,14 @@ static void add_draws(const struct pass *pass, double near_zero, struct sums *su
 static vae_status run_blocks(struct pass *pass, const vae_images *images, const vae_eval_options *options,
                              struct sums *sums, vae_error *err)
 {
-    for (size_t first = 0, block = 0; first < images->n; first += pass->capacity, block++) {
-        const size_t left = images->n - first, B = left < pass->capacity ? left : pass->capacity;
+    for (size_t first = 0, block = 0; first < images->n; first += pass->plan.capacity, block++) {
+        const size_t left = images->n - first, B = left < pass->plan.capacity ? left : pass->plan.capacity;
         const struct rng noise = {.seed = options->seed, .step = block, .stream = RNG_EVAL};
         vae_status status = pass_gather(pass, images, NULL, first, B, err);
         if (status) return status;
         pass_encode(pass);
         pass_latent(pass, &noise);
-        pass_decode(pass, pass->S * B);
+        pass_decode(pass, pass->plan.S * B);
         pass_likelihood(pass, false);
         add_latents(pass, sums);
         add_draws(pass, options->near_zero, sums);
@@ -114,7 +114,14 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
     if (!status && (S == 0 || S > MOST_DRAWS || K > MOST_DRAWS))
         status = vae_fail(err, VAE_E_USAGE, "%zu draws of z, %zu of the KL (expected 1 to %d)", S, K, MOST_DRAWS);
     if (!status)
-        status = pass_new(&pass, model, pool, capacity, S, K, model->exact_kl, images_are_sparse(images), false, err);
+        status = pass_new(&pass, model, pool,
+                          &(struct pass_plan){.capacity = capacity,
+                                              .S = S,
+                                              .K = K,
+                                              .kl = model_kl(model),
+                                              .stratified = model->stratified,
+                                              .sparse = images_are_sparse(images)},
+                          err);
     if (status) return status;
     vae_evaluation *e = evaluation_new(model->L, err);
     double *memory = mem_new(3 * model->L, sizeof *memory, err);
@@ -163,8 +170,8 @@ static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_
 {
     vae_status status = pool_new(pool, threads, err);
     if (!status)
-        status = pass_new(pass, model, *pool, n < BLOCK_ROWS ? n : BLOCK_ROWS, 1, 1, model->exact_kl, false, false,
-                          err);
+        status = pass_new(pass, model, *pool,
+                          &(struct pass_plan){.capacity = n < BLOCK_ROWS ? n : BLOCK_ROWS, .S = 1, .K = 1}, err);
     if (status) pool_free(*pool);
     return status;
 }
@@ -180,7 +187,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     const size_t L = model->L;
     pass.pixels = model_pixels(model, 1, 0);
     for (size_t done = 0; done < n && !status; done += pass.B) {
-        const size_t B = n - done < pass.capacity ? n - done : pass.capacity;
+        const size_t B = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
         status = pass_gather(&pass, images, NULL, first + done, B, err);
         if (status) break;
         pass_encode(&pass);
@@ -210,8 +217,8 @@ vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t t
     struct pass pass;
     vae_status status = begin(&pass, &pool, model, n, threads, err);
     if (status) return status;
-    for (size_t done = 0; done < n; done += pass.capacity)
-        decode_block(&pass, n - done < pass.capacity ? n - done : pass.capacity, z + done * model->L,
+    for (size_t done = 0; done < n; done += pass.plan.capacity)
+        decode_block(&pass, n - done < pass.plan.capacity ? n - done : pass.plan.capacity, z + done * model->L,
                      mean + done * model->D);
     pass_free(&pass);
     pool_free(pool);

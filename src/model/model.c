@@ -112,6 +112,11 @@ static bool uses_exact_kl(const struct vae_model *model)
     return !strcmp(model->config.kl, "exact");
 }
 
+static enum estimator estimator_of(const char *name)
+{
+    return !strcmp(name, "stl") ? ESTIMATOR_STL : !strcmp(name, "dreg") ? ESTIMATOR_DREG : ESTIMATOR_STANDARD;
+}
+
 static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
 {
     model->prior_state = mem_new(1, model->prior->state_size, err);
@@ -152,6 +157,10 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     model->posterior = posterior_find(config->posterior.name);
     model->likelihood = likelihood_find(config->likelihood.name);
     model->exact_kl = uses_exact_kl(model);
+    model->stratified = !strcmp(config->kl_noise, "stratified");
+    model->iwae = !strcmp(config->objective, "iwae");
+    model->estimator = estimator_of(config->gradient);
+    model->per_draw = model->iwae || model->estimator != ESTIMATOR_STANDARD;
     lay_out(model);
 }
 

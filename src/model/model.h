@@ -11,6 +11,9 @@
 #include "prior/prior.h"
 #include "vae.h"
 
+/* Estimators of the gradient of objectives that weigh draws. */
+enum estimator { ESTIMATOR_STANDARD, ESTIMATOR_STL, ESTIMATOR_DREG };
+
 enum { MAX_LAYERS = 2 * VAE_MAX_LIST + 2, MAX_TENSORS = 4 * MAX_LAYERS, TENSOR_NAME = 24 };
 
 /* A named view of the parameter block, in the order of PyTorch and of the model file: a weight is [out, in] there, and
@@ -41,7 +44,11 @@ struct vae_model {
     const struct likelihood_ops *likelihood;
     struct prior_state *prior_state;
     struct likelihood_state *likelihood_state;
-    bool exact_kl;
+    bool exact_kl;   /* of evaluations, and of training unless the objective weighs draws */
+    bool iwae;       /* the objective weighs draws by their importance */
+    bool per_draw;   /* the KL enters by draws */
+    bool stratified; /* noise of the Monte Carlo KL */
+    enum estimator estimator;
 
     size_t size;  /* of each block, padding between tensors included */
     real *params; /* the block of parameters; then those of Adam's moments */

@@ -24,11 +24,11 @@ static void lay_out_sparse(struct sparse *s, struct arena *arena)
 static void lay_out_forward(struct pass *p, struct arena *arena)
 {
     const struct vae_model *m = p->model;
-    const size_t B = p->capacity, BL = B * m->L;
+    const size_t B = p->plan.capacity, BL = B * m->L;
     p->x = arena_take(arena, B * m->D, sizeof(real));
     if (p->sparse.D) lay_out_sparse(&p->sparse, arena);
     for (size_t i = 0; i < m->layers; i++) {
-        const size_t rows = i <= m->depth ? B : p->S * B, columns = dense_columns(&m->layer[i]);
+        const size_t rows = i <= m->depth ? B : p->plan.S * B, columns = dense_columns(&m->layer[i]);
         p->output[i].y = p->output[i].pre = arena_take(arena, rows * m->layer[i].out, sizeof(real));
         if (columns > m->layer[i].out) p->output[i].pre = arena_take(arena, rows * columns, sizeof(real));
     }
@@ -37,40 +37,46 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     for (size_t i = 0; i < sizeof per_latent / sizeof *per_latent; i++)
         *per_latent[i] = arena_take(arena, BL, sizeof(real));
     p->bits = arena_take(arena, BL, sizeof *p->bits);
-    p->eps = arena_take(arena, p->S * BL, sizeof(real));
-    p->z = arena_take(arena, p->S * BL, sizeof(real));
-    p->recon = arena_take(arena, p->S * B, sizeof *p->recon);
+    p->shift = arena_take(arena, BL, sizeof *p->shift);
+    if (p->plan.kl == KL_PER_DRAW) {
+        p->prior_slope = arena_take(arena, p->plan.S * BL, sizeof(real));
+        p->ratio = arena_take(arena, p->plan.S * B, sizeof *p->ratio);
+    }
+    p->eps = arena_take(arena, p->plan.S * BL, sizeof(real));
+    p->z = arena_take(arena, p->plan.S * BL, sizeof(real));
+    p->recon = arena_take(arena, p->plan.S * B, sizeof *p->recon);
 }
 
 static void lay_out_backward(struct pass *p, struct arena *arena)
 {
     const struct vae_model *m = p->model;
-    const size_t B = p->capacity;
+    const size_t B = p->plan.capacity;
     for (size_t i = 0; i + 1 < m->layers; i++)
-        p->gradient[i] = arena_take(arena, (i <= m->depth ? B : p->S * B) * dense_columns(&m->layer[i]), sizeof(real));
+        p->gradient[i] = arena_take(arena, (i <= m->depth ? B : p->plan.S * B) * dense_columns(&m->layer[i]),
+                                    sizeof(real));
     p->gradient[m->layers - 1] = p->output[m->layers - 1].y;
-    p->dz = arena_take(arena, p->S * B * m->L, sizeof(real));
+    p->dz = arena_take(arena, p->plan.S * B * m->L, sizeof(real));
     p->da = arena_take(arena, B * m->L, sizeof(real));
     p->db = arena_take(arena, B * m->L, sizeof(real));
     p->params_gradient = arena_take(arena, m->size, sizeof(real));
 }
 
-static size_t lay_out(struct pass *p, void *base, bool training)
+static size_t lay_out(struct pass *p, void *base)
 {
     struct arena arena = {.base = base};
     lay_out_forward(p, &arena);
-    if (training) lay_out_backward(p, &arena);
+    if (p->plan.training) lay_out_backward(p, &arena);
     return arena.used;
 }
 
-vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, size_t capacity, size_t S,
-                    size_t K, bool exact_kl, bool sparse, bool training, vae_error *err)
+vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, const struct pass_plan *plan,
+                    vae_error *err)
 {
-    *pass = (struct pass){.model = model, .pool = pool, .capacity = capacity, .S = S, .K = K, .exact_kl = exact_kl};
-    if (sparse) pass->sparse = (struct sparse){.D = model->D, .capacity = capacity};
-    pass->memory = mem_new(lay_out(pass, NULL, training), 1, err);
+    *pass = (struct pass){.model = model, .pool = pool, .plan = *plan};
+    if (plan->sparse) pass->sparse = (struct sparse){.D = model->D, .capacity = plan->capacity};
+    pass->memory = mem_new(lay_out(pass, NULL), 1, err);
     if (!pass->memory) return VAE_E_MEMORY;
-    lay_out(pass, pass->memory, training);
+    lay_out(pass, pass->memory);
     return VAE_OK;
 }
 
@@ -78,19 +84,6 @@ void pass_free(struct pass *pass)
 {
     free(pass->memory);
     *pass = (struct pass){0};
-}
-
-/* ---- Tiles of rows ---------------------------------------------------------------------------------------------- */
-
-/* Elementwise phases are cut into tiles of so many rows. */
-enum { TILE_ROWS = 16 };
-
-static size_t row_tiles(size_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
-
-static struct span row_span(size_t rows, size_t tile)
-{
-    size_t end = (tile + 1) * TILE_ROWS;
-    return (struct span){tile * TILE_ROWS, end < rows ? end : rows};
 }
 
 static const struct sparse *sparse_input(const struct pass *pass) { return pass->sparse.D ? &pass->sparse : NULL; }
@@ -164,73 +157,6 @@ void pass_encode(struct pass *pass)
     pool_run(pass->pool, "latent", row_tiles(pass->B), encode_tile, pass);
 }
 
-/* KL = -H(q) - (1/K) sum_k log p(z_k), z_k = g(eps_k; a, b), with pathwise derivatives: the sample itself moves with a
- * and b. */
-static void start_mc_kl(struct pass *pass, size_t at, size_t n)
-{
-    real *kl = pass->kl + at, *kl_b = pass->kl_b + at;
-    pass->model->posterior->entropy(n, pass->b + at, kl, kl_b);
-    for (size_t i = 0; i < n; i++) {
-        kl[i] = -kl[i];
-        kl_b[i] = -kl_b[i];
-        pass->kl_a[at + i] = 0;
-    }
-}
-
-static void add_mc_sample(struct pass *pass, size_t at, size_t n, const real *eps, const real *z)
-{
-    const struct vae_model *m = pass->model;
-    const real share = R(1) / R(pass->K);
-    real *logp = pass->logp + at, *dlogp = pass->dlogp + at, *kl = pass->kl + at;
-    m->prior->log_prob(m->prior_state, n, z, logp, dlogp);
-    for (size_t i = 0; i < n; i++) kl[i] -= share * logp[i];
-    m->posterior->backward(n, pass->scale + at, eps, dlogp, -share, pass->kl_a + at, pass->kl_b + at);
-}
-
-struct latent_job {
-    struct pass *pass;
-    const struct rng *rng;
-};
-
-/* Draw k of the posterior for one tile. Draws below S are kept for decoder and backward pass; others serve the KL
- * alone. */
-static void draw_sample(struct pass *pass, const struct rng *rng, size_t k, size_t at, size_t n)
-{
-    const struct posterior_ops *q = pass->model->posterior;
-    const bool kept = k < pass->S, in_kl = !pass->exact_kl && k < pass->K;
-    const size_t plane = k * pass->B * pass->model->L;
-    real *eps = kept ? pass->eps + plane + at : pass->kl_eps + at;
-    real *z = kept ? pass->z + plane + at : pass->kl_z + at;
-    rng_words(rng, ((uint64_t)k << 36) + at, n, pass->bits + at);
-    q->noise(n, pass->bits + at, eps);
-    q->draw(n, pass->a + at, pass->scale + at, eps, z);
-    if (in_kl) add_mc_sample(pass, at, n, eps, z);
-}
-
-static void latent_tile(void *context, size_t tile)
-{
-    const struct latent_job *job = context;
-    struct pass *pass = job->pass;
-    const struct vae_model *m = pass->model;
-    const struct span s = row_span(pass->B, tile);
-    const size_t at = s.begin * m->L, n = (s.end - s.begin) * m->L;
-    size_t draws = pass->S;
-    if (pass->exact_kl) {
-        m->posterior->exact_kl(m->prior, m->prior_state, n, pass->a + at, pass->b + at, pass->kl + at, pass->kl_a + at,
-                               pass->kl_b + at);
-    } else {
-        start_mc_kl(pass, at, n);
-        if (pass->K > draws) draws = pass->K;
-    }
-    for (size_t k = 0; k < draws; k++) draw_sample(pass, job->rng, k, at, n);
-}
-
-void pass_latent(struct pass *pass, const struct rng *rng)
-{
-    struct latent_job job = {pass, rng};
-    pool_run(pass->pool, "latent", row_tiles(pass->B), latent_tile, &job);
-}
-
 void pass_decode(struct pass *pass, size_t n)
 {
     run_layers(pass, pass->model->depth + 1, pass->model->layers, n, pass->z);
@@ -246,7 +172,7 @@ static void likelihood_tile(void *context, size_t tile)
     const struct likelihood_job *job = context;
     struct pass *pass = job->pass;
     const struct vae_model *m = pass->model;
-    const size_t rows = pass->S * pass->B, width = m->D * m->likelihood->outputs;
+    const size_t rows = pass->plan.S * pass->B, width = m->D * m->likelihood->outputs;
     const real weight = R(1) / R(rows);
     const struct span s = row_span(rows, tile);
     for (size_t r = s.begin; r < s.end; r++) {
@@ -259,38 +185,10 @@ static void likelihood_tile(void *context, size_t tile)
 void pass_likelihood(struct pass *pass, bool training)
 {
     struct likelihood_job job = {pass, training};
-    pool_run(pass->pool, "likelihood", row_tiles(pass->S * pass->B), likelihood_tile, &job);
+    pool_run(pass->pool, "likelihood", row_tiles(pass->plan.S * pass->B), likelihood_tile, &job);
 }
 
 /* ---- Backward --------------------------------------------------------------------------------------------------- */
-
-struct latent_backward_job {
-    struct pass *pass;
-    const real *weight;
-};
-
-/* dz of all draws and the KL's own derivatives -> gradient of the heads. */
-static void latent_backward_tile(void *context, size_t tile)
-{
-    const struct latent_backward_job *job = context;
-    struct pass *pass = job->pass;
-    const size_t L = pass->model->L, B = pass->B, bytes = L * sizeof(real);
-    const struct span s = row_span(B, tile);
-    const size_t at = s.begin * L, n = (s.end - s.begin) * L;
-    for (size_t i = at; i < at + n; i++) {
-        const real weight = job->weight[i % L] / R(B);
-        pass->da[i] = weight * pass->kl_a[i];
-        pass->db[i] = weight * pass->kl_b[i];
-    }
-    for (size_t k = 0; k < pass->S; k++)
-        pass->model->posterior->backward(n, pass->scale + at, pass->eps + k * B * L + at, pass->dz + k * B * L + at, 1,
-                                         pass->da + at, pass->db + at);
-    real *heads = pass->gradient[pass->model->depth];
-    for (size_t r = s.begin; r < s.end; r++) {
-        memcpy(heads + r * 2 * L, pass->da + r * L, bytes);
-        memcpy(heads + r * 2 * L + L, pass->db + r * L, bytes);
-    }
-}
 
 /* From the gradient of layer i to that of the layer before it. */
 static void backward_layer(struct pass *pass, size_t i, size_t rows)
@@ -300,15 +198,33 @@ static void backward_layer(struct pass *pass, size_t i, size_t rows)
                    pass->output[i - 1], pass->gradient[i - 1]);
 }
 
-void pass_backward(struct pass *pass, const real *weight)
+struct scaling {
+    struct pass *pass;
+    const real *factor;
+};
+
+static void scale_tile(void *context, size_t tile)
+{
+    const struct scaling *job = context;
+    const struct vae_model *m = job->pass->model;
+    const size_t width = m->layer[m->layers - 1].out;
+    const struct span s = row_span(job->pass->plan.S * job->pass->B, tile);
+    for (size_t r = s.begin; r < s.end; r++)
+        for (size_t i = 0; i < width; i++) job->pass->gradient[m->layers - 1][r * width + i] *= job->factor[r];
+}
+
+void pass_backward(struct pass *pass, const struct loss_slope *slope)
 {
     const struct vae_model *m = pass->model;
-    const size_t first = m->depth + 1, rows = pass->S * pass->B;
+    const size_t first = m->depth + 1, rows = pass->plan.S * pass->B;
+    if (slope->factor) {
+        struct scaling job = {pass, slope->factor};
+        pool_run(pass->pool, "likelihood", row_tiles(rows), scale_tile, &job);
+    }
     for (size_t i = m->layers - 1; i > first; i--) backward_layer(pass, i, rows);
     dense_backward(pass->pool, &m->layer[first], m->params, rows, pass->gradient[first], &activation_identity,
                    (struct output){pass->z, pass->z}, pass->dz);
-    struct latent_backward_job job = {pass, weight};
-    pool_run(pass->pool, "latent", row_tiles(pass->B), latent_backward_tile, &job);
+    pass_latent_backward(pass, slope);
     for (size_t i = m->depth; i > 0; i--) backward_layer(pass, i, pass->B);
 }
 
@@ -325,7 +241,7 @@ struct update_job {
 
 static size_t rows_of_layer(const struct pass *pass, size_t i)
 {
-    return i <= pass->model->depth ? pass->B : pass->S * pass->B;
+    return i <= pass->model->depth ? pass->B : pass->plan.S * pass->B;
 }
 
 static const real *input_of_layer(const struct pass *pass, size_t i)

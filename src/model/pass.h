@@ -11,12 +11,30 @@
 #include "model/model.h"
 #include "net/adam.h"
 
+/* How the KL enters: a KL of its own for each image and latent, exact or by Monte Carlo; or, in objectives that weigh
+ * draws, log p(z) - log q(z) of each draw. */
+enum kl_kind { KL_EXACT, KL_MONTE_CARLO, KL_PER_DRAW };
+
+/* Where the objective leaves the KL by itself, and in evaluations. */
+static inline enum kl_kind model_kl(const struct vae_model *model)
+{
+    return model->exact_kl ? KL_EXACT : KL_MONTE_CARLO;
+}
+
+struct pass_plan {
+    size_t capacity, S, K; /* most images, draws of z, draws of the Monte Carlo KL */
+    enum kl_kind kl;
+    bool stratified; /* noise of the Monte Carlo KL */
+    bool sparse;     /* images have many zeros (see images_are_sparse) */
+    bool training;   /* room for the backward pass */
+};
+
 struct pass {
     const struct vae_model *model;
     struct pool *pool;
-    size_t capacity, S, K; /* most images, draws of z, draws of the Monte Carlo KL */
-    bool exact_kl;
+    struct pass_plan plan;
     struct pixels pixels; /* how images are read */
+    size_t first_draw;    /* number of the first draw of z, where draws are made in several passes */
     size_t B;             /* images in the batch at work */
 
     /* Forward. */
@@ -28,8 +46,10 @@ struct pass {
     real *z;                          /* (S,B,L) */
     real *kl, *kl_a, *kl_b;           /* (B,L) KL of each latent and its derivatives in a and b */
     double *recon;                    /* (S*B) -log p(x|z) of each row */
+    real *prior_slope;                /* (S,B,L) of KL_PER_DRAW: d log p(z) / dz, */
+    double *ratio;                    /* (S*B) and log p(z) - log q(z) */
     /* Scratch of the Monte Carlo KL. */
-    uint32_t *bits;                     /* (B,L) */
+    uint32_t *bits, *shift;             /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
     /* Backward; absent where only losses are wanted. */
     real *gradient[MAX_LAYERS]; /* (rows,columns) of the loss, before each layer's activation; the last is in place */
@@ -40,9 +60,8 @@ struct pass {
     void *memory;
 };
 
-/* `sparse`: x has many zeros (see images_are_sparse). `training`: room for the backward pass. */
-vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, size_t capacity, size_t S,
-                    size_t K, bool exact_kl, bool sparse, bool training, vae_error *err);
+vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, const struct pass_plan *plan,
+                    vae_error *err);
 void pass_free(struct pass *pass);
 
 /* x from B images, as images_gather. */
@@ -50,18 +69,41 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
                        vae_error *err);
 /* Encoder and heads: x -> a, b, scale. */
 void pass_encode(struct pass *pass);
-/* q -> z, kl. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */
+/* q -> z, and kl or ratio. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */
 void pass_latent(struct pass *pass, const struct rng *rng);
 /* z -> output of the last layer; n rows. */
 void pass_decode(struct pass *pass, size_t n);
 /* Output and x -> recon; in training also the gradient of mean recon (over rows), in place of the output. */
 void pass_likelihood(struct pass *pass, bool training);
-/* The gradient down to every layer, given weight[j], the factor of latent j's KL in the loss of an image. */
-void pass_backward(struct pass *pass, const real *weight);
+
+/* d loss / d what the forward pass gave; see objective.h. */
+struct loss_slope {
+    const real *kl;     /* (L) factor of each latent's KL in the loss of an image */
+    const real *row;    /* (S*B) of KL_PER_DRAW: weight of each draw, summing to one over the draws of an image */
+    const real *factor; /* (S*B) by which the likelihood's gradient has yet to be multiplied, or NULL */
+    real beta;          /* weight of log p(z) - log q(z) in a draw */
+    enum estimator estimator;
+};
+
+/* The gradient down to every layer. */
+void pass_backward(struct pass *pass, const struct loss_slope *slope);
+/* A part of it: dz -> gradient of the heads. */
+void pass_latent_backward(struct pass *pass, const struct loss_slope *slope);
 /* Weight gradients of every layer and, unless `adam` is NULL, the update of the model with them. */
 void pass_update(struct pass *pass, struct vae_model *model, const struct adam *adam);
 /* For what needs the whole gradient before the update: its length, and the update by itself. */
 double pass_gradient_norm(const struct pass *pass);
 void pass_apply(struct pass *pass, struct vae_model *model, const struct adam *adam);
+
+/* Elementwise phases are cut into tiles of so many rows. */
+enum { TILE_ROWS = 16 };
+
+static inline size_t row_tiles(size_t rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS; }
+
+static inline struct span row_span(size_t rows, size_t tile)
+{
+    const size_t end = (tile + 1) * TILE_ROWS;
+    return (struct span){tile * TILE_ROWS, end < rows ? end : rows};
+}
 
 #endif

@@ -14,18 +14,28 @@ vae_status step_prepare(struct stepper *s, struct vae_model *model, const vae_im
     const size_t n = images->n;
     *s = (struct stepper){.model = model, .images = images, .batch = config->batch < n ? config->batch : n};
     s->steps = (n + s->batch - 1) / s->batch;
-    vae_status status = pass_new(&s->pass, model, pool, s->batch, config->samples, config->kl_samples, model->exact_kl,
-                                 images_are_sparse(images), true, err);
+    const struct pass_plan plan = {.capacity = s->batch,
+                                   .S = config->samples,
+                                   .K = config->kl_samples,
+                                   .kl = model->per_draw ? KL_PER_DRAW : model_kl(model),
+                                   .stratified = model->stratified,
+                                   .sparse = images_are_sparse(images),
+                                   .training = true};
+    vae_status status = pass_new(&s->pass, model, pool, &plan, err);
     if (status) return status;
-    s->weight = mem_new(model->L, sizeof *s->weight, err);
+    s->kl_weight = mem_new(model->L, sizeof *s->kl_weight, err);
+    s->row = mem_new(s->batch * config->samples, sizeof *s->row, err);
+    s->factor = mem_new(s->batch * config->samples, sizeof *s->factor, err);
     s->order = mem_new(n, sizeof *s->order, err);
-    return s->weight && s->order ? VAE_OK : VAE_E_MEMORY;
+    return s->kl_weight && s->row && s->factor && s->order ? VAE_OK : VAE_E_MEMORY;
 }
 
 void step_release(struct stepper *s)
 {
     free(s->order);
-    free(s->weight);
+    free(s->kl_weight);
+    free(s->row);
+    free(s->factor);
     pass_free(&s->pass);
 }
 
@@ -63,19 +73,29 @@ static void update(struct stepper *s, struct adam adam)
     pass_apply(&s->pass, s->model, &adam);
 }
 
+struct losses step_objective(struct stepper *s, double beta, struct loss_slope *slope)
+{
+    const struct vae_model *model = s->model;
+    *slope = (struct loss_slope){.kl = s->kl_weight, .row = s->row, .beta = R(beta), .estimator = model->estimator};
+    if (!model->per_draw) return objective_elbo(&s->pass, beta, model->config.free_bits, s->kl_weight);
+    if (model->iwae) slope->factor = s->factor;
+    return objective_draws(&s->pass, beta, model->iwae, s->row, s->factor);
+}
+
 vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *losses, vae_error *err)
 {
     struct vae_model *model = s->model;
+    struct loss_slope slope;
     const struct rng noise = {.seed = model->config.seed, .step = model->step, .stream = RNG_POSTERIOR};
     s->pass.pixels = model_pixels(model, model->config.seed, model->step + 1);
     vae_status status = pass_gather(&s->pass, s->images, s->order + first, 0, B, err);
     if (status) return status;
     pass_encode(&s->pass);
     pass_latent(&s->pass, &noise);
-    pass_decode(&s->pass, s->pass.S * B);
+    pass_decode(&s->pass, s->pass.plan.S * B);
     pass_likelihood(&s->pass, true);
-    *losses = objective_elbo(&s->pass, beta_at(s), model->config.free_bits, s->weight);
-    pass_backward(&s->pass, s->weight);
+    *losses = step_objective(s, beta_at(s), &slope);
+    pass_backward(&s->pass, &slope);
     update(s, adam_now(s));
     return VAE_OK;
 }

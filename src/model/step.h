@@ -10,8 +10,9 @@ struct stepper {
     struct vae_model *model;
     const vae_images *images;
     struct pass pass;
-    real *weight;    /* (L), of the KLs in the loss */
-    uint32_t *order; /* of the images in this epoch */
+    real *kl_weight;    /* (L) of the KLs in the loss, */
+    real *row, *factor; /* (S*B) or of the draws */
+    uint32_t *order;    /* of the images in this epoch */
     size_t batch;
     uint64_t steps; /* in an epoch */
 };
@@ -22,6 +23,8 @@ void step_release(struct stepper *stepper);
 
 /* The order of an epoch, counted from 0. */
 void step_shuffle(struct stepper *stepper, uint64_t epoch);
+/* The loss of a forward pass, and its slope for the backward pass. */
+struct losses step_objective(struct stepper *stepper, double beta, struct loss_slope *slope);
 /* Trains on images order[first ..], B of them, as step number model->step, which the caller then raises. */
 vae_status step_take(struct stepper *stepper, size_t first, size_t B, struct losses *losses, vae_error *err);
 

@@ -3,7 +3,8 @@
  * Diagonal Gaussian posterior with heads a = mu and b = log s^2 (Kingma & Welling 2014, section 2.4):
  *
  *     z = mu + s eps,  eps ~ N(0, 1),  s = exp(b/2)         dz/dmu = 1,  dz/db = s eps / 2
- *     H(q) = (b + log 2 pi e)/2                             dH/db = 1/2 */
+ *     H(q) = (b + log 2 pi e)/2                             dH/db = 1/2
+ *     log q(z) = -(eps^2 + b + log 2 pi)/2                  d/dz = -eps/s */
 #include "base/rng.h"
 #include "base/simd.h"
 #include "posterior/posterior.h"
@@ -41,6 +42,15 @@ static void entropy(size_t n, const real *b, real *h, real *db)
     }
 }
 
+static void log_prob(size_t n, const real *b, const real *s, const real *eps, real *logq, real *dz)
+{
+    const real least = R(1e-18);
+    for (size_t i = 0; i < n; i++) {
+        logq[i] = R(-0.5) * (eps[i] * eps[i] + b[i]) - R(0.91893853320467274178);
+        dz[i] = -eps[i] / (s[i] > least ? s[i] : least);
+    }
+}
+
 static bool has_exact_kl(const struct prior_ops *prior) { return prior->kl_gaussian != NULL; }
 
 static void exact_kl(const struct prior_ops *prior, const struct prior_state *state, size_t n, const real *a,
@@ -59,6 +69,7 @@ const struct posterior_ops posterior_gaussian = {
     .draw = draw,
     .backward = backward,
     .entropy = entropy,
+    .log_prob = log_prob,
     .has_exact_kl = has_exact_kl,
     .exact_kl = exact_kl,
 };

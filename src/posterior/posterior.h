@@ -26,6 +26,8 @@ struct posterior_ops {
     void (*backward)(size_t n, const real *scale, const real *eps, const real *dz, real weight, real *da, real *db);
     /* Entropy H(q) of each dimension and its derivative in b (that in a is zero: these are location-scale families). */
     void (*entropy)(size_t n, const real *b, real *entropy, real *db);
+    /* log q(z) at z = g(eps; a, b), and d log q / dz there. */
+    void (*log_prob)(size_t n, const real *b, const real *scale, const real *eps, real *logq, real *dz);
     /* The exact KL to a prior, where that prior has one for this family. */
     bool (*has_exact_kl)(const struct prior_ops *prior);
     void (*exact_kl)(const struct prior_ops *prior, const struct prior_state *state, size_t n, const real *a,

@@ -32,8 +32,12 @@ static void set_up(struct fixture *f, const struct prior_case *prior, const char
     config.latent = GRID;
     assert_int_equal(vae_model_new(&f->model, &config, 1, 4, &err), VAE_OK);
     assert_int_equal(pool_new(&f->pool, 2, &err), VAE_OK);
-    assert_int_equal(pass_new(&f->pass, f->model, f->pool, IMAGES, S, K, f->model->exact_kl, false, false, &err),
-                     VAE_OK);
+    assert_int_equal(
+        pass_new(&f->pass, f->model, f->pool,
+                 &(struct pass_plan){
+                     .capacity = IMAGES, .S = S, .K = K, .kl = model_kl(f->model), .stratified = f->model->stratified},
+                 &err),
+        VAE_OK);
     f->pass.B = IMAGES;
     for (size_t i = 0; i < (size_t)IMAGES * GRID; i++) {
         f->pass.a[i] = R(mu_at(i % GRID));
@@ -79,7 +83,7 @@ static void mc_kl_is_unbiased(const struct prior_case *prior)
 {
     struct fixture f;
     set_up(&f, prior, "mc", 1, DRAWS);
-    assert_false(f.pass.exact_kl);
+    assert_int_equal(f.pass.plan.kl, KL_MONTE_CARLO);
     pass_latent(&f.pass, &(struct rng){.seed = 11, .step = 3, .stream = RNG_POSTERIOR});
     assert_kl(&f, prior);
     tear_down(&f);
@@ -90,7 +94,7 @@ static void exact_kl_is_used(const struct prior_case *prior)
     if (!prior->ops->kl_gaussian) return;
     struct fixture f;
     set_up(&f, prior, "exact", 1, DRAWS);
-    assert_true(f.pass.exact_kl);
+    assert_int_equal(f.pass.plan.kl, KL_EXACT);
     pass_latent(&f.pass, &(struct rng){.seed = 11, .stream = RNG_POSTERIOR});
     assert_kl(&f, prior);
     const struct moments spread = over_images(f.pass.kl, 2);

@@ -11,17 +11,17 @@
 #include <cmocka.h>
 
 #include "data/source.h"
-#include "model/objective.h"
+#include "model/step.h"
 
 enum { ROWS = 3, COLS = 4, IMAGES = 19 }; /* 19 images: a whole tile of rows and a part of one */
 
 struct bench {
     vae_model *model;
     struct pool *pool;
-    struct pass pass;
+    struct stepper step;
     vae_images images;
-    real weight[8];
-    bool sparse;
+    struct loss_slope slope;
+    bool sparse; /* images that are mostly black */
 };
 
 /* Settings as "name", "value", ..., NULL. */
@@ -39,18 +39,17 @@ static void open_bench(struct bench *b, const char *const *settings)
     for (size_t i = 0; i < IMAGES * ROWS * COLS; i++) {
         uint32_t word;
         rng_words(&rng, i, 1, &word);
-        b->images.pixels[i] = word & 3 ? (uint8_t)(word >> 24) : 0; /* some are empty */
+        b->images.pixels[i] = !(word & 3) == b->sparse ? (uint8_t)(word >> 24) : 0; /* some are empty */
     }
     assert_int_equal(vae_model_new(&b->model, &config, ROWS, COLS, &err), VAE_OK);
     assert_int_equal(pool_new(&b->pool, 1, &err), VAE_OK);
-    assert_int_equal(pass_new(&b->pass, b->model, b->pool, IMAGES, config.samples, config.kl_samples,
-                              b->model->exact_kl, b->sparse, true, &err),
-                     VAE_OK);
+    assert_int_equal(step_prepare(&b->step, b->model, &b->images, b->pool, &err), VAE_OK);
+    assert_int_equal(b->step.pass.sparse.D > 0, b->sparse);
 }
 
 static void close_bench(struct bench *b)
 {
-    pass_free(&b->pass);
+    step_release(&b->step);
     pool_free(b->pool);
     vae_model_free(&b->model);
     images_free(&b->images);
@@ -58,14 +57,14 @@ static void close_bench(struct bench *b)
 
 static struct losses forward(struct bench *b, bool training)
 {
-    const vae_config *config = &b->model->config;
+    struct pass *pass = &b->step.pass;
     const struct rng noise = {.seed = 11, .step = 3, .stream = RNG_POSTERIOR};
-    pass_gather(&b->pass, &b->images, NULL, 0, IMAGES, NULL);
-    pass_encode(&b->pass);
-    pass_latent(&b->pass, &noise);
-    pass_decode(&b->pass, b->pass.S * IMAGES);
-    pass_likelihood(&b->pass, training);
-    return objective_elbo(&b->pass, config->beta, config->free_bits, b->weight);
+    pass_gather(pass, &b->images, NULL, 0, IMAGES, NULL);
+    pass_encode(pass);
+    pass_latent(pass, &noise);
+    pass_decode(pass, pass->plan.S * IMAGES);
+    pass_likelihood(pass, training);
+    return step_objective(&b->step, b->model->config.beta, &b->slope);
 }
 
 static double numeric_gradient(struct bench *b, size_t at)
@@ -97,11 +96,11 @@ static void check_gradients(const char *const *settings, bool sparse)
     struct bench b = {.sparse = sparse};
     open_bench(&b, settings);
     forward(&b, true);
-    pass_backward(&b.pass, b.weight);
-    pass_update(&b.pass, b.model, NULL);
+    pass_backward(&b.step.pass, &b.slope);
+    pass_update(&b.step.pass, b.model, NULL);
     real *analytic = calloc(b.model->size, sizeof *analytic);
     assert_non_null(analytic);
-    for (size_t i = 0; i < b.model->size; i++) analytic[i] = b.pass.params_gradient[i];
+    for (size_t i = 0; i < b.model->size; i++) analytic[i] = b.step.pass.params_gradient[i];
     for (size_t i = 0; i < b.model->tensors; i++) check_tensor(&b, &b.model->tensor[i], analytic);
     free(analytic);
     close_bench(&b);
@@ -143,6 +142,13 @@ static void every_objective(void **state)
     CHECK("samples", "3", "activation", "tanh");
     CHECK("samples", "3", "kl-samples", "2", "prior", "cauchy", "activation", "tanh");
     CHECK("samples", "2", "kl-samples", "5", "prior", "laplace", "activation", "softplus", "beta", "0.3");
+    CHECK("kl", "mc", "kl-noise", "stratified", "kl-samples", "5", "samples", "2", "activation", "tanh");
+    for (size_t i = 0; prior_at(i); i++) {
+        const char *name = prior_at(i)->module.name;
+        CHECK("objective", "iwae", "samples", "4", "prior", name, "activation", "tanh");
+        CHECK("objective", "iwae", "samples", "1", "prior", name, "activation", "tanh");
+        CHECK("objective", "iwae", "samples", "3", "prior", name, "activation", "tanh", "beta", "0.4");
+    }
 }
 
 static void sparse_input(void **state)
@@ -165,7 +171,7 @@ static void free_bits(void **state)
     open_bench(&b, settings);
     const struct losses losses = forward(&b, false);
     size_t free_latents = 0;
-    for (size_t j = 0; j < 3; j++) free_latents += b.weight[j] == 0;
+    for (size_t j = 0; j < 3; j++) free_latents += b.slope.kl[j] == 0;
     assert_in_range(free_latents, 1, 2);
     assert_true(losses.loss > losses.recon + losses.kl);
     close_bench(&b);
@@ -180,7 +186,7 @@ static void loss_is_a_sum_over_pixels_and_a_mean_over_images(void **state)
     struct bench b = {0};
     open_bench(&b, (const char *const[]){"beta", "2", "samples", "2", NULL});
     const struct losses losses = forward(&b, false);
-    const struct pass *p = &b.pass;
+    const struct pass *p = &b.step.pass;
     const real *logits = p->output[b.model->layers - 1].y;
     double recon = 0, kl = 0;
     for (size_t r = 0; r < 2 * IMAGES; r++)

@@ -2,6 +2,7 @@
 """Loss and every gradient of a model against PyTorch, on the same weights, batch and noise.
 
 The reference is written with torch.distributions and autograd, in double. Prints TAP; skipped where torch is absent."""
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +19,13 @@ CASES = [
     {"prior": "cauchy:scale=1", "activation": "elu", "latent": "3"},
     {"prior": "normal", "likelihood": "gaussian:sigma=0.5", "activation": "sigmoid"},
     {"prior": "laplace", "samples": "4", "kl-samples": "2", "beta": "3"},
+    {"prior": "laplace:scale=0.8", "kl": "exact"},
+    {"prior": "normal", "activation": "gated", "hidden": "50,30", "init": "he"},
+    {"prior": "normal", "objective": "iwae", "samples": "5", "activation": "tanh", "init": "glorot"},
+    {"prior": "spikeslab", "objective": "iwae", "samples": "3", "beta": "0.5"},
+    {"prior": "cauchy", "objective": "elbo", "gradient": "stl", "samples": "2"},
+    {"prior": "normal", "objective": "iwae", "gradient": "stl", "samples": "4", "binarize": "dynamic"},
+    {"prior": "laplace", "objective": "iwae", "gradient": "dreg", "samples": "4"},
 ]
 
 
@@ -61,12 +69,50 @@ def network(params, side, x, activation, last_is_linear):
     import torch
     import torch.nn.functional as f
     functions = {"relu": f.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": f.softplus, "elu": f.elu}
-    depth = sum(name.startswith(side + ".") and name.endswith(".weight") for name in params)
+    depth = sum(name.startswith(side + ".") and name.endswith(".weight") and "gate" not in name for name in params)
     for i in range(depth):
-        x = linear(params, f"{side}.{i}", x)
+        y = linear(params, f"{side}.{i}", x)
         if i + 1 < depth or not last_is_linear:
-            x = functions[activation](x)
+            gate = torch.sigmoid(linear(params, f"{side}.{i}.gate", x)) if activation == "gated" else None
+            y = functions[activation](y) if gate is None else y * gate
+        x = y
     return x
+
+
+def log_likelihood(params, z, x, case):
+    """log p(x|z) of each image."""
+    from torch import distributions as d
+    name, p = parse_choice(case.get("likelihood", "bernoulli"))
+    out = network(params, "decoder", z, case.get("activation", "relu"), True)
+    log_x = -bce(out, x) if name == "bernoulli" else d.Normal(out, p.get("sigma", 1.0)).log_prob(x)
+    return log_x.sum(1)
+
+
+def reference_draws(params, x, mu, logvar, eps, case):
+    """Objectives that weigh draws. In path estimators log q does not see the gradient of its own parameters; DReG
+    multiplies what comes back to z by the weight once more (for beta = 1)."""
+    import torch
+    from torch import distributions as d
+    estimator, beta = case.get("gradient", "standard"), float(case.get("beta", 1))
+    prior, draws = make_prior(case["prior"]), int(case["samples"])
+    log_w, recon, kl, hooks = [], 0, 0, []
+    for e in eps[:draws]:
+        z = mu + (logvar / 2).exp() * e
+        if estimator == "dreg":
+            weight = torch.zeros(len(x), 1, dtype=torch.float64)
+            hooks.append(weight)
+            z.register_hook(lambda grad, weight=weight: grad * weight)
+        fixed = estimator != "standard"
+        q = d.Normal(mu.detach() if fixed else mu, ((logvar.detach() if fixed else logvar) / 2).exp())
+        log_x, ratio = log_likelihood(params, z, x, case), (prior.log_prob(z) - q.log_prob(z)).sum(1)
+        log_w.append(log_x + beta * ratio)
+        recon, kl = recon - log_x.mean() / draws, kl - ratio.mean() / draws
+    log_w = torch.stack(log_w)
+    for weight, w in zip(hooks, torch.softmax(log_w.detach(), 0)):
+        weight += w[:, None]
+    iwae = case["objective"] == "iwae"
+    bound = torch.logsumexp(log_w, 0) - math.log(draws) if iwae else log_w.mean(0)
+    return -bound.mean(), recon, kl
 
 
 def reference(params, x, eps, case):
@@ -75,23 +121,21 @@ def reference(params, x, eps, case):
     activation = case.get("activation", "relu")
     h = network(params, "encoder", x, activation, False)
     mu, logvar = linear(params, "mu", h), linear(params, "logvar", h)
+    if "objective" in case:
+        return reference_draws(params, x, mu, logvar, eps, case)
     q, prior = d.Normal(mu, (logvar / 2).exp()), make_prior(case["prior"])
     z = [mu + (logvar / 2).exp() * e for e in eps]
     if case["prior"] == "normal" and "kl" not in case:
         kl = d.kl_divergence(q, d.Normal(0 * mu, 0 * mu + 1)).sum(1).mean()
+    elif case.get("kl") == "exact":
+        kl = d.kl_divergence(q, d.Laplace(prior.loc + 0 * mu, prior.scale + 0 * mu)).sum(1).mean()
     else:
         draws = int(case.get("kl-samples", 10))
         log_p = sum(prior.log_prob(zk) for zk in z[:draws]) / draws
         kl = (-q.entropy() - log_p).sum(1).mean()
-    name, p = parse_choice(case.get("likelihood", "bernoulli"))
     recon = 0
     for zk in z[:int(case.get("samples", 1))]:
-        out = network(params, "decoder", zk, activation, True)
-        if name == "bernoulli":
-            log_x = -bce(out, x)
-        else:
-            log_x = d.Normal(out, p.get("sigma", 1.0)).log_prob(x)
-        recon = recon - log_x.sum(1).mean() / int(case.get("samples", 1))
+        recon = recon - log_likelihood(params, zk, x, case).mean() / int(case.get("samples", 1))
     return recon + float(case.get("beta", 1)) * kl, recon, kl
 
 

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "data/source.h"
-#include "model/objective.h"
+#include "model/step.h"
 
 static void dump(FILE *file, const char *name, const float *values, size_t count)
 {
@@ -44,49 +43,44 @@ static void dump_tensors(FILE *file, const struct vae_model *model, const char *
     }
 }
 
-static void run(FILE *file, struct pass *pass, struct vae_model *model, const vae_images *images, real *weight)
+static void run(FILE *file, struct stepper *step, const vae_images *images)
 {
-    const vae_config *config = &model->config;
-    const struct rng noise = {.seed = config->seed, .step = 0, .stream = RNG_POSTERIOR};
+    struct vae_model *model = step->model;
+    struct pass *pass = &step->pass;
+    struct loss_slope slope;
+    const struct rng noise = {.seed = model->config.seed, .step = 0, .stream = RNG_POSTERIOR};
     pass_gather(pass, images, NULL, 0, images->n, NULL);
     pass_encode(pass);
     pass_latent(pass, &noise);
-    pass_decode(pass, pass->S * pass->B);
+    pass_decode(pass, pass->plan.S * pass->B);
     pass_likelihood(pass, true);
-    const struct losses losses = objective_elbo(pass, config->beta, config->free_bits, weight);
-    pass_backward(pass, weight);
+    const struct losses losses = step_objective(step, model->config.beta, &slope);
+    pass_backward(pass, &slope);
     pass_update(pass, model, NULL);
     const float values[3] = {(float)losses.loss, (float)losses.recon, (float)losses.kl};
     dump(file, "losses", values, 3);
     dump(file, "x", pass->x, images->n * model->D);
-    dump_noise(file, pass, &noise, pass->S > pass->K ? pass->S : pass->K);
+    dump_noise(file, pass, &noise, pass->plan.S > pass->plan.K ? pass->plan.S : pass->plan.K);
     dump_tensors(file, model, "param.", model->params);
     dump_tensors(file, model, "grad.", pass->params_gradient);
 }
 
-static int dump_all(FILE *file, const char *source, int argc, char **argv, vae_error *err)
+static int dump_all(FILE *file, const char *source, const char *batch, int argc, char **argv, vae_error *err)
 {
     vae_config config;
     vae_data *data = NULL;
     vae_model *model = NULL;
     struct pool *pool = NULL;
-    struct pass pass;
-    real *weight = NULL;
+    struct stepper step = {0};
     vae_config_defaults(&config);
-    vae_status status = VAE_OK;
+    vae_status status = vae_config_set(&config, "batch", batch, err);
     for (int i = 0; i + 1 < argc && !status; i += 2) status = vae_config_set(&config, argv[i], argv[i + 1], err);
     if (!status) status = vae_data_open(&data, source, 0, 0, 1, err);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = pool_new(&pool, 2, err);
-    if (!status)
-        status = pass_new(&pass, model, pool, data->train.n, config.samples, config.kl_samples, model->exact_kl,
-                          images_are_sparse(&data->train), true, err);
-    if (!status) weight = mem_new(model->L, sizeof *weight, err);
-    if (!status) {
-        run(file, &pass, model, &data->train, weight);
-        pass_free(&pass);
-    }
-    free(weight);
+    if (!status) status = step_prepare(&step, model, &data->train, pool, err);
+    if (!status) run(file, &step, &data->train);
+    step_release(&step);
     pool_free(pool);
     vae_model_free(&model);
     vae_data_free(&data);
@@ -100,7 +94,7 @@ int main(int argc, char **argv)
     FILE *file = argc > 2 ? fopen(argv[1], "wb") : NULL;
     if (!file) return 1;
     snprintf(source, sizeof source, "builtin:digits:train=%.8s,test=1", argv[2]);
-    int status = dump_all(file, source, argc - 3, argv + 3, &err);
+    int status = dump_all(file, source, argv[2], argc - 3, argv + 3, &err);
     if (status) fprintf(stderr, "%s\n", err.message);
     return fclose(file) ? 1 : status;
 }

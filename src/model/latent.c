@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between encoder and decoder: from q(z|x) to draws z and what they cost, and the way back. */
+#include <string.h>
+
+#include "model/pass.h"
+
+/* ---- Noise ------------------------------------------------------------------------------------------------------ */
+
+/* Words of draw k start at k * 2^36; those that choose strata behind all draws. */
+static const uint64_t STRATA = (uint64_t)1 << 57;
+
+static uint64_t words_of(size_t draw) { return (uint64_t)draw << 36; }
+
+/* Cuts the range of random words into K strata, and puts draw k of the KL into stratum (k + random) mod K: together
+ * they cover all strata, and each by itself is still uniform. */
+static void stratify(size_t n, const uint32_t *shift, size_t k, size_t K, uint32_t *word)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t stratum = (k + ((uint64_t)shift[i] * K >> 32)) % K;
+        word[i] = (uint32_t)((stratum << 32 | word[i]) / K);
+    }
+}
+
+/* ---- The KL of its own ------------------------------------------------------------------------------------------ */
+
+/* KL = -H(q) - (1/K) sum_k log p(z_k), z_k = g(eps_k; a, b), with pathwise derivatives: the sample itself moves with a
+ * and b. */
+static void start_mc_kl(struct pass *pass, size_t at, size_t n)
+{
+    real *kl = pass->kl + at, *kl_b = pass->kl_b + at;
+    pass->model->posterior->entropy(n, pass->b + at, kl, kl_b);
+    for (size_t i = 0; i < n; i++) {
+        kl[i] = -kl[i];
+        kl_b[i] = -kl_b[i];
+        pass->kl_a[at + i] = 0;
+    }
+}
+
+static void add_mc_sample(struct pass *pass, size_t at, size_t n, const real *eps, const real *z)
+{
+    const struct vae_model *m = pass->model;
+    const real share = R(1) / R(pass->plan.K);
+    real *logp = pass->logp + at, *dlogp = pass->dlogp + at, *kl = pass->kl + at;
+    m->prior->log_prob(m->prior_state, n, z, logp, dlogp);
+    for (size_t i = 0; i < n; i++) kl[i] -= share * logp[i];
+    m->posterior->backward(n, pass->scale + at, eps, dlogp, -share, pass->kl_a + at, pass->kl_b + at);
+}
+
+/* ---- The KL in each draw ---------------------------------------------------------------------------------------- */
+
+/* log p(z) - log q(z) of each row of draw k, and the slope of log p(z). */
+static void add_ratio(struct pass *pass, size_t k, size_t at, size_t n)
+{
+    const struct vae_model *m = pass->model;
+    const size_t L = m->L, plane = k * pass->B * L;
+    const real *logp = pass->logp + at, *logq = pass->kl_z + at;
+    m->prior->log_prob(m->prior_state, n, pass->z + plane + at, pass->logp + at, pass->prior_slope + plane + at);
+    m->posterior->log_prob(n, pass->b + at, pass->scale + at, pass->eps + plane + at, pass->kl_z + at,
+                           pass->dlogp + at);
+    for (size_t i = 0; i < n; i += L) {
+        double ratio = 0;
+        for (size_t j = 0; j < L; j++) ratio += (double)logp[i + j] - (double)logq[i + j];
+        pass->ratio[k * pass->B + (at + i) / L] = ratio;
+    }
+}
+
+/* ---- Forward ---------------------------------------------------------------------------------------------------- */
+
+struct latent_job {
+    struct pass *pass;
+    const struct rng *rng;
+};
+
+/* Draw k of the posterior for one tile. Draws below S are kept for decoder and backward pass; others serve the KL
+ * alone. */
+static void draw_sample(struct pass *pass, const struct rng *rng, size_t k, size_t at, size_t n)
+{
+    const struct pass_plan *plan = &pass->plan;
+    const struct posterior_ops *q = pass->model->posterior;
+    const bool kept = k < plan->S, in_kl = plan->kl == KL_MONTE_CARLO && k < plan->K;
+    const size_t plane = k * pass->B * pass->model->L;
+    real *eps = kept ? pass->eps + plane + at : pass->kl_eps + at;
+    real *z = kept ? pass->z + plane + at : pass->kl_z + at;
+    rng_words(rng, words_of(pass->first_draw + k) + at, n, pass->bits + at);
+    if (in_kl && plan->stratified) stratify(n, pass->shift + at, k, plan->K, pass->bits + at);
+    q->noise(n, pass->bits + at, eps);
+    q->draw(n, pass->a + at, pass->scale + at, eps, z);
+    if (in_kl) add_mc_sample(pass, at, n, eps, z);
+    if (plan->kl == KL_PER_DRAW) add_ratio(pass, k, at, n);
+}
+
+static void latent_tile(void *context, size_t tile)
+{
+    const struct latent_job *job = context;
+    struct pass *pass = job->pass;
+    const struct vae_model *m = pass->model;
+    const struct span s = row_span(pass->B, tile);
+    const size_t at = s.begin * m->L, n = (s.end - s.begin) * m->L;
+    size_t draws = pass->plan.S;
+    switch (pass->plan.kl) {
+    case KL_EXACT:
+        m->posterior->exact_kl(m->prior, m->prior_state, n, pass->a + at, pass->b + at, pass->kl + at, pass->kl_a + at,
+                               pass->kl_b + at);
+        break;
+    case KL_MONTE_CARLO:
+        start_mc_kl(pass, at, n);
+        if (pass->plan.stratified) rng_words(job->rng, STRATA + at, n, pass->shift + at);
+        if (pass->plan.K > draws) draws = pass->plan.K;
+        break;
+    case KL_PER_DRAW: m->posterior->entropy(n, pass->b + at, pass->kl + at, pass->kl_b + at); break;
+    }
+    for (size_t k = 0; k < draws; k++) draw_sample(pass, job->rng, k, at, n);
+}
+
+void pass_latent(struct pass *pass, const struct rng *rng)
+{
+    struct latent_job job = {pass, rng};
+    pool_run(pass->pool, "latent", row_tiles(pass->B), latent_tile, &job);
+}
+
+/* ---- Backward --------------------------------------------------------------------------------------------------- */
+
+struct backward_job {
+    struct pass *pass;
+    const struct loss_slope *slope;
+};
+
+/* What the KL of its own adds to da, db. */
+static void start_from_kl(const struct backward_job *job, size_t at, size_t n)
+{
+    struct pass *pass = job->pass;
+    for (size_t i = at; i < at + n; i++) {
+        const real weight = job->slope->kl[i % pass->model->L] / R(pass->B);
+        pass->da[i] = weight * pass->kl_a[i];
+        pass->db[i] = weight * pass->kl_b[i];
+    }
+}
+
+/* Draws that carry log p - log q themselves: log w = log p(x|z) + beta (log p(z) - log q(z)), with weights w_s that sum
+ * to one. In all of d log w / d(a,b), the part of log q that does not go through z is d log q / db = -dH/db, whatever
+ * the draw. The path estimators leave it out: its expectation is zero in the ELBO (Roeder, Wu & Duvenaud 2017), and in
+ * IWAE it becomes another factor in the weights (see scale_path). */
+static void start_from_draws(const struct backward_job *job, size_t at, size_t n)
+{
+    struct pass *pass = job->pass;
+    const bool scored = job->slope->estimator == ESTIMATOR_STANDARD;
+    const real weight = scored ? -job->slope->beta / R(pass->B) : R(0);
+    for (size_t i = at; i < at + n; i++) {
+        pass->da[i] = 0;
+        pass->db[i] = weight * pass->kl_b[i];
+    }
+}
+
+/* Adds to dz what log p(z), and in path estimators -log q(z), contribute through z. */
+static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at, size_t n)
+{
+    struct pass *pass = job->pass;
+    const struct loss_slope *slope = job->slope;
+    const size_t L = pass->model->L, plane = k * pass->B * L + at;
+    const bool path = slope->estimator != ESTIMATOR_STANDARD;
+    if (path)
+        pass->model->posterior->log_prob(n, pass->b + at, pass->scale + at, pass->eps + plane, pass->kl_z + at,
+                                         pass->dlogp + at);
+    for (size_t i = 0; i < n; i++) {
+        const real w = slope->row[k * pass->B + (at + i) / L];
+        const real up = pass->prior_slope[plane + i] - (path ? pass->dlogp[at + i] : R(0));
+        const real d = pass->dz[plane + i] - w * slope->beta / R(pass->B) * up;
+        /* Tucker, Lawson, Gu & Maddison 2019 (DReG), equation 8: w becomes w^2 in the encoder. Their proof with beta in
+         * log w gives w (1 - beta + beta w). */
+        const real scale = slope->estimator == ESTIMATOR_DREG ? R(1) - slope->beta + slope->beta * w : R(1);
+        pass->dz[plane + i] = scale * d;
+    }
+}
+
+/* dz of all draws and the KL's own derivatives -> gradient of the heads. */
+static void backward_tile(void *context, size_t tile)
+{
+    const struct backward_job *job = context;
+    struct pass *pass = job->pass;
+    const size_t L = pass->model->L, B = pass->B, bytes = L * sizeof(real);
+    const struct span s = row_span(B, tile);
+    const size_t at = s.begin * L, n = (s.end - s.begin) * L;
+    const bool per_draw = pass->plan.kl == KL_PER_DRAW;
+    if (per_draw)
+        start_from_draws(job, at, n);
+    else
+        start_from_kl(job, at, n);
+    for (size_t k = 0; k < pass->plan.S; k++) {
+        const size_t plane = k * B * L + at;
+        if (per_draw) add_ratio_slope(job, k, at, n);
+        pass->model->posterior->backward(n, pass->scale + at, pass->eps + plane, pass->dz + plane, 1, pass->da + at,
+                                         pass->db + at);
+    }
+    real *heads = pass->gradient[pass->model->depth];
+    for (size_t r = s.begin; r < s.end; r++) {
+        memcpy(heads + r * 2 * L, pass->da + r * L, bytes);
+        memcpy(heads + r * 2 * L + L, pass->db + r * L, bytes);
+    }
+}
+
+void pass_latent_backward(struct pass *pass, const struct loss_slope *slope)
+{
+    struct backward_job job = {pass, slope};
+    pool_run(pass->pool, "latent", row_tiles(pass->B), backward_tile, &job);
+}
