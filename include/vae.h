@@ -153,6 +153,7 @@ typedef struct vae_images {
     uint8_t *pixels; /* n * rows * cols; NULL where they stay in a file too large for memory (see vae_images_read) */
     uint8_t *labels; /* n, or NULL */
     struct vae_stream *stream;
+    unsigned split; /* of a data set: 0 training, 1 validation, 2 test; each has its own binarisation */
 } vae_images;
 
 typedef struct vae_data {
@@ -235,11 +236,15 @@ VAE_API vae_status vae_train(vae_model *model, const vae_data *data, size_t thre
 
 /* ---- Using a model ---------------------------------------------------------------------------------------------- */
 
+typedef enum vae_kl { VAE_KL_AS_TRAINED, VAE_KL_EXACT, VAE_KL_MC } vae_kl;
+
 typedef struct vae_eval_options {
     size_t samples;    /* S: draws of z per image, averaged */
+    vae_kl kl;         /* how the KL is computed */
     size_t kl_samples; /* K of a Monte Carlo KL; 0: as trained */
     uint64_t seed;     /* of the noise */
     double near_zero;  /* threshold t for `near_zero_share` */
+    bool sparsity;     /* Hoyer's measures, which need room for all posterior means */
     size_t threads;    /* 0: all cores */
 } vae_eval_options;
 
@@ -248,8 +253,13 @@ typedef struct vae_evaluation {
     double recon, kl, neg_elbo;
     size_t active_units;    /* latents whose posterior mean has variance > 0.01 over the images (Burda et al. 2016) */
     double near_zero_share; /* share of drawn latents with |z| < t */
-    double *kl_per_dim;     /* (L), nats */
-    double *mean_variance;  /* (L), variance of the posterior mean over the images */
+    /* Hoyer's sparsity of the posterior means, averaged over images: as they are; each latent divided by its standard
+     * deviation over the images (Mathieu et al. 2019); the same over active latents alone. From 0 to 1; NaN where not
+     * asked for or not defined. Raw values rise with idle latents, which are all near zero. */
+    double hoyer, hoyer_normalized, hoyer_active;
+    double kl_floor;       /* KL of an idle latent: its least over all Gaussians; NaN where it is not known */
+    double *kl_per_dim;    /* (L), nats */
+    double *mean_variance; /* (L), variance of the posterior mean over the images */
 } vae_evaluation;
 
 VAE_API void vae_eval_defaults(vae_eval_options *options);
@@ -257,6 +267,34 @@ VAE_API void vae_eval_defaults(vae_eval_options *options);
 VAE_API vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, const vae_images *images,
                                 const vae_eval_options *options, vae_error *err);
 VAE_API void vae_evaluation_free(vae_evaluation **evaluation);
+
+enum { VAE_MOST_DRAWS = 1000000 };
+
+typedef struct vae_nll_options {
+    size_t samples; /* S: importance samples an image */
+    uint64_t seed;  /* of the noise, and of binarised pixels, as in vae_eval_options */
+    size_t threads; /* 0: all cores */
+    void *context;
+    /* After each block of images. May be NULL. */
+    void (*on_block)(void *context, size_t done, size_t total, double seconds);
+} vae_nll_options;
+
+typedef struct vae_nll {
+    size_t n, samples;
+    double nll;               /* -log p(x), nats per image */
+    double se;                /* standard error of the mean over images, as a sample of all images there could be */
+    double mc_se;             /* standard error for these images, from the importance samples (delta method) */
+    double effective_samples; /* (sum w)^2 / sum w^2, mean over images */
+} vae_nll;
+
+/* Importance-sampled -log p(x), an upper bound in expectation that falls as S grows (Burda et al. 2016). */
+VAE_API vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_images *images,
+                                    const vae_nll_options *options, vae_error *err);
+
+/* Share of the images of `test` whose label a linear classifier on posterior means, trained on those of `train` (its
+ * first 60,000 at most), gets right. NaN where there are no labels. */
+VAE_API vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images *train, const vae_images *test,
+                             size_t threads, vae_error *err);
 
 /* Posterior means (n,L) and, unless NULL, scales (n,L) of images first .. first+n-1. */
 VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, size_t threads,

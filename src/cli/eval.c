@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #define _POSIX_C_SOURCE 199309L
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 
 struct report {
     const char *model_path, *source, *split;
     vae_eval_options options;
+    vae_nll_options nll_options;
     const vae_evaluation *result;
+    vae_nll nll;     /* samples 0: not asked for */
+    double accuracy; /* of the linear probe; NaN: no labels */
     double seconds;
     bool pseudo; /* grey pixels under a Bernoulli likelihood */
 };
@@ -34,32 +39,63 @@ static bool has_grey(const vae_images *images)
     return grey;
 }
 
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
 static json_t *array(const double *values, size_t n)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_real(values[i]));
+    for (size_t i = 0; i < n; i++) json_array_append_new(list, number(values[i]));
     return list;
+}
+
+static void add_losses(json_t *object, const struct report *r)
+{
+    const vae_evaluation *e = r->result;
+    const bool asked = r->nll.samples > 0;
+    json_object_set_new(object, "n", json_integer((json_int_t)e->n));
+    json_object_set_new(object, "neg_elbo", number(e->neg_elbo));
+    json_object_set_new(object, "recon", number(e->recon));
+    json_object_set_new(object, "kl", number(e->kl));
+    json_object_set_new(object, "elbo_samples", json_integer((json_int_t)e->samples));
+    json_object_set_new(object, "kl_samples", json_integer((json_int_t)e->kl_samples));
+    json_object_set_new(object, "nll", asked ? number(r->nll.nll) : json_null());
+    json_object_set_new(object, "nll_se", asked ? number(r->nll.se) : json_null());
+    json_object_set_new(object, "nll_mc_se", asked ? number(r->nll.mc_se) : json_null());
+    json_object_set_new(object, "nll_samples", json_integer((json_int_t)r->nll.samples));
+    json_object_set_new(object, "nll_effective_samples", asked ? number(r->nll.effective_samples) : json_null());
+}
+
+static void add_latents(json_t *object, const struct report *r)
+{
+    const vae_evaluation *e = r->result;
+    json_object_set_new(object, "kl_per_dim", array(e->kl_per_dim, e->latent));
+    json_object_set_new(object, "kl_floor", number(e->kl_floor));
+    json_object_set_new(object, "mean_variance", array(e->mean_variance, e->latent));
+    json_object_set_new(object, "active_units", json_integer((json_int_t)e->active_units));
+    json_object_set_new(object, "hoyer", number(e->hoyer));
+    json_object_set_new(object, "hoyer_normalized", number(e->hoyer_normalized));
+    json_object_set_new(object, "hoyer_active", number(e->hoyer_active));
+    json_object_set_new(object, "near_zero", number(r->options.near_zero));
+    json_object_set_new(object, "near_zero_share", number(e->near_zero_share));
+    json_object_set_new(object, "probe_accuracy", number(r->accuracy));
 }
 
 static vae_status print_json(const struct report *r, vae_error *err)
 {
-    const vae_evaluation *e = r->result;
-    json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:o, s:o, s:I, s:f, s:f, s:I, s:I, s:I, s:f}", "model", r->model_path,
-        "data", r->source, "split", r->split, "n", (json_int_t)e->n, "neg_elbo", e->neg_elbo, "recon", e->recon, "kl",
-        e->kl, "kl_per_dim", array(e->kl_per_dim, e->latent), "mean_variance", array(e->mean_variance, e->latent),
-        "active_units", (json_int_t)e->active_units, "near_zero", r->options.near_zero, "near_zero_share",
-        e->near_zero_share, "elbo_samples", (json_int_t)e->samples, "kl_samples", (json_int_t)e->kl_samples, "seed",
-        (json_int_t)r->options.seed, "seconds", r->seconds);
+    json_t *object = json_pack("{s:s, s:s, s:s}", "model", r->model_path, "data", r->source, "split", r->split);
+    add_losses(object, r);
+    add_latents(object, r);
+    json_object_set_new(object, "seed", json_integer((json_int_t)r->options.seed));
+    json_object_set_new(object, "seconds", number(r->seconds));
     char *text = object ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(object);
-    if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory, or a result is not finite");
+    if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
     puts(text);
     free(text);
     return VAE_OK;
 }
 
-static void print_text(const struct report *r)
+static void print_losses(const struct report *r)
 {
     const vae_evaluation *e = r->result;
     printf("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, ", r->source, r->split, e->n,
@@ -67,18 +103,55 @@ static void print_text(const struct report *r)
     if (e->kl_samples)
         printf("Monte Carlo KL of %zu samples\n", e->kl_samples);
     else
-        printf("closed-form KL\n");
+        printf("exact KL\n");
     printf("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image\n", e->neg_elbo, e->recon, e->kl);
+    if (r->nll.samples)
+        printf("nll           %.4f (%zu importance samples, %.1f effective; standard error %.4f over images, %.4f of "
+               "sampling)\n",
+               r->nll.nll, r->nll.samples, r->nll.effective_samples, r->nll.se, r->nll.mc_se);
     if (r->pseudo) printf("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n");
+}
+
+static void print_text(const struct report *r)
+{
+    const vae_evaluation *e = r->result;
+    print_losses(r);
     printf("active units  %zu of %zu (posterior mean varies by more than 0.01)\n", e->active_units, e->latent);
+    printf("Hoyer         %.3f raw, %.3f normalized, %.3f normalized over active units\n", e->hoyer,
+           e->hoyer_normalized, e->hoyer_active);
     printf("|z| < %.4g   %.1f %% of drawn latents\n", r->options.near_zero, 100 * e->near_zero_share);
-    printf("latent        KL (nats)  variance of posterior mean\n");
-    for (size_t j = 0; j < e->latent; j++) printf("%6zu %16.4f  %.4f\n", j, e->kl_per_dim[j], e->mean_variance[j]);
+    if (isfinite(r->accuracy))
+        printf("linear probe  %.2f %% of labels read off the posterior means\n", 100 * r->accuracy);
+    if (isfinite(e->kl_floor)) printf("an idle latent costs %.4f nats under this prior\n", e->kl_floor);
+    printf("latent        KL (nats)  KL - floor  variance of posterior mean\n");
+    for (size_t j = 0; j < e->latent; j++)
+        printf("%6zu %16.4f  %10.4f  %.4f\n", j, e->kl_per_dim[j], e->kl_per_dim[j] - e->kl_floor, e->mean_variance[j]);
+}
+
+/* A long estimate says how far it is, on a terminal. */
+static void show_progress(void *context, size_t done, size_t total, double seconds)
+{
+    (void)context;
+    const double left = seconds * (double)(total - done) / (double)done;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\rnll: %zu of %zu images, %d:%02d left\033[K%s", done, total, (int)(left / 60), (int)left % 60,
+                done == total ? "\r\033[K" : "");
+}
+
+static vae_status measure(struct report *r, const vae_model *model, const vae_data *data, const vae_images *images,
+                          vae_evaluation **result, vae_error *err)
+{
+    r->nll_options.on_block = show_progress;
+    vae_status status = vae_evaluate(result, model, images, &r->options, err);
+    if (!status && r->nll_options.samples) status = vae_estimate_nll(&r->nll, model, images, &r->nll_options, err);
+    if (!status) status = vae_probe(&r->accuracy, model, &data->train, images, r->options.threads, err);
+    return status;
 }
 
 static vae_status evaluate(const struct arguments *arguments, const vae_model *model, struct report *r, uint64_t limit,
                            vae_error *err)
 {
+    static const char *const names[] = {"train", "validation", "test"};
     vae_data *data = NULL;
     const vae_images *split = NULL;
     vae_evaluation *result = NULL;
@@ -87,9 +160,10 @@ static vae_status evaluate(const struct arguments *arguments, const vae_model *m
     if (!status) {
         vae_images images = *split; /* a view; `data` keeps the pixels */
         if (limit && limit < images.n) images.n = limit;
-        r->split = split == &data->test ? "test" : "train";
-        r->pseudo = !strcmp(vae_model_config(model)->likelihood.name, "bernoulli") && has_grey(&images);
-        status = vae_evaluate(&result, model, &images, &r->options, err);
+        r->split = names[split->split];
+        r->pseudo = !strcmp(vae_model_config(model)->likelihood.name, "bernoulli") &&
+                    !strcmp(vae_model_config(model)->binarize, "none") && has_grey(&images);
+        status = measure(r, model, data, &images, &result, err);
     }
     r->result = result;
     r->seconds = now() - began;
@@ -102,20 +176,45 @@ static vae_status evaluate(const struct arguments *arguments, const vae_model *m
     return status;
 }
 
-static vae_status read_options(const struct arguments *a, vae_eval_options *o, uint64_t *limit, vae_error *err)
+/* Two standard deviations of the model's spike, where it has one. */
+static double default_near_zero(const vae_model *model, double otherwise)
 {
-    uint64_t samples, kl_samples, threads;
+    const vae_choice *prior = &vae_model_config(model)->prior;
+    const vae_module *module = NULL;
+    for (size_t i = 0; (module = vae_module_at(VAE_PRIOR, i)) && strcmp(module->name, prior->name);) i++;
+    for (size_t k = 0; module && module->params && module->params[k].name; k++)
+        if (!strcmp(module->params[k].name, "c2")) return 2 * sqrt(prior->value[k]);
+    return otherwise;
+}
+
+static vae_status read_kl(const struct arguments *a, vae_kl *kl, vae_error *err)
+{
+    const char *text = argument(a, "kl");
+    *kl = text && !strcmp(text, "exact") ? VAE_KL_EXACT : text ? VAE_KL_MC : VAE_KL_AS_TRAINED;
+    if (!text || *kl == VAE_KL_EXACT || !strcmp(text, "mc")) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "--kl: '%s' (expected exact or mc)", text);
+}
+
+static vae_status read_options(const struct arguments *a, const vae_model *model, struct report *r, uint64_t *limit,
+                               vae_error *err)
+{
+    vae_eval_options *o = &r->options;
+    uint64_t samples, kl_samples, threads, importance;
     vae_eval_defaults(o);
     vae_status status = argument_count(a, "elbo-samples", 1, 1e5, o->samples, &samples, err);
+    if (!status) status = argument_count(a, "samples", 0, VAE_MOST_DRAWS, 100, &importance, err);
+    if (!status) status = read_kl(a, &o->kl, err);
     if (!status) status = argument_count(a, "kl-samples", 1, 1e6, 0, &kl_samples, err);
     if (!status) status = argument_count(a, "seed", 0, 9007199254740991.0, o->seed, &o->seed, err);
     if (!status) status = argument_count(a, "threads", 1, 256, 0, &threads, err);
     if (!status) status = argument_count(a, "limit", 1, 1e9, 0, limit, err);
-    if (!status) status = argument_real(a, "near-zero", 0, 1e9, o->near_zero, &o->near_zero, err);
+    if (!status)
+        status = argument_real(a, "near-zero", 0, 1e9, default_near_zero(model, o->near_zero), &o->near_zero, err);
     if (status) return status;
     o->samples = samples;
     o->kl_samples = kl_samples;
     o->threads = threads;
+    r->nll_options = (vae_nll_options){.samples = importance, .seed = o->seed, .threads = threads};
     return VAE_OK;
 }
 
@@ -125,25 +224,27 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     struct report report = {.model_path = model_path};
     uint64_t limit;
     vae_model *model = NULL;
-    vae_status status = read_options(arguments, &report.options, &limit, err);
-    if (!status) status = run_load_model(arguments->run, &model, model_path, err);
-    if (status) return status;
-    report.source = argument(arguments, "data");
-    if (!report.source) report.source = vae_model_config(model)->data;
-    status = evaluate(arguments, model, &report, limit, err);
+    vae_status status = run_load_model(arguments->run, &model, model_path, err);
+    if (!status) status = read_options(arguments, model, &report, &limit, err);
+    if (!status) {
+        report.source = argument(arguments, "data");
+        if (!report.source) report.source = vae_model_config(model)->data;
+        status = evaluate(arguments, model, &report, limit, err);
+    }
     vae_model_free(&model);
     return status;
 }
 
 static const struct flag flags[] = {
-    {"elbo-samples", 0, "S", "draws of z an image [1]"},
+    {"samples", 0, "S", "importance samples an image of the nll; 0: none. Papers use 5000 [100]"},
+    {"elbo-samples", 0, "S", "draws of z an image in neg_elbo [1]"},
+    {"kl", 0, "exact|mc", "how the KL is computed [as trained]"},
     {"kl-samples", 0, "K", "samples of a Monte Carlo KL [as trained]"},
-    {"near-zero", 0, "T",
-     "report the share of drawn latents with |z| < T [0.4472, two sd of a spike of variance 0.05]"},
+    {"near-zero", 0, "T", "report the share of drawn latents with |z| < T [two sd of the spike, else 0.4472]"},
     {"limit", 0, "N", "only the first N images [all]"},
     {"seed", 0, "N", "of the noise [1]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|test", "which part of them [test]"},
+    {"split", 0, "train|validation|test", "which part of them [test]"},
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"json", 0, NULL, "one JSON object on stdout"},
     {0},
@@ -151,10 +252,12 @@ static const struct flag flags[] = {
 
 const struct command command_eval = {
     .name = "eval",
-    .summary = "ELBO, KL per dimension, active units, sparsity",
+    .summary = "ELBO, likelihood, KL per dimension, sparsity",
     .details = "Evaluates a model on a set of images with z drawn from the posterior. Losses are in nats per image: "
                "summed over\n"
-               "pixels and latents, averaged over images.",
+               "pixels and latents, averaged over images. nll is the importance-sampled -log p(x), an upper bound that "
+               "falls with\n"
+               "the number of samples.",
     .takes_run = true,
     .flags = flags,
     .run = run,

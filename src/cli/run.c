@@ -30,18 +30,23 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
                          const vae_images **split, vae_error *err)
 {
     const vae_config *config = vae_model_config(model);
+    static const char *const names[] = {"train", "validation", "test"};
     const char *source = argument(arguments, "data"), *name = argument(arguments, "split");
-    const bool train = name && !strcmp(name, "train");
-    if (name && !train && strcmp(name, "test"))
-        return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train or test)", name);
+    size_t which = name ? 0 : 2;
+    while (name && which < 3 && strcmp(name, names[which])) which++;
+    if (which == 3) return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation or test)", name);
     vae_status status = vae_data_open(data, source ? source : config->data, config->holdout, config->validation,
                                       config->seed, err);
     if (status && !source) {
         const vae_error why = *err;
         return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
     }
-    if (!status) *split = train || !(*data)->test.n ? &(*data)->train : &(*data)->test;
-    return status;
+    if (status) return status;
+    const vae_images *const splits[] = {&(*data)->train, &(*data)->validation, &(*data)->test};
+    if (which == 1 && !splits[1]->n)
+        return vae_fail(err, VAE_E_USAGE, "--split validation: the model has no such split");
+    *split = splits[which]->n ? splits[which] : splits[0];
+    return VAE_OK;
 }
 
 void run_say_written(const char *path) { printf("%s\n", path); }

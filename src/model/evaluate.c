@@ -6,9 +6,10 @@
 
 #include "base/memory.h"
 #include "model/pass.h"
+#include "model/sparsity.h"
 
 /* Rows of a block in passes that only read: large enough for the matrix products, small enough for the caches. */
-enum { BLOCK_ROWS = 512, MOST_DRAWS = 1000000 };
+enum { BLOCK_ROWS = 512 };
 
 static const double ACTIVE_VARIANCE = 0.01; /* Burda, Grosse & Salakhutdinov 2016, section 5.2 */
 
@@ -16,13 +17,18 @@ static const double ACTIVE_VARIANCE = 0.01; /* Burda, Grosse & Salakhutdinov 201
 
 void vae_eval_defaults(vae_eval_options *options)
 {
-    *options = (vae_eval_options){.samples = 1, .seed = 1, .near_zero = 0.44721359549995794}; /* 2 sqrt(0.05) */
+    *options = (vae_eval_options){.samples = 1,
+                                  .seed = 1,
+                                  .near_zero = 0.44721359549995794, /* 2 sqrt(0.05) */
+                                  .sparsity = true};
 }
 
 /* Sums over images; mean and mean_square of the posterior means. */
 struct sums {
     double recon, near_zero;
     double *kl, *mean, *mean_square; /* (L) */
+    float *means;                    /* (n,L) of all images, or NULL */
+    size_t images;                   /* seen so far */
 };
 
 static void add_latents(const struct pass *pass, struct sums *sums)
@@ -34,7 +40,9 @@ static void add_latents(const struct pass *pass, struct sums *sums)
             sums->kl[j] += (double)pass->kl[i * L + j];
             sums->mean[j] += mean;
             sums->mean_square[j] += mean * mean;
+            if (sums->means) sums->means[(sums->images + i) * L + j] = (float)mean;
         }
+    sums->images += pass->B;
 }
 
 static void add_draws(const struct pass *pass, double near_zero, struct sums *sums)
@@ -77,6 +85,19 @@ static void summarise(vae_evaluation *e, const struct sums *sums)
     e->neg_elbo = e->recon + e->kl;
 }
 
+/* `scale` is room for L numbers. */
+static void measure_sparsity(vae_evaluation *e, const struct sums *sums, double *scale)
+{
+    e->hoyer = e->hoyer_normalized = e->hoyer_active = NAN;
+    if (!sums->means) return;
+    e->hoyer = hoyer(e->n, e->latent, sums->means, NULL);
+    for (size_t j = 0; j < e->latent; j++) scale[j] = sqrt(fmax(0, e->mean_variance[j]));
+    e->hoyer_normalized = hoyer(e->n, e->latent, sums->means, scale);
+    for (size_t j = 0; j < e->latent; j++)
+        if (e->mean_variance[j] <= ACTIVE_VARIANCE) scale[j] = 0;
+    e->hoyer_active = hoyer(e->n, e->latent, sums->means, scale);
+}
+
 static vae_evaluation *evaluation_new(size_t L, vae_error *err)
 {
     vae_evaluation *e = mem_new(1, sizeof *e, err);
@@ -96,52 +117,63 @@ void vae_evaluation_free(vae_evaluation **evaluation)
     *evaluation = NULL;
 }
 
-static vae_status check_shape(const struct vae_model *model, const vae_images *images, vae_error *err)
+/* Which KL, and how many samples of it; fails where there is no such KL. */
+static vae_status choose_kl(const struct vae_model *model, const vae_eval_options *o, struct pass_plan *plan,
+                            vae_error *err)
 {
-    if (images->rows == model->rows && images->cols == model->cols) return VAE_OK;
-    return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
-                    model->rows, model->cols);
+    plan->K = o->kl_samples ? o->kl_samples : model->config.kl_samples;
+    plan->kl = o->kl == VAE_KL_EXACT ? KL_EXACT : o->kl == VAE_KL_MC ? KL_MONTE_CARLO : model_kl(model);
+    if (plan->S == 0 || plan->S > VAE_MOST_DRAWS || plan->K > VAE_MOST_DRAWS)
+        return vae_fail(err, VAE_E_USAGE, "%zu draws of z, %zu of the KL (expected 1 to %d)", plan->S, plan->K,
+                        VAE_MOST_DRAWS);
+    if (plan->kl == KL_EXACT && !model->posterior->has_exact_kl(model->prior))
+        return vae_fail(err, VAE_E_USAGE, "prior %s has no exact KL to a %s posterior", model->config.prior.name,
+                        model->config.posterior.name);
+    return VAE_OK;
 }
 
 vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
                           const vae_eval_options *options, struct pool *pool, vae_error *err)
 {
-    const size_t S = options->samples, K = options->kl_samples ? options->kl_samples : model->config.kl_samples;
-    const size_t block = S < 1 || S >= BLOCK_ROWS ? 1 : BLOCK_ROWS / S,
-                 capacity = block < images->n ? block : images->n;
-    struct pass pass;
-    vae_status status = check_shape(model, images, err);
-    if (!status && (S == 0 || S > MOST_DRAWS || K > MOST_DRAWS))
-        status = vae_fail(err, VAE_E_USAGE, "%zu draws of z, %zu of the KL (expected 1 to %d)", S, K, MOST_DRAWS);
-    if (!status)
-        status = pass_new(&pass, model, pool,
-                          &(struct pass_plan){.capacity = capacity,
-                                              .S = S,
-                                              .K = K,
-                                              .kl = model_kl(model),
-                                              .stratified = model->stratified,
-                                              .sparse = images_are_sparse(images)},
-                          err);
-    if (status) return status;
-    vae_evaluation *e = evaluation_new(model->L, err);
-    double *memory = mem_new(3 * model->L, sizeof *memory, err);
-    if (!e || !memory) {
-        status = VAE_E_MEMORY;
-        vae_evaluation_free(&e);
-    } else {
-        struct sums sums = {.kl = memory, .mean = memory + model->L, .mean_square = memory + 2 * model->L};
-        e->n = images->n;
-        e->latent = model->L;
-        e->samples = S;
-        e->kl_samples = model->exact_kl ? 0 : K;
-        pass.pixels = model_pixels(model, options->seed, 0);
-        status = run_blocks(&pass, images, options, &sums, err);
-        summarise(e, &sums);
-        if (status)
-            vae_evaluation_free(&e);
-        else
-            *out = e;
+    const size_t S = options->samples, L = model->L, block = S < 1 || S >= BLOCK_ROWS ? 1 : BLOCK_ROWS / S;
+    struct pass pass = {0};
+    struct pass_plan plan = {.capacity = block < images->n ? block : images->n,
+                             .S = S,
+                             .stratified = model->stratified,
+                             .sparse = images_are_sparse(images)};
+    vae_evaluation *e = NULL;
+    double *memory = NULL;
+    struct sums sums = {0};
+    vae_status status = model_check_shape(model, images, err);
+    if (!status) status = choose_kl(model, options, &plan, err);
+    if (!status) status = pass_new(&pass, model, pool, &plan, err);
+    if (!status) {
+        e = evaluation_new(L, err);
+        memory = mem_new(3 * L, sizeof *memory, err);
+        if (options->sparsity) sums.means = mem_new(images->n, L * sizeof *sums.means, err);
+        if (!e || !memory || (options->sparsity && !sums.means)) status = VAE_E_MEMORY;
     }
+    if (!status) {
+        sums.kl = memory;
+        sums.mean = memory + L;
+        sums.mean_square = memory + 2 * L;
+        e->n = images->n;
+        e->latent = L;
+        e->samples = S;
+        e->kl_samples = plan.kl == KL_EXACT ? 0 : plan.K;
+        pass.pixels = model_pixels(model, images, options->seed, 0);
+        status = run_blocks(&pass, images, options, &sums, err);
+    }
+    if (!status) {
+        summarise(e, &sums);
+        e->kl_floor = kl_floor(model);
+        measure_sparsity(e, &sums, memory);
+    }
+    if (status)
+        vae_evaluation_free(&e);
+    else
+        *out = e;
+    free(sums.means);
     free(memory);
     pass_free(&pass);
     return status;
@@ -181,11 +213,11 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
 {
     struct pool *pool = NULL;
     struct pass pass;
-    vae_status status = check_shape(model, images, err);
+    vae_status status = model_check_shape(model, images, err);
     if (!status) status = begin(&pass, &pool, model, n, threads, err);
     if (status) return status;
     const size_t L = model->L;
-    pass.pixels = model_pixels(model, 1, 0);
+    pass.pixels = model_pixels(model, images, 1, 0);
     for (size_t done = 0; done < n && !status; done += pass.B) {
         const size_t B = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
         status = pass_gather(&pass, images, NULL, first + done, B, err);

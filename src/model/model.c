@@ -92,15 +92,22 @@ size_t model_file_size(const struct vae_model *model)
     return 3 * count * sizeof(float);
 }
 
-struct pixels model_pixels(const struct vae_model *model, uint64_t seed, uint64_t step)
+struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step)
 {
     const char *mode = model->config.binarize;
+    const uint64_t lasting = UINT64_MAX - images->split;
+    struct rng rng = {.seed = seed, .step = step ? step : lasting, .stream = RNG_BINARIZE};
     if (!strcmp(mode, "threshold")) return (struct pixels){.rule = PIXELS_THRESHOLD};
-    if (!strcmp(mode, "static"))
-        return (struct pixels){PIXELS_DRAWN, {.seed = model->config.seed, .stream = RNG_BINARIZE}};
-    if (!strcmp(mode, "dynamic"))
-        return (struct pixels){PIXELS_DRAWN, {.seed = seed, .step = step, .stream = RNG_BINARIZE}};
-    return (struct pixels){.rule = PIXELS_GREY};
+    if (!strcmp(mode, "static")) rng.seed = model->config.seed, rng.step = lasting;
+    if (!strcmp(mode, "none")) return (struct pixels){.rule = PIXELS_GREY};
+    return (struct pixels){PIXELS_DRAWN, rng};
+}
+
+vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err)
+{
+    if (images->rows == model->rows && images->cols == model->cols) return VAE_OK;
+    return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
+                    model->rows, model->cols);
 }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */

@@ -74,7 +74,8 @@ size_t model_file_size(const struct vae_model *model);
 
 /* How the model's images are read: in training with the seed of the configuration and step + 1, elsewhere with step 0.
  * A static draw is one for each image, whoever asks. */
-struct pixels model_pixels(const struct vae_model *model, uint64_t seed, uint64_t step);
+struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step);
+vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err);
 
 /* As vae_train, vae_evaluate, with a pool that is already there. */
 vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,

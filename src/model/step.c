@@ -87,7 +87,7 @@ vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *l
     struct vae_model *model = s->model;
     struct loss_slope slope;
     const struct rng noise = {.seed = model->config.seed, .step = model->step, .stream = RNG_POSTERIOR};
-    s->pass.pixels = model_pixels(model, model->config.seed, model->step + 1);
+    s->pass.pixels = model_pixels(model, s->images, model->config.seed, model->step + 1);
     vae_status status = pass_gather(&s->pass, s->images, s->order + first, 0, B, err);
     if (status) return status;
     pass_encode(&s->pass);

@@ -80,6 +80,7 @@ static vae_status evaluate(const struct training *t, const vae_images *images, v
 {
     vae_eval_options options;
     vae_eval_defaults(&options);
+    options.sparsity = false;
     return model_evaluate(out, t->model, images, &options, t->pool, err);
 }
 
@@ -180,14 +181,13 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     bool ignored;
     if (!stopped) stopped = &ignored;
     *stopped = false;
-    if (data->train.rows != model->rows || data->train.cols != model->cols)
-        return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", data->train.rows,
-                        data->train.cols, model->rows, model->cols);
+    vae_status status = model_check_shape(model, &data->train, err);
+    if (status) return status;
     const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
     if (model->step / ((n + batch - 1) / batch) != model->metrics.epoch)
         return vae_fail(err, VAE_E_DATA, "%zu training images: not as many as the model was trained on so far", n);
     struct training t = {.model = model, .data = data, .hooks = hooks};
-    vae_status status = pool_new(&t.pool, threads, err);
+    status = pool_new(&t.pool, threads, err);
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);
     if (!status && model->step == 0 && !strcmp(model->config.output_bias, "data"))
         status = start_output_bias(model, &data->train, err);

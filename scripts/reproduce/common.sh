@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# What the reproductions share. A run that is there is not made again, one that was interrupted goes on.
+#
+#   DATA     folder with the MNIST files [data/mnist]
+#   RUNS     folder for the runs [runs/reproduce]
+#   THREADS  of each run [all cores]
+#   SHORT=1  a few minutes instead of hours: fewer epochs, images and samples
+#   SMOKE=1  seconds, on built-in digits: that the commands work
+set -eu -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+VAECTL=${VAECTL:-build/vaectl}
+RUNS=${RUNS:-runs/reproduce}
+DATA=${DATA:-data/mnist}
+threads=()
+[ -z "${THREADS:-}" ] || threads=(--threads "$THREADS")
+if [ -n "${SMOKE:-}" ]; then
+    SHORT=1 DATA=builtin:digits:train=300,test=50
+    RUNS=$RUNS/smoke
+elif [ -n "${SHORT:-}" ]; then
+    RUNS=$RUNS/short
+fi
+[ -x "$VAECTL" ] || make -j"$(nproc)"
+[ -d "$DATA" ] || [ -n "${SMOKE:-}" ] || {
+    echo "$DATA: no such folder (scripts/fetch-mnist.sh fetches MNIST; DATA names another place)" >&2
+    exit 3
+}
+mkdir -p "$RUNS"
+
+# choose FULL SHORT SMOKE
+choose() { if [ -n "${SMOKE:-}" ]; then echo "$3"; elif [ -n "${SHORT:-}" ]; then echo "$2"; else echo "$1"; fi; }
+
+# train NAME FLAG...
+train() {
+    local run=$RUNS/$1
+    shift
+    [ ! -e "$run/trained" ] || return 0
+    if [ -e "$run/model.safetensors" ]; then
+        "$VAECTL" train --resume "$run" "${threads[@]}" >&2
+    else
+        "$VAECTL" train --data "$DATA" "$@" "${threads[@]}" -o "$run" >&2
+    fi
+    touch "$run/trained"
+}
+
+# evaluate NAME FILE FLAG...   writes RUNS/NAME/FILE.json
+evaluate() {
+    local run=$RUNS/$1 file=$RUNS/$1/$2.json
+    shift 2
+    [ -e "$file" ] || "$VAECTL" eval "$run" --json "${threads[@]}" "$@" >"$file.part"
+    [ -e "$file" ] || mv "$file.part" "$file"
+}
+
+# Rows of a table: means and standard deviations over seeds of what eval wrote.
+summarise() { python3 scripts/reproduce/summary.py "$RUNS" "$@"; }

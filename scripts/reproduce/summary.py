@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Markdown rows from the JSON that eval wrote: mean and standard deviation over seeds.
+
+    summary.py RUNS TABLE     for all runs RUNS/TABLE/NAME-SEED with elbo.json and nll.json"""
+import csv
+import json
+import pathlib
+import statistics
+import sys
+
+COLUMNS = [("neg_elbo", "elbo", 2), ("recon", "elbo", 2), ("kl", "elbo", 2), ("nll", "nll", 2),
+           ("active_units", "elbo", 1), ("hoyer_normalized", "elbo", 3), ("hoyer_active", "elbo", 3),
+           ("near_zero_share", "elbo", 3), ("probe_accuracy", "elbo", 4)]
+
+
+def load(run):
+    """What eval wrote, by file, and the seconds of training; None where there is nothing yet."""
+    files = {path.stem: json.loads(path.read_text()) for path in run.glob("*.json")}
+    if not files:
+        return None
+    with open(run / "metrics.csv", encoding="ascii") as metrics:
+        seconds = sum(float(row["seconds"]) for row in csv.DictReader(metrics))
+    return files, seconds
+
+
+def cell(values, digits):
+    values = [v for v in values if v is not None]
+    if not values:
+        return "-"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1]) / sys.argv[2]
+    groups = {}
+    for run in sorted(folder.iterdir()):
+        loaded = load(run)
+        if loaded:
+            groups.setdefault(run.name.rsplit("-", 1)[0], []).append(loaded)
+    print("| run | seeds | " + " | ".join(name for name, _, _ in COLUMNS) + " | train s |")
+    print("|---|---|" + "---|" * (len(COLUMNS) + 1))
+    for name, runs in groups.items():
+        cells = [cell([files.get(source, files.get("nll", {})).get(key) for files, _ in runs], digits)
+                 for key, source, digits in COLUMNS]
+        print(f"| {name} | {len(runs)} | " + " | ".join(cells) + f" | {cell([s for _, s in runs], 0)} |")
+
+
+if __name__ == "__main__":
+    main()

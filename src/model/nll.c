@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The importance-sampled likelihood of Burda, Grosse & Salakhutdinov ("Importance weighted autoencoders", 2016,
+ * equation 8), with the posterior as proposal:
+ *
+ *     log p(x) >= E log (1/S) sum_s w_s,   w_s = p(x|z_s) p(z_s) / q(z_s|x),   z_s ~ q(z|x)
+ *
+ * a bound that tightens as S grows. Weights are added up in double, relative to the largest so far. */
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "model/pass.h"
+
+/* Images of a block, and draws of each that are decoded at once. What noise a draw gets does not depend on the latter.
+ */
+enum { BLOCK = 128, CHUNK = 8, MOST_FLOATS = 1 << 22 };
+
+/* Weights of one image: their largest logarithm, and sums of w and w^2 in units of the largest. */
+struct weights {
+    double most, sum, squares;
+};
+
+static void add_weight(struct weights *w, double log_weight)
+{
+    if (log_weight > w->most) {
+        const double shrink = exp(w->most - log_weight);
+        w->sum *= shrink;
+        w->squares *= shrink * shrink;
+        w->most = log_weight;
+    }
+    const double relative = exp(log_weight - w->most);
+    w->sum += relative;
+    w->squares += relative * relative;
+}
+
+static void draw_all(struct pass *pass, const struct rng *noise, size_t samples, size_t chunk, struct weights *w)
+{
+    for (size_t i = 0; i < pass->B; i++) w[i] = (struct weights){.most = -INFINITY};
+    for (size_t first = 0; first < samples; first += chunk) {
+        pass->plan.S = samples - first < chunk ? samples - first : chunk;
+        pass->first_draw = first;
+        pass_latent(pass, noise);
+        pass_decode(pass, pass->plan.S * pass->B);
+        pass_likelihood(pass, false);
+        for (size_t r = 0; r < pass->plan.S * pass->B; r++)
+            add_weight(&w[r % pass->B], pass->ratio[r] - pass->recon[r]);
+    }
+}
+
+struct totals {
+    double nll, square, noise, effective;
+};
+
+/* The variance of log mean w is about that of mean w over its square (delta method). */
+static void add_images(struct totals *t, size_t B, size_t samples, const struct weights *w)
+{
+    for (size_t i = 0; i < B; i++) {
+        const double nll = -(w[i].most + log(w[i].sum / (double)samples));
+        t->nll += nll;
+        t->square += nll * nll;
+        t->noise += w[i].squares / (w[i].sum * w[i].sum) - 1 / (double)samples;
+        t->effective += w[i].sum * w[i].sum / w[i].squares;
+    }
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static vae_status run_blocks(struct pass *pass, const vae_images *images, const vae_nll_options *o, struct weights *w,
+                             struct totals *totals, vae_error *err)
+{
+    const double began = now();
+    const size_t chunk = pass->plan.S;
+    for (size_t first = 0, block = 0; first < images->n; first += pass->plan.capacity, block++) {
+        const size_t left = images->n - first, B = left < pass->plan.capacity ? left : pass->plan.capacity;
+        const struct rng noise = {.seed = o->seed, .step = block, .stream = RNG_NLL};
+        vae_status status = pass_gather(pass, images, NULL, first, B, err);
+        if (status) return status;
+        pass_encode(pass);
+        draw_all(pass, &noise, o->samples, chunk, w);
+        add_images(totals, B, o->samples, w);
+        if (o->on_block) o->on_block(o->context, first + B, images->n, now() - began);
+    }
+    return VAE_OK;
+}
+
+static void summarise(vae_nll *out, const vae_images *images, const vae_nll_options *o, const struct totals *t)
+{
+    const double n = (double)images->n, mean = t->nll / n, variance = t->square / n - mean * mean;
+    *out = (vae_nll){.n = images->n,
+                     .samples = o->samples,
+                     .nll = mean,
+                     .se = n > 1 ? sqrt(fmax(0, variance) / (n - 1)) : (double)NAN,
+                     .mc_se = sqrt(fmax(0, t->noise)) / n,
+                     .effective_samples = t->effective / n};
+}
+
+vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_images *images, const vae_nll_options *o,
+                            vae_error *err)
+{
+    const size_t width = model->D * model->likelihood->outputs, rows = (size_t)MOST_FLOATS / width,
+                 block = rows / CHUNK < BLOCK ? rows / CHUNK : BLOCK;
+    const struct pass_plan plan = {.capacity = block ? block : 1,
+                                   .S = o->samples < CHUNK ? o->samples : CHUNK,
+                                   .K = 1,
+                                   .kl = KL_PER_DRAW,
+                                   .sparse = images_are_sparse(images)};
+    struct pool *pool = NULL;
+    struct pass pass = {0};
+    struct totals totals = {0};
+    struct weights *weights = NULL;
+    if (o->samples < 1 || o->samples > VAE_MOST_DRAWS)
+        return vae_fail(err, VAE_E_USAGE, "%zu importance samples (expected 1 to %d)", o->samples, VAE_MOST_DRAWS);
+    vae_status status = model_check_shape(model, images, err);
+    if (!status) status = pool_new(&pool, o->threads, err);
+    if (!status) status = pass_new(&pass, model, pool, &plan, err);
+    if (!status && !(weights = mem_new(plan.capacity, sizeof *weights, err))) status = VAE_E_MEMORY;
+    if (!status) {
+        pass.pixels = model_pixels(model, images, o->seed, 0);
+        status = run_blocks(&pass, images, o, weights, &totals, err);
+    }
+    if (!status) summarise(out, images, o, &totals);
+    free(weights);
+    pass_free(&pass);
+    pool_free(pool);
+    return status;
+}
