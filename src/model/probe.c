@@ -10,22 +10,24 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/simd.h"
+#include "base/vmath.h"
 #include "model/model.h"
 
-enum { MOST_IMAGES = 60000, STEPS = 500, POWER_STEPS = 50 };
+enum { MOST_IMAGES = 60000, STEPS = 200, POWER_STEPS = 50 };
 
-static const float RIDGE = 1e-4f;
+static const double RIDGE = 1e-4;
 
 /* Features (n,F), the last of them 1, and labels. */
 struct features {
     size_t n, F;
-    float *x;
+    real *x;
     const uint8_t *label;
 };
 
 struct probe {
     size_t classes;
-    float *weight, *ahead, *slope, *score; /* (F,classes), the last (n,classes) */
+    real *weight, *ahead, *slope, *score; /* (F,classes), the last (n,classes) */
 };
 
 static vae_status encode_features(struct features *f, const vae_model *model, const vae_images *images, size_t threads,
@@ -33,11 +35,11 @@ static vae_status encode_features(struct features *f, const vae_model *model, co
 {
     const size_t n = images->n < MOST_IMAGES ? images->n : MOST_IMAGES, L = model->L;
     *f = (struct features){.n = n, .F = L + 1, .label = images->labels};
-    f->x = mem_new(n, (L + 1) * sizeof(float), err);
+    f->x = mem_new(n, (L + 1) * sizeof(real), err);
     float *mean = mem_new(n, L * sizeof(float), err);
     vae_status status = f->x && mean ? vae_encode(model, images, 0, n, threads, mean, NULL, err) : VAE_E_MEMORY;
     for (size_t i = 0; i < n && !status; i++) {
-        memcpy(f->x + i * f->F, mean + i * L, L * sizeof(float));
+        for (size_t j = 0; j < L; j++) f->x[i * f->F + j] = R(mean[i * L + j]);
         f->x[i * f->F + L] = 1;
     }
     free(mean);
@@ -54,56 +56,60 @@ static void standardise(struct features *train, struct features *test)
         for (size_t i = 0; i < train->n; i++) squares += pow((double)train->x[i * train->F + j] - mean, 2);
         const double deviation = sqrt(squares / (double)train->n), scale = deviation > 1e-6 ? 1 / deviation : 0;
         for (struct features *f = train; f; f = f == train ? test : NULL)
-            for (size_t i = 0; i < f->n; i++) f->x[i * f->F + j] = (float)(((double)f->x[i * f->F + j] - mean) * scale);
+            for (size_t i = 0; i < f->n; i++) f->x[i * f->F + j] = R(((double)f->x[i * f->F + j] - mean) * scale);
     }
 }
 
 /* Largest eigenvalue of X^T X / n, by the power method; a little more, to be on the safe side. */
-static double largest_curvature(const struct features *f, float *vector, float *image)
+static double largest_curvature(const struct features *f, real *vector, real *image)
 {
     double length = 1;
     for (size_t j = 0; j < f->F; j++) vector[j] = 1;
     for (int step = 0; step < POWER_STEPS; step++) {
-        length = (double)cblas_snrm2((int)f->F, vector, 1);
-        cblas_sscal((int)f->F, (float)(1 / length), vector, 1);
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)f->n, (int)f->F, 1, f->x, (int)f->F, vector, 1, 0, image, 1);
-        cblas_sgemv(CblasRowMajor, CblasTrans, (int)f->n, (int)f->F, 1 / (float)f->n, f->x, (int)f->F, image, 1, 0,
-                    vector, 1);
+        length = (double)BLAS(nrm2)((int)f->F, vector, 1);
+        BLAS(scal)((int)f->F, R(1 / length), vector, 1);
+        BLAS(gemv)(CblasRowMajor, CblasNoTrans, (int)f->n, (int)f->F, 1, f->x, (int)f->F, vector, 1, 0, image, 1);
+        BLAS(gemv)
+        (CblasRowMajor, CblasTrans, (int)f->n, (int)f->F, 1 / R(f->n), f->x, (int)f->F, image, 1, 0, vector, 1);
     }
-    return 1.1 * (double)cblas_snrm2((int)f->F, vector, 1);
+    return 1.1 * (double)BLAS(nrm2)((int)f->F, vector, 1);
 }
 
-static void scores(const struct features *f, const struct probe *p, const float *weight)
+static void scores(const struct features *f, const struct probe *p, const real *weight)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->n, (int)p->classes, (int)f->F, 1, f->x, (int)f->F,
-                weight, (int)p->classes, 0, p->score, (int)p->classes);
+    BLAS(gemm)
+    (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)f->n, (int)p->classes, (int)f->F, 1, f->x, (int)f->F, weight,
+     (int)p->classes, 0, p->score, (int)p->classes);
 }
 
 /* Scores to softmax minus the indicator of the label, the slope of the cross-entropy. */
-static void scores_to_slopes(const struct features *f, const struct probe *p)
+VAE_SIMD static void scores_to_slopes(size_t n, size_t classes, const uint8_t *label, real *score)
 {
-    for (size_t i = 0; i < f->n; i++) {
-        float *s = p->score + i * p->classes, most = s[0], sum = 0;
-        for (size_t c = 1; c < p->classes; c++) most = s[c] > most ? s[c] : most;
-        for (size_t c = 0; c < p->classes; c++) sum += s[c] = expf(s[c] - most);
-        for (size_t c = 0; c < p->classes; c++) s[c] = s[c] / sum - (c == f->label[i] ? 1 : 0);
+    for (size_t i = 0; i < n; i++) {
+        real *s = score + i * classes, most = s[0], sum = 0;
+        for (size_t c = 1; c < classes; c++) most = s[c] > most ? s[c] : most;
+        for (size_t c = 0; c < classes; c++) s[c] = vm_exp(s[c] - most);
+        for (size_t c = 0; c < classes; c++) sum += s[c];
+        for (size_t c = 0; c < classes; c++) s[c] = s[c] / sum;
+        s[label[i]] -= R(1);
     }
 }
 
 static void fit(const struct features *f, const struct probe *p)
 {
     const size_t size = f->F * p->classes;
-    const float rate = (float)(1 / (0.5 * largest_curvature(f, p->slope, p->score) + (double)RIDGE));
+    const real rate = R(1 / (0.5 * largest_curvature(f, p->slope, p->score) + RIDGE)), ridge = R(RIDGE);
     memset(p->weight, 0, size * sizeof *p->weight);
     memset(p->ahead, 0, size * sizeof *p->ahead);
     for (int step = 0; step < STEPS; step++) {
-        const float momentum = (float)step / (float)(step + 3);
+        const real momentum = R(step) / R(step + 3);
         scores(f, p, p->ahead);
-        scores_to_slopes(f, p);
-        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)f->F, (int)p->classes, (int)f->n, 1 / (float)f->n,
-                    f->x, (int)f->F, p->score, (int)p->classes, 0, p->slope, (int)p->classes);
+        scores_to_slopes(f->n, p->classes, f->label, p->score);
+        BLAS(gemm)
+        (CblasRowMajor, CblasTrans, CblasNoTrans, (int)f->F, (int)p->classes, (int)f->n, 1 / R(f->n), f->x, (int)f->F,
+         p->score, (int)p->classes, 0, p->slope, (int)p->classes);
         for (size_t i = 0; i < size; i++) {
-            const float next = p->ahead[i] - rate * (p->slope[i] + RIDGE * p->ahead[i]);
+            const real next = p->ahead[i] - rate * (p->slope[i] + ridge * p->ahead[i]);
             p->ahead[i] = next + momentum * (next - p->weight[i]);
             p->weight[i] = next;
         }
@@ -115,7 +121,7 @@ static double share_right(const struct features *f, const struct probe *p)
     size_t right = 0;
     scores(f, p, p->weight);
     for (size_t i = 0; i < f->n; i++) {
-        const float *s = p->score + i * p->classes;
+        const real *s = p->score + i * p->classes;
         size_t best = 0;
         for (size_t c = 1; c < p->classes; c++)
             if (s[c] > s[best]) best = c;

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Evaluation against known answers: the importance-sampled likelihood of a model whose likelihood has a formula,
+ * Hoyer's measure of vectors and of the priors themselves, the floor of each prior, and the linear probe on labels that
+ * a line can and cannot tell apart. */
+#include "check.h"
+#include "data/source.h"
+#include "model/sparsity.h"
+
+static vae_model *new_model(size_t rows, size_t cols, const char *const *settings)
+{
+    vae_model *model = NULL;
+    vae_config config;
+    vae_error err = {0};
+    vae_config_defaults(&config);
+    for (; *settings; settings += 2)
+        if (vae_config_set(&config, settings[0], settings[1], &err)) fail_msg("%s", err.message);
+    if (vae_model_new(&model, &config, rows, cols, &err)) fail_msg("%s", err.message);
+    return model;
+}
+
+static void set_tensor(vae_model *model, const char *name, const float *values)
+{
+    vae_tensor tensor;
+    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++)
+        if (!strcmp(tensor.name, name)) {
+            vae_model_write(model, i, values);
+            return;
+        }
+    fail_msg("no tensor %s", name);
+}
+
+/* ---- Likelihood ------------------------------------------------------------------------------------------------- */
+
+/* z ~ N(0,1), x|z ~ N(z, 1/4), q(z|x) = N(m, s^2) for every x; the decoder adds relu(z) and -relu(-z). */
+static vae_model *toy_model(double m, double s)
+{
+    const float zero[4] = {0}, split[2] = {1, -1}, mean = (float)m, logvar = (float)(2 * log(s));
+    vae_model *model = new_model(
+        1, 1, (const char *const[]){"latent", "1", "hidden", "2", "likelihood", "gaussian:sigma=0.5", NULL});
+    set_tensor(model, "mu.weight", zero);
+    set_tensor(model, "mu.bias", &mean);
+    set_tensor(model, "logvar.weight", zero);
+    set_tensor(model, "logvar.bias", &logvar);
+    set_tensor(model, "decoder.0.weight", split);
+    set_tensor(model, "decoder.0.bias", zero);
+    set_tensor(model, "decoder.1.weight", split);
+    set_tensor(model, "decoder.1.bias", zero);
+    return model;
+}
+
+static vae_nll toy_nll(const vae_model *model, size_t n, uint8_t byte, size_t samples, size_t threads)
+{
+    vae_images images;
+    vae_nll nll;
+    vae_error err = {0};
+    assert_int_equal(images_new(&images, n, 1, 1, false, NULL), VAE_OK);
+    memset(images.pixels, byte, n);
+    const vae_nll_options options = {.samples = samples, .seed = 5, .threads = threads};
+    if (vae_estimate_nll(&nll, model, &images, &options, &err)) fail_msg("%s", err.message);
+    images_free(&images);
+    return nll;
+}
+
+/* -log N(x; 0, 1 + 1/4) */
+static double toy_answer(double x) { return 0.5 * (x * x / 1.25 + log(6.28318530717958647693 * 1.25)); }
+
+/* With q the true posterior all weights are equal, and one sample is as good as any number. */
+static void nll_is_exact_at_the_posterior(void **state)
+{
+    const double x = 200 / 255.0;
+    vae_model *model = toy_model(0.8 * x, sqrt(0.2));
+    (void)state;
+    for (size_t samples = 1; samples < 300; samples = 3 * samples + 1) {
+        const vae_nll nll = toy_nll(model, 3, 200, samples, 1);
+        assert_near(nll.nll, toy_answer(x), 1e-6, "nll with %zu samples", samples);
+        assert_within(nll.mc_se, 0, 1e-3 / sqrt((double)samples), "its error");
+        assert_near(nll.effective_samples, (double)samples, 1e-5, "effective samples");
+    }
+    vae_model_free(&model);
+}
+
+/* Elsewhere it falls to the answer as samples grow, within the error that it states; and a block, a chunk and a thread
+ * more or less change nothing. */
+static void nll_approaches_the_answer(void **state)
+{
+    const double x = 100 / 255.0;
+    vae_model *model = toy_model(0.8 * x - 0.3, 0.6);
+    double before = INFINITY;
+    (void)state;
+    for (size_t samples = 1; samples <= 1000; samples *= 10) {
+        const vae_nll nll = toy_nll(model, 2000, 100, samples, 1), again = toy_nll(model, 2000, 100, samples, 3);
+        assert_memory_equal(&nll, &again, sizeof nll);
+        assert_true(nll.nll < before);
+        before = nll.nll;
+    }
+    const vae_nll best = toy_nll(model, 200, 100, 5000, 1);
+    assert_within(best.nll - toy_answer(x), -4 * best.mc_se, 4 * best.mc_se + 1e-4, "nll of 5000 samples");
+    assert_within(best.mc_se, 1e-4, 5e-3, "its error");
+    vae_model_free(&model);
+}
+
+/* The stated error of sampling is the spread over seeds. */
+static void nll_knows_its_error(void **state)
+{
+    vae_model *model = toy_model(0.1, 0.6);
+    struct moments spread = {0}, stated = {0};
+    (void)state;
+    vae_images images;
+    assert_int_equal(images_new(&images, 20, 1, 1, false, NULL), VAE_OK);
+    memset(images.pixels, 100, 20);
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        const vae_nll_options options = {.samples = 200, .seed = seed, .threads = 1};
+        vae_nll nll;
+        assert_int_equal(vae_estimate_nll(&nll, model, &images, &options, NULL), VAE_OK);
+        moments_add(&spread, nll.nll);
+        moments_add(&stated, nll.mc_se);
+    }
+    assert_within(sqrt(moments_variance(&spread)) / stated.mean, 0.8, 1.2, "spread over stated error");
+    images_free(&images);
+    vae_model_free(&model);
+}
+
+/* ---- Sparsity --------------------------------------------------------------------------------------------------- */
+
+static void hoyer_of_vectors(void **state)
+{
+    const float one[4] = {0, -3, 0, 0}, equal[4] = {2, -2, 2, 2}, mixed[4] = {3, 4, 0, 0};
+    const double scale[4] = {1, 2, 1, 1}, left_out[4] = {3, 4, 0, 0}, single[4] = {1, 0, 0, 0};
+    (void)state;
+    assert_near(hoyer(1, 4, one, NULL), 1, 1e-12, "one latent");
+    assert_near(hoyer(1, 4, equal, NULL), 0, 1e-12, "equal latents");
+    assert_near(hoyer(1, 4, mixed, NULL), 2 - 7.0 / 5, 1e-12, "3, 4, 0, 0");
+    assert_near(hoyer(1, 4, mixed, scale), 2 - 5 / sqrt(13), 1e-12, "3, 4/2, 0, 0");
+    assert_near(hoyer(1, 4, mixed, left_out), 0, 1e-12, "3/3, 4/4");
+    assert_true(isnan(hoyer(1, 4, mixed, single)));
+    assert_near(hoyer(1, 4, (const float[4]){0}, NULL), 0, 1e-12, "nothing");
+}
+
+/* Figures of draws from the priors themselves, from an independent computation; d = 10. */
+static void hoyer_of_priors(void **state)
+{
+    enum { N = 20000, D = 10 };
+    static const struct {
+        const char *prior;
+        double hoyer;
+    } known[] = {{"normal", 0.266}, {"laplace", 0.358}, {"spikeslab:p=0.8,c2=0.05", 0.413}, {"cauchy", 0.57}};
+    float *z = calloc(N * D, sizeof *z);
+    (void)state;
+    assert_non_null(z);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        vae_model *model = new_model(2, 2, (const char *const[]){"prior", known[i].prior, "hidden", "2", NULL});
+        vae_sample_prior(model, 4, N, z);
+        assert_within(hoyer(N, D, z, NULL), known[i].hoyer - 0.006, known[i].hoyer + 0.006, "Hoyer of %s",
+                      known[i].prior);
+        vae_model_free(&model);
+    }
+    free(z);
+}
+
+/* Published floors, and two that have a second minimum. */
+static void floors(void **state)
+{
+    static const struct {
+        const char *prior;
+        double floor;
+    } known[] = {{"normal", 0},
+                 {"laplace", 0.0484},
+                 {"laplace:scale=0.2", 0.0484},
+                 {"cauchy", 0.1828},
+                 {"cauchy:scale=3", 0.1828},
+                 {"spikeslab:p=0.8,c2=0.05", 0.0893},
+                 {"spikeslab:p=0.5,c2=0.05", 0.137},
+                 {"spikeslab:p=0.8,c2=0.01", 0.157},
+                 {"spikeslab:p=0.8,c2=0.0025", 0.188},
+                 {"spikeslab:p=0.5,c2=0.0025", 0.4538},
+                 {"spikeslab:p=0.8,c2=1e-6", 0.222},
+                 {"spikeslab:p=0", 0},
+                 {"spikeslab:p=1,c2=0.01", 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        vae_model *model = new_model(2, 2, (const char *const[]){"prior", known[i].prior, "hidden", "2", NULL});
+        assert_within(kl_floor(model) - known[i].floor, -6e-4, 6e-4, "floor of %s", known[i].prior);
+        vae_model_free(&model);
+    }
+}
+
+/* ---- Linear probe ----------------------------------------------------------------------------------------------- */
+
+/* A model whose posterior means are the two pixels, less a half. */
+static vae_model *identity_model(void)
+{
+    const float unit[4] = {1, 0, 0, 1}, half[2] = {-0.5f, -0.5f}, zero[2] = {0};
+    vae_model *model = new_model(1, 2, (const char *const[]){"latent", "2", "hidden", "2", NULL});
+    set_tensor(model, "encoder.0.weight", unit);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", unit);
+    set_tensor(model, "mu.bias", half);
+    return model;
+}
+
+static void make_labelled(vae_images *images, size_t n, uint64_t from, uint8_t (*label)(double a, double b))
+{
+    assert_int_equal(images_new(images, n, 1, 2, true, NULL), VAE_OK);
+    for (size_t i = 0; i < n; i++) {
+        const double a = test_uniform(from + 2 * i, 0, 1), b = test_uniform(from + 2 * i + 1, 0, 1);
+        images->pixels[2 * i] = (uint8_t)(255 * a);
+        images->pixels[2 * i + 1] = (uint8_t)(255 * b);
+        images->labels[i] = label(a, b);
+    }
+}
+
+static uint8_t by_line(double a, double b) { return a + 2 * b < 1 ? 0 : a + 2 * b < 2 ? 5 : 2; }
+static uint8_t by_quarter(double a, double b) { return (a < 0.5) != (b < 0.5); }
+
+static double probe(uint8_t (*label)(double a, double b))
+{
+    vae_images train, test;
+    double accuracy;
+    vae_model *model = identity_model();
+    make_labelled(&train, 3000, 0, label);
+    make_labelled(&test, 1000, 100000, label);
+    assert_int_equal(vae_probe(&accuracy, model, &train, &test, 1, NULL), VAE_OK);
+    images_free(&train);
+    images_free(&test);
+    vae_model_free(&model);
+    return accuracy;
+}
+
+static void probe_finds_lines_and_no_more(void **state)
+{
+    (void)state;
+    assert_within(probe(by_line), 0.97, 1, "accuracy where lines tell classes apart");
+    assert_within(probe(by_quarter), 0.4, 0.65, "accuracy where they cannot");
+}
+
+static void probe_needs_labels(void **state)
+{
+    vae_images images;
+    double accuracy = 0;
+    vae_model *model = identity_model();
+    (void)state;
+    assert_int_equal(images_new(&images, 5, 1, 2, false, NULL), VAE_OK);
+    assert_int_equal(vae_probe(&accuracy, model, &images, &images, 1, NULL), VAE_OK);
+    assert_true(isnan(accuracy));
+    images_free(&images);
+    vae_model_free(&model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nll_is_exact_at_the_posterior),
+        cmocka_unit_test(nll_approaches_the_answer),
+        cmocka_unit_test(nll_knows_its_error),
+        cmocka_unit_test(hoyer_of_vectors),
+        cmocka_unit_test(hoyer_of_priors),
+        cmocka_unit_test(floors),
+        cmocka_unit_test(probe_finds_lines_and_no_more),
+        cmocka_unit_test(probe_needs_labels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
