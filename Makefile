@@ -68,7 +68,7 @@ format:
 lint:
 	clang-format --dry-run --Werror $(C_FILES)
 	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c11 $(CPPFLAGS)
-	shellcheck scripts/*.sh tests/*.sh .ci/run
+	shellcheck -x scripts/*.sh scripts/reproduce/*.sh tests/*.sh .ci/run
 
 BIN := $(DESTDIR)$(PREFIX)/bin
 LIB := $(DESTDIR)$(PREFIX)/lib

@@ -42,11 +42,12 @@ train() {
     touch "$run/trained"
 }
 
-# evaluate NAME FILE FLAG...   writes RUNS/NAME/FILE.json
+# evaluate NAME FILE FLAG...   writes RUNS/NAME/FILE.json; of the best model on the validation split, if there is one
 evaluate() {
-    local run=$RUNS/$1 file=$RUNS/$1/$2.json
+    local model=$RUNS/$1/model.safetensors file=$RUNS/$1/$2.json
+    [ ! -e "$RUNS/$1/best.safetensors" ] || model=$RUNS/$1/best.safetensors
     shift 2
-    [ -e "$file" ] || "$VAECTL" eval "$run" --json "${threads[@]}" "$@" >"$file.part"
+    [ -e "$file" ] || "$VAECTL" eval "$model" --json "${threads[@]}" "$@" >"$file.part"
     [ -e "$file" ] || mv "$file.part" "$file"
 }
 

@@ -2,6 +2,7 @@
 # Priors side by side: 784-400-L-400-784, ReLU, Adam 1e-3, batch 128, 30 epochs, grey pixels; L 10 and 50; exact and
 # Monte Carlo training KL; three seeds. Evaluated with the exact KL on all test images, and the likelihood with 1000
 # samples on the first 1000 of them.
+# shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 
 for seed in $(choose "1 2 3" 1 1); do

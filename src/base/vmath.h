@@ -103,7 +103,8 @@ VAE_INLINE float vm_tanh(float x)
     return copysignf(a < 0.625f ? near : far, x);
 }
 
-/* Abramowitz & Stegun, "Handbook of mathematical functions", 7.1.26. Absolute error below 5e-7, of which 1.5e-7 is theirs. */
+/* Abramowitz & Stegun, "Handbook of mathematical functions", 7.1.26. Absolute error below 5e-7, of which 1.5e-7 is
+ * theirs. */
 VAE_INLINE float vm_erf(float x)
 {
     float a = fabsf(x), t = 1.0f / (1.0f + 0.3275911f * a);

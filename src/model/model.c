@@ -255,6 +255,11 @@ vae_status vae_model_set(vae_model *model, const char *name, const char *text, v
         return vae_fail(err, VAE_E_USAGE,
                         "--%s: a trained model keeps its settings (all but --data, --epochs and --patience)", name);
     vae_status status = vae_config_set(&changed, name, text, err);
+    if (!status && changed.epochs < model->metrics.epoch)
+        status = vae_fail(err, VAE_E_USAGE, "--epochs: %llu is less than the %llu that are done",
+                          (unsigned long long)changed.epochs, (unsigned long long)model->metrics.epoch);
+    if (!status && changed.epochs != model->config.epochs && !strcmp(changed.schedule, "cosine"))
+        status = vae_fail(err, VAE_E_USAGE, "--epochs: the cosine schedule of this run depends on it");
     if (!status) status = vae_config_check(&changed, err);
     if (!status) model->config = changed;
     return status;

@@ -175,6 +175,75 @@ load common
     refuse 2 "--rounds: 0 is out of range" bench --rounds 0
 }
 
+@test "a run that is stopped and resumed ends with the same bytes" {
+    flags=(--data builtin:digits:train=300,test=50 --hidden 32 --validation 0.1 --binarize dynamic -q)
+    expect 0 train "${flags[@]}" --epochs 4 -o whole
+    expect 0 train "${flags[@]}" --epochs 2 -o parts
+    printf '3,9,0.1,1,1,1,1,1,1,1,1\n' >>parts/metrics.csv # of an epoch that the model file does not know
+    expect 0 train --resume parts --epochs 4 -q
+    for file in model best; do cmp whole/$file.safetensors parts/$file.safetensors; done
+    cmp <(cut -d, -f1,2,4- whole/metrics.csv) <(cut -d, -f1,2,4- parts/metrics.csv)
+    [ "$(head -n 1 parts/metrics.csv | cut -d, -f11)" = validation_neg_elbo ]
+    expect 0 train --resume parts/model.safetensors -q # nothing is left to do
+    cmp whole/model.safetensors parts/model.safetensors
+}
+
+@test "a run killed in mid-epoch and resumed ends with the same bytes" {
+    flags=(--data builtin:digits:train=3000,test=50 --hidden 300 --batch 10 --epochs 3 -q)
+    expect 0 train "${flags[@]}" -o whole
+    ${VAECTL_RUNNER:-} "$VAECTL" train "${flags[@]}" -o parts 2>errors.txt &
+    pid=$!
+    while ! grep -q '^1,' parts/metrics.csv 2>/dev/null; do sleep 0.01; done
+    kill -TERM $pid
+    wait $pid || true
+    grep -q "state saved" errors.txt || skip "it had ended before the signal came"
+    expect 0 train --resume parts -q
+    cmp whole/model.safetensors parts/model.safetensors
+    cmp <(cut -d, -f1,2,4- whole/metrics.csv) <(cut -d, -f1,2,4- parts/metrics.csv)
+}
+
+@test "resume: what may not be given with it" {
+    expect 0 train "${SMALL[@]}" -o run
+    refuse 2 "--lr: a trained model keeps its settings" train --resume run --lr 1
+    refuse 2 "--resume goes on in the run's own folder (no --output)" train --resume run -o other
+    refuse 5 "nowhere: cannot open" train --resume nowhere
+    [ ! -e nowhere ]
+    refuse 2 "--epochs: 1 is less than the 2 that are done" train --resume run --epochs 1
+}
+
+@test "eval: likelihood, sparsity, probe; exact KL of a model trained without" {
+    expect 0 train "${SMALL[@]}" -o run --prior cauchy
+    expect 0 eval run --samples 20
+    for words in "nll  *[0-9.]* (20 importance samples" "Hoyer " "linear probe" "an idle latent costs 0.18"; do
+        printf '%s' "$output" | grep -q "$words"
+    done
+    expect 0 eval run --json --kl exact --samples 0
+    [[ $output == *'"nll": null'*'"nll_samples": 0'*'"hoyer_normalized": 0.'*'"probe_accuracy": 0.'* ]]
+    [[ $output == *'"kl_samples": 0'* ]]
+    expect 0 eval run --json --split train --samples 2
+    refuse 2 "no such split" eval run --split validation
+}
+
+@test "importance-weighted training, all estimators and activations" {
+    for gradient in standard stl dreg; do
+        expect 0 train "${SMALL[@]}" --objective iwae --samples 3 --gradient $gradient -o run-$gradient
+    done
+    expect 0 train "${SMALL[@]}" --activation gated --schedule cosine --clip 1 -o gated
+    expect 0 info gated
+    [[ $output == *"encoder.0.gate.weight 32 x 784"* ]]
+    expect 0 reconstruct gated
+}
+
+@test "reproductions: each script runs" {
+    [ -z "${VAECTL_RUNNER:-}" ] || skip "too slow under a checker"
+    for script in "$BATS_TEST_DIRNAME"/../../scripts/reproduce/*.sh; do
+        [ "${script##*/}" != common.sh ] || continue
+        SMOKE=1 RUNS=$PWD/runs THREADS=1 "$script" >table 2>log || { cat log; false; }
+        grep -q "^| run | seeds | neg_elbo" table
+        [ "$(grep -c '^| .* | 1 | [0-9]' table)" -ge 1 ]
+    done
+}
+
 @test "p = 0 and p = 1 train" {
     for p in 0 1; do
         expect 0 train "${SMALL[@]}" --prior spikeslab --p $p -o run$p

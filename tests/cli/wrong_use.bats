@@ -45,6 +45,17 @@ teardown() { [ ! -e runs ]; }
         refuse 2 "(expected name=value,...)" train --prior $prior
     done
 }
+@test "choices that do not go together" {
+    refuse 2 "dreg is for --objective iwae" train --gradient dreg
+    refuse 2 "--free-bits needs a KL of its own" train --objective iwae --samples 2 --free-bits 1
+    refuse 2 "stratified needs a KL of its own" train --objective iwae --kl-noise stratified
+    refuse 2 "--patience watches a validation split" train --patience 3
+    refuse 2 "--schedule step and --lr-steps go together" train --schedule step
+    refuse 2 "--schedule step and --lr-steps go together" train --lr-steps 3,4
+    refuse 2 "--validation: 1 is out of range" train --validation 1
+    refuse 2 "(expected one of none|threshold|static|dynamic)" train --binarize random
+}
+
 @test "threads 0" { refuse 2 "--threads: 0 is out of range" train --threads 0; }
 
 @test "p 1.5" { refuse 2 "spikeslab parameter p: 1.5 is out of range (expected 0 to 1)" train --prior spikeslab --p 1.5; }

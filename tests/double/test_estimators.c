@@ -2,9 +2,9 @@
  *
  * Gradient estimators on a model whose answers are known: z ~ N(0,1), x|z ~ N(z, 1/4), q = N(m, 0.35^2), built out of
  * the real parts. The encoder's weights are zero, so that its biases are q's parameters; the decoder adds relu(z) and
- * -relu(-z). Each of many equal images is one draw of the estimator. The posterior is N(0.8 x, 0.2). Bias and spread are
- * held against an independent computation of the same model (400,000 draws, NumPy), and against the bound's slope by
- * numerical integration. */
+ * -relu(-z). Each of many equal images is one draw of the estimator. The posterior is N(0.8 x, 0.2). Bias and spread
+ * are held against an independent computation of the same model (400,000 draws, NumPy), and against the bound's slope
+ * by numerical integration. */
 #include "check.h"
 #include "model/step.h"
 
