@@ -21,13 +21,15 @@ struct fixture {
     struct pass pass;
 };
 
-static void set_up(struct fixture *f, const struct prior_case *prior, const char *kl, size_t S, size_t K)
+static void set_up(struct fixture *f, const struct prior_case *prior, const char *kl, const char *noise, size_t S,
+                   size_t K)
 {
     vae_config config;
     vae_error err = {0};
     vae_config_defaults(&config);
     config.prior = prior->choice;
     assert_int_equal(vae_config_set(&config, "kl", kl, &err), VAE_OK);
+    assert_int_equal(vae_config_set(&config, "kl-noise", noise, &err), VAE_OK);
     assert_int_equal(vae_config_set(&config, "hidden", "2", &err), VAE_OK);
     config.latent = GRID;
     assert_int_equal(vae_model_new(&f->model, &config, 1, 4, &err), VAE_OK);
@@ -81,19 +83,92 @@ static void assert_kl(const struct fixture *f, const struct prior_case *prior)
 
 static void mc_kl_is_unbiased(const struct prior_case *prior)
 {
+    static const char *const noises[] = {"iid", "stratified"};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture f;
+        set_up(&f, prior, "mc", noises[i], 1, DRAWS);
+        assert_int_equal(f.pass.plan.kl, KL_MONTE_CARLO);
+        pass_latent(&f.pass, &(struct rng){.seed = 11, .step = 3, .stream = RNG_POSTERIOR});
+        assert_kl(&f, prior);
+        tear_down(&f);
+    }
+}
+
+/* The draws of a latent fall into K parts of equal probability, one in each; and each draw by itself, the first of
+ * which the decoder sees, is spread over all of them. */
+static void test_strata(void **state)
+{
+    enum { CELLS = 16 };
+    struct prior_case prior;
     struct fixture f;
-    set_up(&f, prior, "mc", 1, DRAWS);
-    assert_int_equal(f.pass.plan.kl, KL_MONTE_CARLO);
-    pass_latent(&f.pass, &(struct rng){.seed = 11, .step = 3, .stream = RNG_POSTERIOR});
-    assert_kl(&f, prior);
+    double first[CELLS] = {0}, expected[CELLS];
+    (void)state;
+    prior_case_set(&prior, &prior_laplace, &(vae_choice){"laplace", {1}});
+    set_up(&f, &prior, "mc", "stratified", DRAWS, DRAWS);
+    pass_latent(&f.pass, &(struct rng){.seed = 8, .step = 1, .stream = RNG_POSTERIOR});
+    for (size_t i = 0; i < (size_t)IMAGES * GRID; i++) {
+        unsigned seen = 0;
+        for (size_t k = 0; k < DRAWS; k++)
+            seen |= 1u << (unsigned)(DRAWS * normal_cdf((double)f.pass.eps[k * IMAGES * GRID + i]));
+        assert_int_equal(seen, (1u << DRAWS) - 1);
+        first[(size_t)(CELLS * normal_cdf((double)f.pass.eps[i]))]++;
+    }
+    for (size_t c = 0; c < CELLS; c++) expected[c] = (double)IMAGES * GRID / CELLS;
+    assert_chi_square(CELLS, first, expected, "first draws");
     tear_down(&f);
+    free(prior.state);
+}
+
+/* Standard deviations over images of KL, dKL/dmu and dKL/dsigma of a pass at N(mu, sigma^2) in latent 0. */
+static void spreads(const struct prior_case *prior, const char *noise, size_t K, double mu, double sigma, double sd[3])
+{
+    struct fixture f;
+    set_up(&f, prior, "mc", noise, 1, K);
+    for (size_t i = 0; i < IMAGES; i++) {
+        f.pass.a[i * GRID] = R(mu);
+        f.pass.b[i * GRID] = R(2 * log(sigma));
+    }
+    f.model->posterior->scale((size_t)IMAGES * GRID, f.pass.b, f.pass.scale);
+    pass_latent(&f.pass, &(struct rng){.seed = 2, .step = 5, .stream = RNG_POSTERIOR});
+    const real *const values[] = {f.pass.kl, f.pass.kl_a, f.pass.kl_b};
+    for (size_t k = 0; k < 3; k++) {
+        const struct moments m = over_images(values[k], 0);
+        sd[k] = sqrt(moments_variance(&m)) * (k == 2 ? 2 / sigma : 1);
+    }
+    tear_down(&f);
+}
+
+/* Spike-and-slab, K = 10, against figures of an independent computation. */
+static void test_spread_of_noise(void **state)
+{
+    struct prior_case prior;
+    double iid[3], stratified[3];
+    (void)state;
+    prior_case_set(&prior, &prior_spikeslab, &(vae_choice){"spikeslab", {0.8, 0.05}});
+    spreads(&prior, "iid", 10, 0, 0.9, iid);
+    spreads(&prior, "stratified", 10, 0, 0.9, stratified);
+    print_message("# N(0, 0.9^2), sd of KL, d/dmu, d/dsigma: iid %.3f %.3f %.3f, stratified %.3f %.3f %.3f\n", iid[0],
+                  iid[1], iid[2], stratified[0], stratified[1], stratified[2]);
+    assert_within(iid[1], 1.10, 1.20, "iid d/dmu");
+    assert_within(iid[2], 0.39, 0.43, "iid d/dsigma");
+    assert_within(stratified[1], 0.29, 0.33, "stratified d/dmu");
+    assert_within(stratified[2], 0.24, 0.28, "stratified d/dsigma");
+    for (double mu = 0; mu <= 2; mu += 1)
+        for (double sigma = 0.1; sigma < 1; sigma *= 2) {
+            spreads(&prior, "iid", 10, mu, sigma, iid);
+            spreads(&prior, "stratified", 10, mu, sigma, stratified);
+            print_message("# N(%g, %g^2): iid %.3f %.3f %.3f, stratified %.3f %.3f %.3f\n", mu, sigma, iid[0], iid[1],
+                          iid[2], stratified[0], stratified[1], stratified[2]);
+            for (size_t k = 0; k < 3; k++) assert_true(stratified[k] < 1.02 * iid[k] + 1e-12);
+        }
+    free(prior.state);
 }
 
 static void exact_kl_is_used(const struct prior_case *prior)
 {
     if (!prior->ops->kl_gaussian) return;
     struct fixture f;
-    set_up(&f, prior, "exact", 1, DRAWS);
+    set_up(&f, prior, "exact", "iid", 1, DRAWS);
     assert_int_equal(f.pass.plan.kl, KL_EXACT);
     pass_latent(&f.pass, &(struct rng){.seed = 11, .stream = RNG_POSTERIOR});
     assert_kl(&f, prior);
@@ -155,8 +230,8 @@ static void test_samples_are_shared(void **state)
     (void)state;
     prior_case_set(&prior, &prior_laplace, &(vae_choice){"laplace", {1}});
     struct fixture one, many;
-    set_up(&one, &prior, "mc", 1, 1);
-    set_up(&many, &prior, "mc", 3, 1);
+    set_up(&one, &prior, "mc", "iid", 1, 1);
+    set_up(&many, &prior, "mc", "iid", 3, 1);
     pass_latent(&one.pass, &rng);
     pass_latent(&many.pass, &rng);
     const size_t n = (size_t)IMAGES * GRID;
@@ -265,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mc_kl),         cmocka_unit_test(test_exact_kl),
         cmocka_unit_test(test_exact_kl_grid), cmocka_unit_test(test_samples_are_shared),
+        cmocka_unit_test(test_strata),        cmocka_unit_test(test_spread_of_noise),
         cmocka_unit_test(test_backward),      cmocka_unit_test(test_entropy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
