@@ -201,16 +201,45 @@ static void loss_is_a_sum_over_pixels_and_a_mean_over_images(void **state)
     close_bench(&b);
 }
 
+/* The importance-weighted loss from the formula, and with one draw the ELBO. */
+static void iwae_loss(void **state)
+{
+    static const char *const samples[] = {"1", "4"};
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        struct bench b = {0};
+        open_bench(&b, (const char *const[]){"objective", "iwae", "samples", samples[k], "prior", "laplace", NULL});
+        const struct losses losses = forward(&b, false);
+        const struct pass *p = &b.step.pass;
+        double loss = 0, plain = 0;
+        for (size_t i = 0; i < IMAGES; i++) {
+            double sum = 0;
+            for (size_t s = 0; s < p->plan.S; s++) {
+                double ratio = 0;
+                for (size_t j = 0; j < 3; j++) {
+                    const double eps = p->eps[(s * IMAGES + i) * 3 + j], logvar = p->b[i * 3 + j];
+                    const double z = p->a[i * 3 + j] + exp(logvar / 2) * eps;
+                    ratio += -fabs(z) - log(2) + 0.5 * (eps * eps + logvar + log(6.28318530717958647693));
+                }
+                sum += exp(ratio - p->recon[s * IMAGES + i]);
+                plain -= (ratio - p->recon[s * IMAGES + i]) / (double)(IMAGES * p->plan.S);
+            }
+            loss -= log(sum / (double)p->plan.S) / IMAGES;
+        }
+        assert_true(fabs(losses.loss - loss) < 1e-9);
+        assert_true(fabs(losses.recon + losses.kl - plain) < 1e-9);
+        assert_true(k == 0 ? fabs(losses.loss - plain) < 1e-9 : losses.loss < plain - 1e-3);
+        close_bench(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_prior),
-        cmocka_unit_test(every_likelihood),
-        cmocka_unit_test(every_activation),
-        cmocka_unit_test(every_objective),
-        cmocka_unit_test(sparse_input),
-        cmocka_unit_test(free_bits),
-        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
+        cmocka_unit_test(every_prior),      cmocka_unit_test(every_likelihood),
+        cmocka_unit_test(every_activation), cmocka_unit_test(every_objective),
+        cmocka_unit_test(sparse_input),     cmocka_unit_test(free_bits),
+        cmocka_unit_test(iwae_loss),        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
