@@ -12,7 +12,8 @@ static void print_flag(FILE *out, char letter, const char *name, const char *met
     const int used = letter ? snprintf(text, sizeof text, "  -%c, --%s", letter, name)
                             : snprintf(text, sizeof text, "      --%s", name);
     if (metavar) snprintf(text + used, sizeof text - (size_t)used, " %s", metavar);
-    fprintf(out, "%-30s %s", text, help);
+    const char *gap = strlen(text) > 30 ? "\n                              " : ""; /* help starts in one column */
+    fprintf(out, "%-30s%s %s", text, gap, help);
     fprintf(out, fallback && *fallback ? " [%s]\n" : "\n", fallback);
 }
 

@@ -89,16 +89,18 @@ static void add_metrics(struct session *s, const vae_metrics *m)
     s->csv_used += (size_t)used;
 }
 
-/* The model is saved after each epoch, and beside it the one that did best on the validation split. */
+/* The model is saved after each epoch, and beside it the one that did best on the validation split. The model last:
+ * rows that it does not know are dropped by --resume, missing ones would be lost. */
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
 {
     struct session *s = context;
     const vae_metrics *m = vae_model_metrics(model);
     show_epoch(s, model);
     add_metrics(s, m);
-    vae_status status = vae_model_save(model, s->folder->model, err);
-    if (!status && s->validates && m->best_epoch == m->epoch) status = vae_model_save(model, s->folder->best, err);
-    return status ? status : write_metrics(s, err);
+    vae_status status = VAE_OK;
+    if (s->validates && m->best_epoch == m->epoch) status = vae_model_save(model, s->folder->best, err);
+    if (!status) status = write_metrics(s, err);
+    return status ? status : vae_model_save(model, s->folder->model, err);
 }
 
 /* Of an earlier metrics.csv the header and the rows of epochs that the model has seen. */

@@ -140,7 +140,7 @@ static void start_from_kl(const struct backward_job *job, size_t at, size_t n)
 /* Draws that carry log p - log q themselves: log w = log p(x|z) + beta (log p(z) - log q(z)), with weights w_s that sum
  * to one. In all of d log w / d(a,b), the part of log q that does not go through z is d log q / db = -dH/db, whatever
  * the draw. The path estimators leave it out: its expectation is zero in the ELBO (Roeder, Wu & Duvenaud 2017), and in
- * IWAE it becomes another factor in the weights (see scale_path). */
+ * IWAE it becomes another factor in the weights (see add_ratio_slope). */
 static void start_from_draws(const struct backward_job *job, size_t at, size_t n)
 {
     struct pass *pass = job->pass;
