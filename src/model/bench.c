@@ -2,23 +2,15 @@
  *
  * The training step against its own matrix products. Machines drift, so each round measures products and steps in turn
  * and the ratio is taken round by round. */
-#define _POSIX_C_SOURCE 199309L
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "data/source.h"
 #include "model/step.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- The floor -------------------------------------------------------------------------------------------------- */
 
@@ -125,9 +117,9 @@ static vae_status prepare_floor(struct floor_job *job, const struct vae_model *m
 
 static double time_floor(struct floor_job *job, size_t way)
 {
-    const double began = now();
+    const double began = clock_now();
     for (size_t i = 0; i < STEPS; i++) ways[way].run(job);
-    return (now() - began) / STEPS;
+    return (clock_now() - began) / STEPS;
 }
 
 /* ---- Rounds ----------------------------------------------------------------------------------------------------- */
@@ -151,10 +143,10 @@ static vae_status time_steps(struct stepper *stepper, double *seconds, vae_error
     const size_t batches = stepper->images->n / stepper->batch;
     struct losses losses;
     vae_status status = VAE_OK;
-    const double began = now();
+    const double began = clock_now();
     for (size_t i = 0; i < STEPS && !status; i++)
         status = step_take(stepper, (stepper->model->step++ % batches) * stepper->batch, stepper->batch, &losses, err);
-    *seconds = (now() - began) / STEPS;
+    *seconds = (clock_now() - began) / STEPS;
     return status;
 }
 

@@ -8,8 +8,8 @@
  * a bound that tightens as S grows. Weights are added up in double, relative to the largest so far. */
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "model/pass.h"
 
@@ -65,17 +65,10 @@ static void add_images(struct totals *t, size_t B, size_t samples, const struct 
     }
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static vae_status run_blocks(struct pass *pass, const vae_images *images, const vae_nll_options *o, struct weights *w,
                              struct totals *totals, vae_error *err)
 {
-    const double began = now();
+    const double began = clock_now();
     const size_t chunk = pass->plan.S;
     for (size_t first = 0, block = 0; first < images->n; first += pass->plan.capacity, block++) {
         const size_t left = images->n - first, B = left < pass->plan.capacity ? left : pass->plan.capacity;
@@ -85,7 +78,7 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
         pass_encode(pass);
         draw_all(pass, &noise, o->samples, chunk, w);
         add_images(totals, B, o->samples, w);
-        if (o->on_block) o->on_block(o->context, first + B, images->n, now() - began);
+        if (o->on_block) o->on_block(o->context, first + B, images->n, clock_now() - began);
     }
     return VAE_OK;
 }

@@ -2,12 +2,11 @@
  *
  * The training loop. Its only state is the model's: step number, parameters, moments and the sums of the unfinished
  * epoch. */
-#define _POSIX_C_SOURCE 199309L
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "data/stream.h"
 #include "model/step.h"
@@ -19,13 +18,6 @@ struct training {
     struct pool *pool;
     struct stepper step;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static vae_status diverged(const struct training *t, vae_error *err)
 {
@@ -50,7 +42,7 @@ static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done,
                                    .epochs = t->model->config.epochs,
                                    .done = done,
                                    .total = t->data->train.n,
-                                   .seconds = now() - began,
+                                   .seconds = clock_now() - began,
                                    .loss = t->model->sum_loss / (double)done};
     return t->hooks->on_step(t->hooks->context, &progress);
 }
@@ -60,7 +52,7 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
 {
     struct vae_model *model = t->model;
     const size_t n = t->data->train.n;
-    const double began = now();
+    const double began = clock_now();
     step_shuffle(&t->step, epoch);
     for (uint64_t s = model->step % t->step.steps; s < t->step.steps && !*stopped; s++) {
         const size_t first = s * t->step.batch, B = n - first < t->step.batch ? n - first : t->step.batch;
@@ -71,7 +63,7 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
         add_losses(model, &losses, B);
         *stopped = asked_to_stop(t, epoch, first + B, began);
     }
-    model->metrics.seconds = now() - began;
+    model->metrics.seconds = clock_now() - began;
     return VAE_OK;
 }
 

@@ -5,8 +5,8 @@
  * -relu(-z). Each of many equal images is one draw of the estimator. The posterior is N(0.8 x, 0.2). Bias and spread
  * are held against an independent computation of the same model (400,000 draws, NumPy), and against the bound's slope
  * by numerical integration. */
-#include "check.h"
 #include "model/step.h"
+#include "models.h"
 
 enum { IMAGES = 4000, ROUNDS = 25 };
 
@@ -20,42 +20,19 @@ struct toy {
     double x, beta;
 };
 
-static void set_tensor(vae_model *model, const char *name, const float *values)
-{
-    vae_tensor tensor;
-    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++)
-        if (!strcmp(tensor.name, name)) {
-            vae_model_write(model, i, values);
-            return;
-        }
-    fail_msg("no tensor %s", name);
-}
-
 static void set_up(struct toy *t, const char *objective, const char *gradient, const char *samples)
 {
-    const char *const settings[] = {"objective", objective, "gradient",   gradient, "samples",    samples,
-                                    "latent",    "1",       "hidden",     "2",      "likelihood", "gaussian:sigma=0.5",
-                                    "batch",     "4000",    "kl-samples", "1",      "kl",         "mc"};
     vae_error err = {0};
-    vae_config config;
-    vae_config_defaults(&config);
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i += 2)
-        if (vae_config_set(&config, settings[i], settings[i + 1], &err)) fail_msg("%s", err.message);
     assert_int_equal(images_new(&t->images, IMAGES, 1, 1, false, &err), VAE_OK);
     memset(t->images.pixels, 178, IMAGES);
     t->x = 178.0 / 255;
     t->beta = 1;
-    assert_int_equal(vae_model_new(&t->model, &config, 1, 1, &err), VAE_OK);
+    t->model = MODEL_WITH(1, 1, "objective", objective, "gradient", gradient, "samples", samples, "latent", "1",
+                          "hidden", "2", "likelihood", "gaussian:sigma=0.5", "batch", "4000", "kl-samples", "1", "kl",
+                          "mc");
+    make_conjugate(t->model, 0, Q_SIGMA);
     assert_int_equal(pool_new(&t->pool, 1, &err), VAE_OK);
     assert_int_equal(step_prepare(&t->step, t->model, &t->images, t->pool, &err), VAE_OK);
-    const float zero[4] = {0}, split[2] = {1, -1}, logvar = (float)(2 * log(Q_SIGMA));
-    set_tensor(t->model, "mu.weight", zero);
-    set_tensor(t->model, "logvar.weight", zero);
-    set_tensor(t->model, "logvar.bias", &logvar);
-    set_tensor(t->model, "decoder.0.weight", split);
-    set_tensor(t->model, "decoder.0.bias", zero);
-    set_tensor(t->model, "decoder.1.weight", split);
-    set_tensor(t->model, "decoder.1.bias", zero);
 }
 
 static void tear_down(struct toy *t)

@@ -3,49 +3,17 @@
  * Evaluation against known answers: the importance-sampled likelihood of a model whose likelihood has a formula,
  * Hoyer's measure of vectors and of the priors themselves, the floor of each prior, and the linear probe on labels that
  * a line can and cannot tell apart. */
-#include "check.h"
 #include "data/source.h"
+#include "models.h"
 #include "model/sparsity.h"
-
-static vae_model *new_model(size_t rows, size_t cols, const char *const *settings)
-{
-    vae_model *model = NULL;
-    vae_config config;
-    vae_error err = {0};
-    vae_config_defaults(&config);
-    for (; *settings; settings += 2)
-        if (vae_config_set(&config, settings[0], settings[1], &err)) fail_msg("%s", err.message);
-    if (vae_model_new(&model, &config, rows, cols, &err)) fail_msg("%s", err.message);
-    return model;
-}
-
-static void set_tensor(vae_model *model, const char *name, const float *values)
-{
-    vae_tensor tensor;
-    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++)
-        if (!strcmp(tensor.name, name)) {
-            vae_model_write(model, i, values);
-            return;
-        }
-    fail_msg("no tensor %s", name);
-}
 
 /* ---- Likelihood ------------------------------------------------------------------------------------------------- */
 
-/* z ~ N(0,1), x|z ~ N(z, 1/4), q(z|x) = N(m, s^2) for every x; the decoder adds relu(z) and -relu(-z). */
+/* sigma = 1/2 in make_conjugate. */
 static vae_model *toy_model(double m, double s)
 {
-    const float zero[4] = {0}, split[2] = {1, -1}, mean = (float)m, logvar = (float)(2 * log(s));
-    vae_model *model = new_model(
-        1, 1, (const char *const[]){"latent", "1", "hidden", "2", "likelihood", "gaussian:sigma=0.5", NULL});
-    set_tensor(model, "mu.weight", zero);
-    set_tensor(model, "mu.bias", &mean);
-    set_tensor(model, "logvar.weight", zero);
-    set_tensor(model, "logvar.bias", &logvar);
-    set_tensor(model, "decoder.0.weight", split);
-    set_tensor(model, "decoder.0.bias", zero);
-    set_tensor(model, "decoder.1.weight", split);
-    set_tensor(model, "decoder.1.bias", zero);
+    vae_model *model = MODEL_WITH(1, 1, "latent", "1", "hidden", "2", "likelihood", "gaussian:sigma=0.5");
+    make_conjugate(model, m, s);
     return model;
 }
 
@@ -149,7 +117,7 @@ static void hoyer_of_priors(void **state)
     (void)state;
     assert_non_null(z);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        vae_model *model = new_model(2, 2, (const char *const[]){"prior", known[i].prior, "hidden", "2", NULL});
+        vae_model *model = MODEL_WITH(2, 2, "prior", known[i].prior, "hidden", "2");
         vae_sample_prior(model, 4, N, z);
         assert_within(hoyer(N, D, z, NULL), known[i].hoyer - 0.006, known[i].hoyer + 0.006, "Hoyer of %s",
                       known[i].prior);
@@ -179,7 +147,7 @@ static void floors(void **state)
                  {"spikeslab:p=1,c2=0.01", 0}};
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        vae_model *model = new_model(2, 2, (const char *const[]){"prior", known[i].prior, "hidden", "2", NULL});
+        vae_model *model = MODEL_WITH(2, 2, "prior", known[i].prior, "hidden", "2");
         assert_within(kl_floor(model) - known[i].floor, -6e-4, 6e-4, "floor of %s", known[i].prior);
         vae_model_free(&model);
     }
@@ -191,7 +159,7 @@ static void floors(void **state)
 static vae_model *identity_model(void)
 {
     const float unit[4] = {1, 0, 0, 1}, half[2] = {-0.5f, -0.5f}, zero[2] = {0};
-    vae_model *model = new_model(1, 2, (const char *const[]){"latent", "2", "hidden", "2", NULL});
+    vae_model *model = MODEL_WITH(1, 2, "latent", "2", "hidden", "2");
     set_tensor(model, "encoder.0.weight", unit);
     set_tensor(model, "encoder.0.bias", zero);
     set_tensor(model, "mu.weight", unit);

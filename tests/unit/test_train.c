@@ -2,18 +2,15 @@
  *
  * Training as a whole: the same bits for any number of threads and any interruption, odd sizes, divergence, and that it
  * learns. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "data/idx.h"
 #include "data/source.h"
 #include "model/model.h"
+#include "models.h"
 
 static vae_data *open_digits(const char *source)
 {
@@ -23,17 +20,9 @@ static vae_data *open_digits(const char *source)
     return data;
 }
 
-/* Settings as "name", "value", ..., NULL. */
 static vae_model *new_model(const vae_data *data, const char *const *settings)
 {
-    vae_model *model = NULL;
-    vae_config config;
-    vae_error err = {0};
-    vae_config_defaults(&config);
-    for (; *settings; settings += 2)
-        if (vae_config_set(&config, settings[0], settings[1], &err)) fail_msg("%s", err.message);
-    if (vae_model_new(&model, &config, data->train.rows, data->train.cols, &err)) fail_msg("%s", err.message);
-    return model;
+    return model_with(data->train.rows, data->train.cols, settings);
 }
 
 static vae_model *trained(const vae_data *data, size_t threads, const char *const *settings)
