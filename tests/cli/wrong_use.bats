@@ -78,7 +78,6 @@ teardown() { [ ! -e runs ]; }
     refuse 2 "unknown activation" train --activation gelu
 }
 
-@test "kl exact without a closed form" { refuse 2 "use --kl mc" train --prior cauchy --kl exact; }
 @test "kl of an unknown kind" { refuse 2 "expected one of auto|exact|mc" train --kl exakt; }
 
 @test "help and version go to stdout" {

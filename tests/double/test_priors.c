@@ -35,20 +35,35 @@ static void is_finite_far_out(const struct prior_case *c)
         }
 }
 
-static void closed_kl_is_right(const struct prior_case *c)
+/* Exact KLs and their slopes over a grid of posteriors from very narrow to wider than any prior, against quadrature and
+ * its central differences. */
+static void exact_kl_is_right(const struct prior_case *c)
 {
-    static const double mus[] = {-2, -0.5, 0, 1, 3}, sigmas[] = {0.1, 0.5, 1, 2};
+    const bool closed = !strcmp(c->choice.name, "normal") || !strcmp(c->choice.name, "laplace");
+    const double bound = closed ? 1e-10 : 2e-6, slopes = closed ? 1e-6 : 1e-5;
     if (!c->ops->kl_gaussian) return;
-    for (size_t i = 0; i < 20; i++) {
-        const double mu = mus[i / 4], b = 2 * log(sigmas[i % 4]);
-        const real a_in = R(mu), b_in = R(b);
-        real kl, dmu, dlogvar;
-        c->ops->kl_gaussian(c->state, 1, &a_in, &b_in, &kl, &dmu, &dlogvar);
-        assert_near((double)kl, gaussian_kl(c, mu, b), 1e-10, "KL(N(%g, %g^2) || %s)", mu, sigmas[i % 4], c->label);
-        assert_near((double)dmu, gaussian_kl_dmu(c, mu, b), 1e-6, "dKL/dmu of %s at %g, %g", c->label, mu,
-                    sigmas[i % 4]);
-        assert_near((double)dlogvar, gaussian_kl_dlogvar(c, mu, b), 1e-6, "dKL/dlogvar of %s at %g, %g", c->label, mu,
-                    sigmas[i % 4]);
+    for (double mu = -4; mu <= 4; mu += 0.5)
+        for (double sigma = 0.005; sigma < 2.1; sigma *= 1.5) {
+            const double b = 2 * log(sigma);
+            const real a_in = R(mu), b_in = R(b);
+            real kl, dmu, dlogvar;
+            c->ops->kl_gaussian(c->state, 1, &a_in, &b_in, &kl, &dmu, &dlogvar);
+            assert_near((double)kl, gaussian_kl(c, mu, b), bound, "KL(N(%g, %g^2) || %s)", mu, sigma, c->label);
+            assert_near((double)dmu, gaussian_kl_dmu(c, mu, b), slopes, "dKL/dmu of %s at %g, %g", c->label, mu, sigma);
+            assert_near((double)dlogvar, gaussian_kl_dlogvar(c, mu, b), slopes, "dKL/dlogvar of %s at %g, %g", c->label,
+                        mu, sigma);
+        }
+}
+
+static void exact_kl_of_spikes_is_right(void)
+{
+    static const double spikes[][2] = {{0.5, 0.05},   {0.8, 0.01},  {0.8, 0.0025}, {0.95, 0.0025},
+                                       {0.999, 0.01}, {1e-6, 0.05}, {0.8, 1},      {0.8, 0.999}};
+    for (size_t i = 0; i < sizeof spikes / sizeof *spikes; i++) {
+        struct prior_case c;
+        prior_case_set(&c, &prior_spikeslab, &(vae_choice){"spikeslab", {spikes[i][0], spikes[i][1]}});
+        exact_kl_is_right(&c);
+        free(c.state);
     }
 }
 
@@ -85,13 +100,12 @@ static void test_finite(void **state)
     for (size_t i = 0; prior_at(i); i++) is_finite_at_the_ends_of_its_ranges(prior_at(i));
 }
 
-static void test_closed_kl(void **state)
+static void test_exact_kl(void **state)
 {
     (void)state;
-    size_t closed = 0;
-    for (size_t i = 0; prior_at(i); i++) closed += prior_at(i)->kl_gaussian != NULL;
-    assert_true(closed >= 1); /* else the loop below checks nothing */
-    for_each_prior(closed_kl_is_right);
+    for (size_t i = 0; prior_at(i); i++) assert_non_null(prior_at(i)->kl_gaussian); /* else nothing is checked */
+    for_each_prior(exact_kl_is_right);
+    exact_kl_of_spikes_is_right();
 }
 
 /* Known answers at default parameters, as in the heads of the priors' files. */
@@ -153,7 +167,7 @@ int main(void)
         cmocka_unit_test(test_density),
         cmocka_unit_test(test_gradient),
         cmocka_unit_test(test_finite),
-        cmocka_unit_test(test_closed_kl),
+        cmocka_unit_test(test_exact_kl),
         cmocka_unit_test(test_known_answers),
         cmocka_unit_test(test_known_kl),
         cmocka_unit_test(test_spike_alone_and_slab_alone),
