@@ -143,6 +143,28 @@ static vae_status evaluate(vae_error *err)
     return status;
 }
 
+static vae_status estimate_nll(vae_error *err)
+{
+    vae_nll nll;
+    const vae_nll_options options = {.samples = 3, .threads = 1};
+    return vae_estimate_nll(&nll, model, &data->test, &options, err);
+}
+
+static vae_status probe(vae_error *err)
+{
+    double accuracy;
+    return vae_probe(&accuracy, model, &data->train, &data->test, 1, err);
+}
+
+static vae_status open_with_validation(vae_error *err)
+{
+    vae_data *opened = NULL;
+    vae_status status = vae_data_open(&opened, "builtin:digits:train=3,test=2", 0, 0.34, 1, err);
+    assert_true((opened != NULL) == (status == VAE_OK));
+    vae_data_free(&opened);
+    return status;
+}
+
 static vae_status encode(vae_error *err)
 {
     float mean[6], scale[6];
@@ -180,6 +202,9 @@ static const struct action {
     {"saving a model", save_model, 3},
     {"training", train, 7},
     {"evaluating", evaluate, 7},
+    {"estimating the likelihood", estimate_nll, 3},
+    {"probing", probe, 6},
+    {"splitting off a validation set", open_with_validation, 9},
     {"encoding", encode, 3},
     {"decoding", decode, 3},
     {"drawing a picture", draw_picture, 4},
