@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Table 1 of Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders" (2016), one stochastic layer:
 # 784-200-200-50, tanh, pixels drawn afresh at each use, batch 20, 3280 epochs in 8 stages. Their Adam adds 1e-4 to the
-# root of the mean squared SUM of gradients over the batch; ours are means, hence 1e-4 / 20.
+# root of the mean squared SUM of gradients over the batch; ours are means, hence 1e-4 / 20. Not theirs: mean
+# squares start at zero instead of one, and the images are shuffled.
 #
 #   MODELS   which of vae-1 iwae-5 iwae-50 [vae-1]
 # shellcheck source-path=SCRIPTDIR source=common.sh

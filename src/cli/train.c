@@ -14,13 +14,16 @@ static volatile sig_atomic_t caught_signal;
 
 static void on_signal(int number) { caught_signal = number; }
 
-/* SA_RESETHAND: a second signal finds the default action and quits at once. */
+/* SA_RESETHAND: a second signal finds the default action and quits at once. A signal that whoever started us has
+ * ignored, as nohup does, stays ignored. */
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct sigaction before;
+        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
+    }
 }
 
 /* ---- What is said and written while training -------------------------------------------------------------------- */

@@ -267,6 +267,15 @@ load common
     done
 }
 
+@test "a signal that nohup ignores stays ignored" {
+    env --ignore-signal=HUP ${VAECTL_RUNNER:-} "$VAECTL" train "${SMALL[@]}" --epochs 4 -o run 2>errors.txt &
+    pid=$!
+    while [ ! -e run/metrics.csv ]; do sleep 0.01; done
+    kill -HUP $pid 2>/dev/null || true
+    wait $pid
+    [ "$(wc -l <run/metrics.csv)" -eq 5 ]
+}
+
 @test "MNIST: one epoch of the basic network" {
     need_mnist
     expect 0 train --data "$MNIST" --latent 20 --epochs 1 -q -o run --json
