@@ -103,9 +103,13 @@ def evaluate(model, samples, *flags):
 
 
 def check(folder, flags):
-    mnist = os.environ.get("VAE_MNIST") or "data/mnist"
-    source = mnist if os.path.isdir(mnist) else os.path.join(folder, "digits")
-    if source != mnist:
+    mnist, source = os.environ.get("VAE_MNIST") or "data/mnist", os.path.join(folder, "images")
+    if os.path.isdir(mnist):
+        os.mkdir(source)  # images without labels: no time goes into the linear probe
+        for name in os.listdir(mnist):
+            if "images" in name:
+                os.symlink(os.path.abspath(os.path.join(mnist, name)), os.path.join(source, name))
+    else:
         write_digits(source)
     model = os.path.join(folder, "run")
     run("train", "--data", source, "--latent", "5", "--hidden", "60", "--epochs", "1", "-q", "-o", model, *flags)
