@@ -4,7 +4,8 @@
 # root of the mean squared SUM of gradients over the batch; ours are means, hence 1e-4 / 20. Not theirs: mean
 # squares start at zero instead of one, and the images are shuffled.
 #
-#   MODELS   which of vae-1 iwae-5 iwae-50 [vae-1]
+#   MODELS     which of vae-1 iwae-5 iwae-50 [vae-1]
+#   GRADIENT   of iwae-K: standard or dreg [standard]
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -17,7 +18,7 @@ for model in ${MODELS:-vae-1}; do
     iwae-*) objective=(--objective iwae --samples "$samples" --gradient "${GRADIENT:-standard}") ;;
     *) echo "$model: expected vae-K or iwae-K" >&2 && exit 2 ;;
     esac
-    run=iwae/$model-1
+    run=iwae/$model${GRADIENT:+-$GRADIENT}-1
     train "$run" "${recipe[@]}" "${objective[@]}"
     evaluate "$run" nll --samples "$(choose 5000 500 10)" --limit "$(choose 10000 1000 20)"
 done

@@ -109,6 +109,9 @@ static void print_losses(const struct report *r)
         printf("nll           %.4f (%zu importance samples, %.1f effective; standard error %.4f over images, %.4f of "
                "sampling)\n",
                r->nll.nll, r->nll.samples, r->nll.effective_samples, r->nll.se, r->nll.mc_se);
+    if (r->nll.samples > 10 && r->nll.effective_samples < 5)
+        printf("              (few effective samples: the posterior is a poor proposal, and the error of sampling is "
+               "understated)\n");
     if (r->pseudo) printf("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n");
 }
 

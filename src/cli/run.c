@@ -43,8 +43,7 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
     }
     if (status) return status;
     const vae_images *const splits[] = {&(*data)->train, &(*data)->validation, &(*data)->test};
-    if (which == 1 && !splits[1]->n)
-        return vae_fail(err, VAE_E_USAGE, "--split validation: the model has no such split");
+    if (name && !splits[which]->n) return vae_fail(err, VAE_E_USAGE, "--split %s: the data has no such split", name);
     *split = splits[which]->n ? splits[which] : splits[0];
     return VAE_OK;
 }

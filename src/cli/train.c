@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <jansson.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,17 +64,20 @@ static void show_epoch(const struct session *s, const vae_model *model)
 {
     const vae_metrics *m = vae_model_metrics(model);
     const vae_config *config = vae_model_config(model);
-    char validation[64] = "";
+    char validation[64] = "", loss[32] = "";
     if (s->quiet) return;
+    if (fabs(m->train_loss - m->train_recon - m->train_kl) > 0.005) /* what is optimised is not the ELBO */
+        snprintf(loss, sizeof loss, "loss %.2f  ", m->train_loss);
     if (s->validates)
         snprintf(validation, sizeof validation, "  validation %.2f%s", m->validation_neg_elbo,
                  m->best_epoch == m->epoch ? " (best)" : "");
-    fprintf(stderr,
-            "%sepoch %llu/%llu  train %.2f = recon %.2f + kl %.2f  test %.2f = recon %.2f + kl %.2f  active %llu/%llu  "
-            "%.1f s%s\n",
-            s->terminal ? "\r\033[K" : "", (unsigned long long)m->epoch, (unsigned long long)config->epochs,
-            m->train_recon + m->train_kl, m->train_recon, m->train_kl, m->test_neg_elbo, m->test_recon, m->test_kl,
-            (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds, validation);
+    fprintf(
+        stderr,
+        "%sepoch %llu/%llu  %strain %.2f = recon %.2f + kl %.2f  test %.2f = recon %.2f + kl %.2f  active %llu/%llu  "
+        "%.1f s%s\n",
+        s->terminal ? "\r\033[K" : "", (unsigned long long)m->epoch, (unsigned long long)config->epochs, loss,
+        m->train_recon + m->train_kl, m->train_recon, m->train_kl, m->test_neg_elbo, m->test_recon, m->test_kl,
+        (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds, validation);
 }
 
 static vae_status write_metrics(const struct session *s, vae_error *err)
@@ -106,19 +110,28 @@ static vae_status on_epoch(void *context, const vae_model *model, vae_error *err
     return status ? status : vae_model_save(model, s->folder->model, err);
 }
 
-/* Of an earlier metrics.csv the header and the rows of epochs that the model has seen. */
+/* Of an earlier metrics.csv the header and the whole rows of epochs that the model has seen, in their order. */
 static void keep_metrics(struct session *s, uint64_t epochs)
 {
     FILE *file = fopen(s->folder->metrics, "r");
     char line[CSV_LINE];
-    for (uint64_t row = 0; file && row <= epochs && fgets(line, sizeof line, file); row++)
-        if (row == 0 || strtoull(line, NULL, 10) == row)
-            s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE, "%s", line);
+    uint64_t last = 0, kept = 0;
+    for (bool header = true; file && fgets(line, sizeof line, file); header = false) {
+        const uint64_t epoch = strtoull(line, NULL, 10);
+        if (!strchr(line, '\n') || (header ? strncmp(line, "epoch,", 6) : epoch <= last || epoch > epochs)) continue;
+        s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE, "%s", line);
+        if (header) continue;
+        last = epoch;
+        kept++;
+    }
     if (file) fclose(file);
+    if (kept < epochs)
+        fprintf(stderr, "vaectl: %s: %llu of %llu earlier epochs are missing or damaged; the rest is kept\n",
+                s->folder->metrics, (unsigned long long)(epochs - kept), (unsigned long long)epochs);
 }
 
-/* Everything that can fail before the first step fails before it: the folder gets a whole model and the header of
- * metrics.csv. */
+/* Everything that can fail before the first step fails before it: a new folder gets a whole model and the header of
+ * metrics.csv. A resumed run keeps its files as they are until there is something better. */
 static vae_status start_session(struct session *s, const vae_model *model, bool resumed, vae_error *err)
 {
     const size_t epochs = (size_t)vae_model_config(model)->epochs;
@@ -130,6 +143,8 @@ static vae_status start_session(struct session *s, const vae_model *model, bool 
                                        "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,"
                                        "test_neg_elbo,active_units%s\n",
                                        s->validates ? ",validation_neg_elbo" : "");
+    if (resumed) return folder_publish(s->folder, err);
+    unlink(s->folder->best); /* of a run that was here before */
     vae_status status = vae_model_save(model, s->folder->model, err);
     if (!status) status = write_metrics(s, err);
     return status ? status : folder_publish(s->folder, err);
@@ -150,6 +165,20 @@ static void announce(const struct session *s, const vae_model *model, const vae_
                     vae_config_text(vae_model_config(model), setting, text, sizeof text),
                     vae_setting_at(i + 1) ? ", " : "\n");
     }
+}
+
+/* Why a training ended before its last epoch, or had nothing to do. */
+static void show_end(const struct session *s, const vae_model *model, uint64_t first)
+{
+    const vae_metrics *m = vae_model_metrics(model);
+    const vae_config *config = vae_model_config(model);
+    if (m->epoch < config->epochs)
+        fprintf(stderr,
+                "vaectl: stopped after epoch %llu: validation neg_elbo was best after epoch %llu (--patience %llu)\n",
+                (unsigned long long)m->epoch, (unsigned long long)m->best_epoch, (unsigned long long)config->patience);
+    else if (m->epoch == first)
+        fprintf(stderr, "vaectl: %s: all %llu epochs are done (--epochs may be raised)\n", s->folder->path,
+                (unsigned long long)m->epoch);
 }
 
 static void show_next_steps(const struct session *s)
@@ -203,6 +232,7 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
                               .terminal = isatty(STDERR_FILENO),
                               .validates = data->validation.n > 0};
     const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
+    const uint64_t first = vae_model_metrics(model)->epoch;
     vae_status status = start_session(&session, model, r->resumed, err);
     if (!status) {
         announce(&session, model, data);
@@ -210,6 +240,7 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
     }
     if (session.terminal && status) fprintf(stderr, "\r\033[K");
     if (!status && caught_signal) status = die_of_signal(&session, model, err);
+    if (!status) show_end(&session, model, first);
     if (!status) status = print_summary(&session, model, argument(r->arguments, "json"), err);
     if (!status) show_next_steps(&session);
     free(session.csv);
@@ -242,15 +273,22 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     return status;
 }
 
-/* The folder of a run that was given as folder or model file. */
-static void folder_of(const char *run, char path[PATH_MAX_RUN])
+/* The folder of a run that was given as folder or as its model.safetensors. Another file in it is not the run's state,
+ * and going on from it would overwrite that. */
+static vae_status folder_of(const char *run, char path[PATH_MAX_RUN], vae_error *err)
 {
+    static const char name[] = "model.safetensors";
     struct stat info;
-    const char *slash = strrchr(run, '/');
-    if (stat(run, &info) || S_ISDIR(info.st_mode))
-        snprintf(path, PATH_MAX_RUN, "%s", run);
-    else
-        snprintf(path, PATH_MAX_RUN, "%.*s", slash ? (int)(slash - run) : 1, slash ? run : ".");
+    const char *slash = strrchr(run, '/'), *base = slash ? slash + 1 : run;
+    const bool is_folder = stat(run, &info) || S_ISDIR(info.st_mode);
+    if (!is_folder && strcmp(base, name))
+        return vae_fail(err, VAE_E_USAGE, "--resume: %s: expected a run folder or its %s", run, name);
+    snprintf(path, PATH_MAX_RUN, "%.*s",
+             is_folder ? PATH_MAX_RUN
+             : slash   ? (int)(slash - run)
+                       : 1,
+             is_folder || slash ? run : ".");
+    return VAE_OK;
 }
 
 /* A run goes on with the settings in its file, but for those that it can train on with. */
@@ -272,8 +310,8 @@ static vae_status resume(const struct request *r, vae_error *err)
     const char *run = argument(r->arguments, "resume");
     vae_status status = run_load_model(run, &model, path, err);
     if (!status) status = resume_settings(r->arguments, model, err);
+    if (!status) status = folder_of(run, directory, err);
     if (!status) status = open_training_data(vae_model_config(model), &data, err);
-    folder_of(run, directory);
     catch_signals();
     if (!status) status = folder_make(&folder, directory, "", true, err);
     if (!status) status = train_in_folder(r, model, data, &folder, err);

@@ -171,6 +171,8 @@ static vae_status divide(const vae_images *all, const char *flag, double share, 
 static vae_status split_validation(vae_data *data, double share, uint64_t seed, vae_error *err)
 {
     const struct rng rng = {.seed = seed, .stream = RNG_VALIDATION};
+    if (share * (double)data->train.n < 0.5)
+        return vae_fail(err, VAE_E_USAGE, "--validation %g of %zu training images is none", share, data->train.n);
     vae_images all = data->train;
     data->train = (vae_images){0};
     vae_status status = divide(&all, "validation", share, &rng, &data->train, &data->validation, err);

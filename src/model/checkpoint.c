@@ -84,15 +84,15 @@ static json_t *kl_to_json(const struct vae_model *model)
 static json_t *state_to_json(const struct vae_model *model)
 {
     const vae_metrics *m = &model->metrics;
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:o}",
+    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:o}",
                      "rows", (json_int_t)model->rows, "cols", (json_int_t)model->cols, "step", (json_int_t)model->step,
                      "epoch", (json_int_t)m->epoch, "sum_loss", number(model->sum_loss), "sum_recon",
                      number(model->sum_recon), "sum_kl", number(model->sum_kl), "train_loss", number(m->train_loss),
                      "train_recon", number(m->train_recon), "train_kl", number(m->train_kl), "test_recon",
                      number(m->test_recon), "test_kl", number(m->test_kl), "test_neg_elbo", number(m->test_neg_elbo),
                      "active_units", (json_int_t)m->active_units, "validation_neg_elbo", number(m->validation_neg_elbo),
-                     "best_neg_elbo", number(m->best_neg_elbo), "best_epoch", (json_int_t)m->best_epoch, "kl_per_dim",
-                     kl_to_json(model));
+                     "best_neg_elbo", number(m->best_neg_elbo), "best_epoch", (json_int_t)m->best_epoch, "images",
+                     (json_int_t)model->images, "kl_per_dim", kl_to_json(model));
 }
 
 /* The text of a JSON value, which is released. The caller owns the text; NULL: out of memory. (json_dumps would do, but
@@ -297,6 +297,7 @@ static void state_from_json(struct vae_model *model, const json_t *state)
 {
     const json_t *kl = json_object_get(state, "kl_per_dim");
     model->step = read_count(state, "step");
+    model->images = read_count(state, "images");
     model->sum_loss = read_number(state, "sum_loss");
     model->sum_recon = read_number(state, "sum_recon");
     model->sum_kl = read_number(state, "sum_kl");

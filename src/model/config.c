@@ -266,6 +266,9 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     if (!strcmp(config->kl, "exact") && !posterior->has_exact_kl(prior))
         return vae_fail(err, VAE_E_USAGE, "--kl exact: prior %s has no exact KL to a %s posterior (use --kl mc)",
                         config->prior.name, config->posterior.name);
+    for (size_t i = 1; i < VAE_MAX_LIST && config->lr_steps[i]; i++)
+        if (config->lr_steps[i] <= config->lr_steps[i - 1])
+            return vae_fail(err, VAE_E_USAGE, "--lr-steps: expected ascending epochs");
     if (!strcmp(config->schedule, "step") != (config->lr_steps[0] > 0))
         return vae_fail(err, VAE_E_USAGE, "--schedule step and --lr-steps go together");
     const bool iwae = !strcmp(config->objective, "iwae"), standard = !strcmp(config->gradient, "standard");

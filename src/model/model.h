@@ -54,6 +54,7 @@ struct vae_model {
     real *params; /* the block of parameters; then those of Adam's moments */
     real *adam_m, *adam_v;
 
+    uint64_t images;                    /* that it is trained on; 0: not known yet */
     uint64_t step;                      /* training steps done */
     double sum_loss, sum_recon, sum_kl; /* over the images of the unfinished epoch */
     vae_metrics metrics;

@@ -176,8 +176,9 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     vae_status status = model_check_shape(model, &data->train, err);
     if (status) return status;
     const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
-    if (model->step / ((n + batch - 1) / batch) != model->metrics.epoch)
+    if ((model->images && model->images != n) || model->step / ((n + batch - 1) / batch) != model->metrics.epoch)
         return vae_fail(err, VAE_E_DATA, "%zu training images: not as many as the model was trained on so far", n);
+    model->images = n;
     struct training t = {.model = model, .data = data, .hooks = hooks};
     status = pool_new(&t.pool, threads, err);
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);

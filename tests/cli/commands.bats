@@ -211,6 +211,42 @@ load common
     refuse 2 "--epochs: 1 is less than the 2 that are done" train --resume run --epochs 1
 }
 
+@test "a refused resume leaves the run as it was" {
+    expect 0 train "${SMALL[@]}" -o run
+    sha256sum run/* >before
+    refuse 3 "200 training images: not as many" train -q --resume run --data builtin:digits:train=200,test=50 --epochs 4
+    refuse 3 "299 training images: not as many" train -q --resume run --data builtin:digits:train=299,test=50 --epochs 4
+    make_mnist m
+    refuse 3 "images are 6 x 5" train -q --resume run --data m --epochs 4
+    cp run/model.safetensors run/other.safetensors
+    refuse 2 "expected a run folder or its model.safetensors" train -q --resume run/other.safetensors --epochs 4
+    sha256sum -c --quiet before
+}
+
+@test "resume keeps what is whole of metrics.csv, and says what is not" {
+    expect 0 train "${SMALL[@]}" -o run
+    head -c -20 run/metrics.csv >cut && mv cut run/metrics.csv
+    expect 0 train --resume run --epochs 3 -q
+    [[ $errors == *"1 of 2 earlier epochs are missing or damaged"* ]]
+    [ "$(cut -d, -f1 run/metrics.csv | tr '\n' ' ')" = "epoch 1 3 " ]
+    sed -i 2d run/metrics.csv
+    expect 0 train --resume run --epochs 4 -q
+    [ "$(cut -d, -f1 run/metrics.csv | tr '\n' ' ')" = "epoch 3 4 " ]
+}
+
+@test "early stopping says so, and --force leaves no best model of another run" {
+    expect 0 train --data builtin:digits:train=100,test=10 --hidden 16 --latent 2 --batch 10 --epochs 400 --lr 0.02 \
+        --validation 0.3 --patience 2 -q -o run
+    [[ $errors == *"stopped after epoch "*"(--patience 2)"* ]]
+    [ -e run/best.safetensors ]
+    expect 0 train --resume run -q
+    [[ $errors == *"stopped after epoch "* ]]
+    expect 0 train "${SMALL[@]}" -o run --force
+    [ ! -e run/best.safetensors ]
+    expect 0 train --resume run -q
+    [[ $errors == *"all 2 epochs are done"* ]]
+}
+
 @test "eval: likelihood, sparsity, probe; exact KL of a model trained without" {
     expect 0 train "${SMALL[@]}" -o run --prior cauchy
     expect 0 eval run --samples 20
