@@ -163,7 +163,7 @@ load common
     truncate -s $((16 + 200 * 1024 * 1024)) large
     expect 0 train --data large --hidden 2 --latent 1 --epochs 1 --batch 20 -o run
     [[ $errors == *"180 + 20 images of 1024 x 1024"* ]]
-    expect 0 eval run
+    expect 0 eval run --samples 2
     expect 0 reconstruct run -n 1
 }
 
