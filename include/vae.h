@@ -147,13 +147,16 @@ VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
 
 /* ---- Data ------------------------------------------------------------------------------------------------------- */
 
+/* Each split of a data set has its own binarisation. */
+typedef enum vae_split { VAE_TRAIN, VAE_VALIDATION, VAE_TEST, VAE_SPLITS } vae_split;
+
 struct vae_stream;
 typedef struct vae_images {
     size_t n, rows, cols;
     uint8_t *pixels; /* n * rows * cols; NULL where they stay in a file too large for memory (see vae_images_read) */
     uint8_t *labels; /* n, or NULL */
     struct vae_stream *stream;
-    unsigned split; /* of a data set: 0 training, 1 validation, 2 test; each has its own binarisation */
+    vae_split split;
 } vae_images;
 
 typedef struct vae_data {

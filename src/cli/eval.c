@@ -154,7 +154,6 @@ static vae_status measure(struct report *r, const vae_model *model, const vae_da
 static vae_status evaluate(const struct arguments *arguments, const vae_model *model, struct report *r, uint64_t limit,
                            vae_error *err)
 {
-    static const char *const names[] = {"train", "validation", "test"};
     vae_data *data = NULL;
     const vae_images *split = NULL;
     vae_evaluation *result = NULL;
@@ -163,7 +162,7 @@ static vae_status evaluate(const struct arguments *arguments, const vae_model *m
     if (!status) {
         vae_images images = *split; /* a view; `data` keeps the pixels */
         if (limit && limit < images.n) images.n = limit;
-        r->split = names[split->split];
+        r->split = run_split_name(split->split);
         r->pseudo = !strcmp(vae_model_config(model)->likelihood.name, "bernoulli") &&
                     !strcmp(vae_model_config(model)->binarize, "none") && has_grey(&images);
         status = measure(r, model, data, &images, &result, err);

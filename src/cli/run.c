@@ -26,15 +26,20 @@ void run_output(const struct arguments *arguments, const char *model_path, const
         snprintf(path, PATH_MAX_RUN, "%.*s%s", slash ? (int)(slash - model_path) + 1 : 0, model_path, name);
 }
 
+static const char *const split_names[VAE_SPLITS] = {
+    [VAE_TRAIN] = "train", [VAE_VALIDATION] = "validation", [VAE_TEST] = "test"};
+
+const char *run_split_name(vae_split split) { return split_names[split]; }
+
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err)
 {
     const vae_config *config = vae_model_config(model);
-    static const char *const names[] = {"train", "validation", "test"};
     const char *source = argument(arguments, "data"), *name = argument(arguments, "split");
-    size_t which = name ? 0 : 2;
-    while (name && which < 3 && strcmp(name, names[which])) which++;
-    if (which == 3) return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation or test)", name);
+    size_t which = name ? 0 : VAE_TEST;
+    while (name && which < VAE_SPLITS && strcmp(name, split_names[which])) which++;
+    if (which == VAE_SPLITS)
+        return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation or test)", name);
     vae_status status = vae_data_open(data, source ? source : config->data, config->holdout, config->validation,
                                       config->seed, err);
     if (status && !source) {
@@ -42,9 +47,10 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
         return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
     }
     if (status) return status;
-    const vae_images *const splits[] = {&(*data)->train, &(*data)->validation, &(*data)->test};
+    const vae_images *const splits[VAE_SPLITS] = {
+        [VAE_TRAIN] = &(*data)->train, [VAE_VALIDATION] = &(*data)->validation, [VAE_TEST] = &(*data)->test};
     if (name && !splits[which]->n) return vae_fail(err, VAE_E_USAGE, "--split %s: the data has no such split", name);
-    *split = splits[which]->n ? splits[which] : splits[0];
+    *split = splits[which]->n ? splits[which] : splits[VAE_TRAIN];
     return VAE_OK;
 }
 

@@ -280,8 +280,8 @@ vae_status vae_data_open(vae_data **out, const char *source, double holdout, dou
     if (!data) return VAE_E_MEMORY;
     vae_status status = open_any(data, source, holdout, seed, err);
     if (!status && validation > 0) status = split_validation(data, validation, seed, err);
-    data->validation.split = 1;
-    data->test.split = 2;
+    data->validation.split = VAE_VALIDATION;
+    data->test.split = VAE_TEST;
     if (status) {
         vae_data_free(&data);
         return status;
