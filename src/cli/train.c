@@ -249,7 +249,11 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
 
 static vae_status open_training_data(const vae_config *config, vae_data **data, vae_error *err)
 {
-    return vae_data_open(data, config->data, config->holdout, config->validation, config->seed, err);
+    vae_status status = vae_data_open(data, config->data, config->holdout, config->validation, config->seed, err);
+    if (!status && config->validation > 0 && (*data)->validation.n == 0)
+        status = vae_fail(err, VAE_E_USAGE, "--validation %g of %zu training images is none", config->validation,
+                          (*data)->train.n);
+    return status;
 }
 
 static vae_status train_anew(const struct request *r, vae_error *err)

@@ -152,7 +152,7 @@ static vae_status select_images(vae_images *to, const vae_images *all, const uin
     return status;
 }
 
-/* Divides `all` at random into those kept and a share taken away; a share that rounds to no image takes none. */
+/* Divides `all` at random into those kept and a share taken away, which may round to no image. */
 static vae_status divide(const vae_images *all, const char *flag, double share, const struct rng *rng, vae_images *kept,
                          vae_images *taken, vae_error *err)
 {
@@ -171,8 +171,6 @@ static vae_status divide(const vae_images *all, const char *flag, double share, 
 static vae_status split_validation(vae_data *data, double share, uint64_t seed, vae_error *err)
 {
     const struct rng rng = {.seed = seed, .stream = RNG_VALIDATION};
-    if (share * (double)data->train.n < 0.5)
-        return vae_fail(err, VAE_E_USAGE, "--validation %g of %zu training images is none", share, data->train.n);
     vae_images all = data->train;
     data->train = (vae_images){0};
     vae_status status = divide(&all, "validation", share, &rng, &data->train, &data->validation, err);

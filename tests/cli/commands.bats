@@ -209,6 +209,8 @@ load common
     refuse 5 "nowhere: cannot open" train --resume nowhere
     [ ! -e nowhere ]
     refuse 2 "--epochs: 1 is less than the 2 that are done" train --resume run --epochs 1
+    expect 0 train "${SMALL[@]}" --schedule cosine -o cosine
+    refuse 2 "--epochs: the cosine schedule of this run depends on it" train --resume cosine --epochs 3
 }
 
 @test "a refused resume leaves the run as it was" {
@@ -256,8 +258,22 @@ load common
     expect 0 eval run --json --kl exact --samples 0
     [[ $output == *'"nll": null'*'"nll_samples": 0'*'"hoyer_normalized": 0.'*'"probe_accuracy": 0.'* ]]
     [[ $output == *'"kl_samples": 0'* ]]
-    expect 0 eval run --json --split train --samples 2
+    for split in train test; do
+        expect 0 eval run --json --split $split --samples 2
+        [[ $output == *"\"split\": \"$split\""* ]]
+    done
     refuse 2 "no such split" eval run --split validation
+    refuse 2 "--kl: 'auto' (expected exact or mc)" eval run --kl auto
+}
+
+@test "a model trained with a validation split takes a single image" {
+    expect 0 train "${SMALL[@]}" --validation 0.1 -o run
+    { printf '\0\0\10\3\0\0\0\1\0\0\0\34\0\0\0\34' && head -c 784 /dev/zero; } >one
+    expect 0 eval run --data one --samples 2
+    [[ $output == *"one, train split: 1 images"* ]]
+    expect 0 reconstruct run --data one -n 1
+    refuse 2 "--validation 0.1 of 1 training images is none" train --data one --validation 0.1 -o none
+    [ ! -e none ]
 }
 
 @test "importance-weighted training, all estimators and activations" {
