@@ -31,6 +31,24 @@ struct sums {
     size_t images;                   /* seen so far */
 };
 
+static void sums_free(struct sums *sums)
+{
+    free(sums->kl);
+    free(sums->mean);
+    free(sums->mean_square);
+    free(sums->means);
+}
+
+/* Of L latents; with room for the posterior means of n images, unless that is 0. */
+static vae_status sums_new(struct sums *sums, size_t L, size_t n, vae_error *err)
+{
+    *sums = (struct sums){.kl = mem_new(L, sizeof(double), err),
+                          .mean = mem_new(L, sizeof(double), err),
+                          .mean_square = mem_new(L, sizeof(double), err)};
+    if (n) sums->means = mem_new(n, L * sizeof(float), err);
+    return sums->kl && sums->mean && sums->mean_square && (sums->means || !n) ? VAE_OK : VAE_E_MEMORY;
+}
+
 static void add_latents(const struct pass *pass, struct sums *sums)
 {
     const size_t L = pass->model->L;
@@ -70,7 +88,7 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
     return VAE_OK;
 }
 
-static void summarise(vae_evaluation *e, const struct sums *sums)
+static void summarise_losses(vae_evaluation *e, const struct sums *sums)
 {
     const double n = (double)e->n, draws = n * (double)e->samples;
     e->recon = sums->recon / draws;
@@ -85,27 +103,20 @@ static void summarise(vae_evaluation *e, const struct sums *sums)
     e->neg_elbo = e->recon + e->kl;
 }
 
-/* `scale` is room for L numbers. */
-static void measure_sparsity(vae_evaluation *e, const struct sums *sums, double *scale)
+static vae_status summarise_sparsity(vae_evaluation *e, const struct sums *sums, vae_error *err)
 {
     e->hoyer = e->hoyer_normalized = e->hoyer_active = NAN;
-    if (!sums->means) return;
+    if (!sums->means) return VAE_OK;
+    double *scale = mem_new(e->latent, sizeof *scale, err);
+    if (!scale) return VAE_E_MEMORY;
     e->hoyer = hoyer(e->n, e->latent, sums->means, NULL);
     for (size_t j = 0; j < e->latent; j++) scale[j] = sqrt(fmax(0, e->mean_variance[j]));
     e->hoyer_normalized = hoyer(e->n, e->latent, sums->means, scale);
     for (size_t j = 0; j < e->latent; j++)
         if (e->mean_variance[j] <= ACTIVE_VARIANCE) scale[j] = 0;
     e->hoyer_active = hoyer(e->n, e->latent, sums->means, scale);
-}
-
-static vae_evaluation *evaluation_new(size_t L, vae_error *err)
-{
-    vae_evaluation *e = mem_new(1, sizeof *e, err);
-    if (!e) return NULL;
-    e->kl_per_dim = mem_new(L, sizeof(double), err);
-    e->mean_variance = mem_new(L, sizeof(double), err);
-    if (!e->kl_per_dim || !e->mean_variance) vae_evaluation_free(&e);
-    return e;
+    free(scale);
+    return VAE_OK;
 }
 
 void vae_evaluation_free(vae_evaluation **evaluation)
@@ -132,49 +143,53 @@ static vae_status choose_kl(const struct vae_model *model, const vae_eval_option
     return VAE_OK;
 }
 
-vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
-                          const vae_eval_options *options, struct pool *pool, vae_error *err)
+static vae_status plan_pass(struct pass *pass, const struct vae_model *model, const vae_images *images,
+                            const vae_eval_options *options, struct pool *pool, vae_error *err)
 {
-    const size_t S = options->samples, L = model->L, block = S < 1 || S >= BLOCK_ROWS ? 1 : BLOCK_ROWS / S;
-    struct pass pass = {0};
+    const size_t S = options->samples, block = S < 1 || S >= BLOCK_ROWS ? 1 : BLOCK_ROWS / S;
     struct pass_plan plan = {.capacity = block < images->n ? block : images->n,
                              .S = S,
                              .stratified = model->stratified,
                              .sparse = images_are_sparse(images)};
-    vae_evaluation *e = NULL;
-    double *memory = NULL;
-    struct sums sums = {0};
-    vae_status status = model_check_shape(model, images, err);
-    if (!status) status = choose_kl(model, options, &plan, err);
-    if (!status) status = pass_new(&pass, model, pool, &plan, err);
-    if (!status) {
-        e = evaluation_new(L, err);
-        memory = mem_new(3 * L, sizeof *memory, err);
-        if (options->sparsity) sums.means = mem_new(images->n, L * sizeof *sums.means, err);
-        if (!e || !memory || (options->sparsity && !sums.means)) status = VAE_E_MEMORY;
-    }
-    if (!status) {
-        sums.kl = memory;
-        sums.mean = memory + L;
-        sums.mean_square = memory + 2 * L;
-        e->n = images->n;
-        e->latent = L;
-        e->samples = S;
-        e->kl_samples = plan.kl == KL_EXACT ? 0 : plan.K;
-        pass.pixels = model_pixels(model, images, options->seed, 0);
-        status = run_blocks(&pass, images, options, &sums, err);
-    }
-    if (!status) {
-        summarise(e, &sums);
-        e->kl_floor = kl_floor(model);
-        measure_sparsity(e, &sums, memory);
-    }
+    vae_status status = choose_kl(model, options, &plan, err);
+    if (!status) status = pass_new(pass, model, pool, &plan, err);
+    if (!status) pass->pixels = model_pixels(model, images, options->seed, 0);
+    return status;
+}
+
+static vae_status summarise(vae_evaluation **out, const struct pass *pass, const struct sums *sums, vae_error *err)
+{
+    const size_t L = pass->model->L;
+    vae_evaluation *e = mem_new(1, sizeof *e, err);
+    if (!e) return VAE_E_MEMORY;
+    *e = (vae_evaluation){.n = sums->images,
+                          .latent = L,
+                          .samples = pass->plan.S,
+                          .kl_samples = pass->plan.kl == KL_EXACT ? 0 : pass->plan.K,
+                          .kl_floor = kl_floor(pass->model),
+                          .kl_per_dim = mem_new(L, sizeof(double), err),
+                          .mean_variance = mem_new(L, sizeof(double), err)};
+    vae_status status = e->kl_per_dim && e->mean_variance ? VAE_OK : VAE_E_MEMORY;
+    if (!status) summarise_losses(e, sums);
+    if (!status) status = summarise_sparsity(e, sums, err);
     if (status)
         vae_evaluation_free(&e);
     else
         *out = e;
-    free(sums.means);
-    free(memory);
+    return status;
+}
+
+vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
+                          const vae_eval_options *options, struct pool *pool, vae_error *err)
+{
+    struct pass pass = {0};
+    struct sums sums = {0};
+    vae_status status = model_check_shape(model, images, err);
+    if (!status) status = plan_pass(&pass, model, images, options, pool, err);
+    if (!status) status = sums_new(&sums, model->L, options->sparsity ? images->n : 0, err);
+    if (!status) status = run_blocks(&pass, images, options, &sums, err);
+    if (!status) status = summarise(out, &pass, &sums, err);
+    sums_free(&sums);
     pass_free(&pass);
     return status;
 }
