@@ -16,7 +16,8 @@
 #include "posterior/posterior.h"
 #include "prior/prior.h"
 
-#define FIELD(member) .offset = offsetof(vae_config, member)
+#define FIELD(member)           .offset = offsetof(vae_config, member)
+#define ONE_OF(words, fallback) words, fallback, VAE_T_ENUM, .values = words
 
 static const double MOST = 1e9;
 enum { MAX_WIDTH = 1 << 16 };
@@ -28,16 +29,15 @@ static const vae_setting settings[] = {
      .help = "share of a single file that becomes the test split"},
     {"validation", "F", "0", VAE_T_REAL, FIELD(validation), .min = 0, .max = 0.9,
      .help = "share of the training images that becomes a validation split"},
-    {"binarize", "none|threshold|static|dynamic", "none", VAE_T_ENUM, FIELD(binarize),
-     .values = "none|threshold|static|dynamic",
+    {"binarize", ONE_OF("none|threshold|static|dynamic", "none"), FIELD(binarize),
      .help = "pixels to 0 or 1: at one half, by a draw for good, by a fresh draw at each use"},
     {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR,
      .help = "prior of the latents"},
-    {"kl", "auto|exact|mc", "auto", VAE_T_ENUM, FIELD(kl), .values = "auto|exact|mc",
+    {"kl", ONE_OF("auto|exact|mc", "auto"), FIELD(kl),
      .help = "KL exact (closed form or quadrature) or by Monte Carlo; auto: exact for normal"},
     {"kl-samples", "K", "10", VAE_T_COUNT, FIELD(kl_samples), .min = 1, .max = 1e6,
      .help = "samples of the Monte Carlo KL"},
-    {"kl-noise", "iid|stratified", "iid", VAE_T_ENUM, FIELD(kl_noise), .values = "iid|stratified",
+    {"kl-noise", ONE_OF("iid|stratified", "iid"), FIELD(kl_noise),
      .help = "noise of the Monte Carlo KL; stratified: one sample in each K-th part of the posterior"},
     {"posterior", "NAME", "gaussian", VAE_T_CHOICE, FIELD(posterior), .kind = VAE_POSTERIOR,
      .help = "family of the posterior"},
@@ -48,15 +48,15 @@ static const vae_setting settings[] = {
      .help = "hidden widths of the encoder; the decoder mirrors them"},
     {"activation", "NAME", "relu", VAE_T_CHOICE, FIELD(activation), .kind = VAE_ACTIVATION,
      .help = "activation of the hidden layers"},
-    {"init", "torch|glorot|he", "torch", VAE_T_ENUM, FIELD(init), .values = "torch|glorot|he",
+    {"init", ONE_OF("torch|glorot|he", "torch"), FIELD(init),
      .help = "weights: U(+-1/sqrt(in)) with biases; U(+-sqrt(6/(in+out))); N(0, 2/in)"},
-    {"output-bias", "init|data", "init", VAE_T_ENUM, FIELD(output_bias), .values = "init|data",
+    {"output-bias", ONE_OF("init|data", "init"), FIELD(output_bias),
      .help = "last bias: as the others, or such that an empty decoder gives the mean training image"},
-    {"objective", "elbo|iwae", "elbo", VAE_T_ENUM, FIELD(objective), .values = "elbo|iwae",
+    {"objective", ONE_OF("elbo|iwae", "elbo"), FIELD(objective),
      .help = "bound that training maximises; iwae: importance-weighted, of S samples"},
     {"samples", "S", "1", VAE_T_COUNT, FIELD(samples), .min = 1, .max = 1e5,
      .help = "samples of z per image in training"},
-    {"gradient", "standard|stl|dreg", "standard", VAE_T_ENUM, FIELD(gradient), .values = "standard|stl|dreg",
+    {"gradient", ONE_OF("standard|stl|dreg", "standard"), FIELD(gradient),
      .help = "estimator; stl: path derivative of the elbo (biased for iwae); dreg: its unbiased form for iwae"},
     {"beta", "B", "1", VAE_T_REAL, FIELD(beta), .min = 0, .max = 1e6, .help = "weight of the KL in the loss"},
     {"beta-warmup", "E", "0", VAE_T_REAL, FIELD(beta_warmup), .min = 0, .max = 1e9,
@@ -70,8 +70,8 @@ static const vae_setting settings[] = {
     {"lr", "R", "0.001", VAE_T_REAL, FIELD(lr), .min = 1e-12, .max = 1e6, .help = "learning rate of Adam"},
     {"clip", "C", "0", VAE_T_REAL, FIELD(clip), .min = 0, .max = 1e30,
      .help = "longest gradient, a longer one is scaled down; 0: any"},
-    {"schedule", "constant|step|iwae|cosine", "constant", VAE_T_ENUM, FIELD(schedule),
-     .values = "constant|step|iwae|cosine", .help = "of the learning rate; iwae: stages of 3^i epochs (Burda et al.)"},
+    {"schedule", ONE_OF("constant|step|iwae|cosine", "constant"), FIELD(schedule),
+     .help = "of the learning rate; iwae: stages of 3^i epochs (Burda et al.)"},
     {"lr-steps", "E[,E...]", "none", VAE_T_LIST, FIELD(lr_steps), .values = "none", .min = 1, .max = 1e9,
      .help = "epochs after which a step schedule multiplies the learning rate by lr-factor"},
     {"lr-factor", "F", "0.1", VAE_T_REAL, FIELD(lr_factor), .min = 1e-9, .max = 1, .help = "of a step schedule"},
@@ -139,8 +139,7 @@ static vae_status set_text(char *field, size_t size, const char *name, const cha
     return VAE_OK;
 }
 
-/* Is `word` one of "a|b|c"? */
-static bool is_listed(const char *values, const char *word)
+bool is_listed(const char *values, const char *word)
 {
     const size_t length = strlen(word);
     if (strchr(word, '|')) return false;

@@ -250,10 +250,10 @@ const vae_config *vae_model_config(const vae_model *model) { return &model->conf
 
 vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err)
 {
+    static const char changeable[] = "data|epochs|patience";
     vae_config changed = model->config;
-    if (strcmp(name, "data") && strcmp(name, "epochs") && strcmp(name, "patience"))
-        return vae_fail(err, VAE_E_USAGE,
-                        "--%s: a trained model keeps its settings (all but --data, --epochs and --patience)", name);
+    if (!is_listed(changeable, name))
+        return vae_fail(err, VAE_E_USAGE, "--%s: a trained model keeps its settings (all but %s)", name, changeable);
     vae_status status = vae_config_set(&changed, name, text, err);
     if (!status && changed.epochs < model->metrics.epoch)
         status = vae_fail(err, VAE_E_USAGE, "--epochs: %llu is less than the %llu that are done",
