@@ -274,6 +274,23 @@ static void patience_ends_training(void **state)
     vae_data_free(&data);
 }
 
+/* A validation loss may be lowest while beta still rises; patience begins where it has risen. */
+static void patience_waits_for_the_warm_up(void **state)
+{
+    vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3);
+    const vae_config config = CONFIG("hidden", "16", "latent", "2", "batch", "10", "epochs", "400", "lr", "0.02",
+                                     "validation", "0.3", "patience", "3", "beta-warmup", "80");
+    vae_model *model = NULL;
+    (void)state;
+    assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
+    assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_OK);
+    const vae_metrics *m = vae_model_metrics(model);
+    assert_within((double)m->best_epoch, 1, 79, "best epoch");
+    assert_int_equal(m->epoch, 83);
+    vae_model_free(&model);
+    vae_data_free(&data);
+}
+
 /* A model that goes on with another number of images would be somewhere else in its epochs. */
 static void other_data_is_refused(void **state)
 {
@@ -306,6 +323,7 @@ int main(void)
         cmocka_unit_test(gradients_are_clipped),
         cmocka_unit_test(validation_is_a_share_of_training),
         cmocka_unit_test(patience_ends_training),
+        cmocka_unit_test(patience_waits_for_the_warm_up),
         cmocka_unit_test(other_data_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
