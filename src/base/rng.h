@@ -22,9 +22,9 @@ enum rng_stream {
     RNG_EVAL = 4,       /* eps of q(z|x) in an evaluation; step = block of images */
     RNG_HOLDOUT = 5,    /* which images of a single file are held out */
     RNG_DIGITS = 6,     /* builtin:digits; step = index of the image */
-    RNG_NLL = 9,        /* eps of importance samples; step = block of images */
+    RNG_BINARIZE = 7,   /* pixels drawn from their grey value; step: see model_pixels */
     RNG_VALIDATION = 8, /* which training images become the validation split */
-    RNG_BINARIZE = 7,   /* pixels drawn from their grey value; step = training step + 1, or 0 for draws that stay */
+    RNG_NLL = 9,        /* eps of importance samples; step = block of images */
 };
 
 struct rng {

@@ -166,7 +166,7 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
         const real w = slope->row[k * pass->B + (at + i) / L];
         const real up = pass->prior_slope[plane + i] - (path ? pass->dlogp[at + i] : R(0));
         const real d = pass->dz[plane + i] - w * slope->beta / R(pass->B) * up;
-        /* Tucker, Lawson, Gu & Maddison 2019 (DReG), equation 8: w becomes w^2 in the encoder. Their proof with beta in
+        /* Tucker, Lawson, Gu & Maddison 2019 (DReG): w becomes w^2 in the encoder. Their proof with beta in
          * log w gives w (1 - beta + beta w). */
         const real scale = slope->estimator == ESTIMATOR_DREG ? R(1) - slope->beta + slope->beta * w : R(1);
         pass->dz[plane + i] = scale * d;

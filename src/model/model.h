@@ -74,7 +74,8 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
 size_t model_file_size(const struct vae_model *model);
 
 /* How the model's images are read: in training with the seed of the configuration and step + 1, elsewhere with step 0.
- * A static draw is one for each image, whoever asks. */
+ * Draws with step 0 last: they come from the last steps there are, one a split. A static draw is one for each image,
+ * whoever asks. */
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step);
 vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err);
 

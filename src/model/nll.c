@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The importance-sampled likelihood of Burda, Grosse & Salakhutdinov ("Importance weighted autoencoders", 2016,
- * equation 8), with the posterior as proposal:
+ * section 3), with the posterior as proposal:
  *
  *     log p(x) >= E log (1/S) sum_s w_s,   w_s = p(x|z_s) p(z_s) / q(z_s|x),   z_s ~ q(z|x)
  *

@@ -16,7 +16,7 @@ struct losses objective_elbo(const struct pass *pass, double beta, double free_b
 
 /* For passes with KL_PER_DRAW, with l = log p(x|z) + beta (log p(z) - log q(z)) of each draw:
  *
- *     iwae:  loss = -mean over images of log mean_s exp l_s (Burda, Grosse & Salakhutdinov 2016, equation 8);
+ *     iwae:  loss = -mean over images of log mean_s exp l_s (Burda, Grosse & Salakhutdinov 2016, section 3);
  *            row gets w_s = softmax of l over the draws of an image
  *     else:  loss = -mean of l, the ELBO; row gets 1/S
  *

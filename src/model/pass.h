@@ -48,7 +48,7 @@ struct pass {
     double *recon;                    /* (S*B) -log p(x|z) of each row */
     real *prior_slope;                /* (S,B,L) of KL_PER_DRAW: d log p(z) / dz, */
     double *ratio;                    /* (S*B) and log p(z) - log q(z) */
-    /* Scratch of the Monte Carlo KL. */
+    /* Scratch of draws and their densities. */
     uint32_t *bits, *shift;             /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
     /* Backward; absent where only losses are wanted. */
