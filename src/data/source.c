@@ -66,17 +66,27 @@ VAE_SIMD static void threshold(size_t n, const uint8_t *restrict byte, real *res
     for (size_t i = 0; i < n; i++) x[i] = byte[i] > 127 ? R(1) : R(0);
 }
 
-/* Pixels by fours, as random words come; `block` numbers the fours of all images. Most are black or white, which needs
- * no words. */
+/* Is each byte 0 or 255, that is, are all of its bits equal? */
+static bool is_black_or_white(const uint8_t four[4])
+{
+    uint32_t word;
+    memcpy(&word, four, sizeof word);
+    return ((word ^ word << 1) & 0xfefefefe) == 0;
+}
+
+/* Pixels by fours, as random words come; `block` numbers the fours of all images. Black and white need no words: they
+ * are what the threshold makes of them. */
 static void draw_pixels(const struct rng *rng, uint64_t block, size_t n, const uint8_t *byte, real *x)
 {
+    threshold(n, byte, x);
     for (size_t at = 0; at < n; at += 4, block++) {
-        const size_t end = at + 4 < n ? at + 4 : n;
-        bool grey = false;
-        for (size_t i = at; i < end; i++) grey = grey || (uint8_t)(byte[i] + 1) > 1;
-        uint32_t word[4] = {0};
-        if (grey) rng_block(rng, block, word);
-        for (size_t i = at; i < end; i++) x[i] = (uint64_t)word[i - at] * 255 < (uint64_t)byte[i] << 32 ? R(1) : R(0);
+        const size_t width = at + 4 < n ? 4 : n - at;
+        uint8_t four[4] = {0};
+        uint32_t word[4];
+        memcpy(four, byte + at, width);
+        if (is_black_or_white(four)) continue;
+        rng_block(rng, block, word);
+        for (size_t i = 0; i < width; i++) x[at + i] = (uint64_t)word[i] * 255 < (uint64_t)four[i] << 32 ? R(1) : R(0);
     }
 }
 
