@@ -297,11 +297,11 @@ VAE_API vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const 
 /* Share of the images of `test` whose label a linear classifier on posterior means, trained on those of `train` (its
  * first 60,000 at most), gets right. NaN where there are no labels. */
 VAE_API vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images *train, const vae_images *test,
-                             size_t threads, vae_error *err);
+                             uint64_t seed, size_t threads, vae_error *err);
 
-/* Posterior means (n,L) and, unless NULL, scales (n,L) of images first .. first+n-1. */
-VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, size_t threads,
-                              float *mean, float *scale, vae_error *err);
+/* Posterior means (n,L) and, unless NULL, scales (n,L) of images first .. first+n-1. `seed`: of binarised pixels. */
+VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
+                              size_t threads, float *mean, float *scale, vae_error *err);
 /* Mean images (n,D) of latents z (n,L). */
 VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t threads, float *mean,
                               vae_error *err);

@@ -15,7 +15,7 @@ struct report {
     vae_nll_options nll_options;
     const vae_evaluation *result;
     vae_nll nll;     /* samples 0: not asked for */
-    double accuracy; /* of the linear probe; NaN: no labels */
+    double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
     double seconds;
     bool pseudo; /* grey pixels under a Bernoulli likelihood */
 };
@@ -147,7 +147,9 @@ static vae_status measure(struct report *r, const vae_model *model, const vae_da
     r->nll_options.on_block = show_progress;
     vae_status status = vae_evaluate(result, model, images, &r->options, err);
     if (!status && r->nll_options.samples) status = vae_estimate_nll(&r->nll, model, images, &r->nll_options, err);
-    if (!status) status = vae_probe(&r->accuracy, model, &data->train, images, r->options.threads, err);
+    r->accuracy = NAN;
+    if (!status && images->split != VAE_TRAIN)
+        status = vae_probe(&r->accuracy, model, &data->train, images, r->options.seed, r->options.threads, err);
     return status;
 }
 

@@ -36,7 +36,7 @@ static vae_status draw(const vae_model *model, const vae_images *images, const s
                             ? VAE_OK
                             : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu images", r->n);
     if (!status) status = vae_images_read(images, r->first, r->n, pixels, err);
-    if (!status) status = vae_encode(model, images, r->first, r->n, 0, z, NULL, err);
+    if (!status) status = vae_encode(model, images, r->first, r->n, 1, 0, z, NULL, err);
     if (!status) status = vae_decode(model, r->n, z, 0, decoded, err);
     if (!status) {
         place(D, pixels, r, decoded, tiles);

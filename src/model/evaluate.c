@@ -223,8 +223,8 @@ static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_
     return status;
 }
 
-vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, size_t threads,
-                      float *mean, float *scale, vae_error *err)
+vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
+                      size_t threads, float *mean, float *scale, vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass;
@@ -232,7 +232,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     if (!status) status = begin(&pass, &pool, model, n, threads, err);
     if (status) return status;
     const size_t L = model->L;
-    pass.pixels = model_pixels(model, images, 1, 0);
+    pass.pixels = model_pixels(model, images, seed, 0);
     for (size_t done = 0; done < n && !status; done += pass.B) {
         const size_t B = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
         status = pass_gather(&pass, images, NULL, first + done, B, err);

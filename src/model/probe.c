@@ -30,14 +30,14 @@ struct probe {
     real *weight, *ahead, *slope, *score; /* (F,classes), the last (n,classes) */
 };
 
-static vae_status encode_features(struct features *f, const vae_model *model, const vae_images *images, size_t threads,
-                                  vae_error *err)
+static vae_status encode_features(struct features *f, const vae_model *model, const vae_images *images, uint64_t seed,
+                                  size_t threads, vae_error *err)
 {
     const size_t n = images->n < MOST_IMAGES ? images->n : MOST_IMAGES, L = model->L;
     *f = (struct features){.n = n, .F = L + 1, .label = images->labels};
     f->x = mem_new(n, (L + 1) * sizeof(real), err);
     float *mean = mem_new(n, L * sizeof(float), err);
-    vae_status status = f->x && mean ? vae_encode(model, images, 0, n, threads, mean, NULL, err) : VAE_E_MEMORY;
+    vae_status status = f->x && mean ? vae_encode(model, images, 0, n, seed, threads, mean, NULL, err) : VAE_E_MEMORY;
     for (size_t i = 0; i < n && !status; i++) {
         for (size_t j = 0; j < L; j++) f->x[i * f->F + j] = R(mean[i * L + j]);
         f->x[i * f->F + L] = 1;
@@ -131,15 +131,15 @@ static double share_right(const struct features *f, const struct probe *p)
 }
 
 vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images *train, const vae_images *test,
-                     size_t threads, vae_error *err)
+                     uint64_t seed, size_t threads, vae_error *err)
 {
     struct features known = {0}, asked = {0};
     struct probe p = {0};
     *accuracy = NAN;
     if (!train->labels || !test->labels || !train->n || !test->n) return VAE_OK;
     for (size_t i = 0; i < train->n; i++) p.classes = train->labels[i] >= p.classes ? train->labels[i] + 1u : p.classes;
-    vae_status status = encode_features(&known, model, train, threads, err);
-    if (!status) status = encode_features(&asked, model, test, threads, err);
+    vae_status status = encode_features(&known, model, train, seed, threads, err);
+    if (!status) status = encode_features(&asked, model, test, seed, threads, err);
     const size_t size = (model->L + 1) * p.classes, rows = known.n > asked.n ? known.n : asked.n;
     if (!status) p.weight = mem_new(size, 3 * sizeof *p.weight, err);
     if (!status) p.score = mem_new(rows, p.classes * sizeof *p.score, err);

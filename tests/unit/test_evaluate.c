@@ -90,6 +90,28 @@ static void nll_knows_its_error(void **state)
 }
 
 /* ---- Sparsity --------------------------------------------------------------------------------------------------- */
+/* The stated bias is what its mean is above the answer. */
+static void nll_knows_its_bias(void **state)
+{
+    vae_model *model = toy_model(0.1, 0.6);
+    struct moments excess = {0}, stated = {0};
+    (void)state;
+    vae_images images;
+    assert_int_equal(images_new(&images, 2000, 1, 1, false, NULL), VAE_OK);
+    memset(images.pixels, 100, 2000);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        const vae_nll_options options = {.samples = 20, .seed = seed, .threads = 1};
+        vae_nll nll;
+        assert_int_equal(vae_estimate_nll(&nll, model, &images, &options, NULL), VAE_OK);
+        moments_add(&excess, nll.nll - toy_answer(100 / 255.0));
+        moments_add(&stated, nll.bias);
+        assert_near(nll.effective_samples, 1 / (2 * nll.bias + 1 / 20.0), 1e-9, "effective samples");
+    }
+    assert_within(excess.mean / stated.mean, 0.8, 1.2, "excess over stated bias");
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 
 static void hoyer_of_vectors(void **state)
 {
@@ -188,7 +210,7 @@ static double probe(uint8_t (*label)(double a, double b))
     vae_model *model = identity_model();
     make_labelled(&train, 3000, 0, label);
     make_labelled(&test, 1000, 100000, label);
-    assert_int_equal(vae_probe(&accuracy, model, &train, &test, 1, NULL), VAE_OK);
+    assert_int_equal(vae_probe(&accuracy, model, &train, &test, 1, 1, NULL), VAE_OK);
     images_free(&train);
     images_free(&test);
     vae_model_free(&model);
@@ -209,7 +231,7 @@ static void probe_needs_labels(void **state)
     vae_model *model = identity_model();
     (void)state;
     assert_int_equal(images_new(&images, 5, 1, 2, false, NULL), VAE_OK);
-    assert_int_equal(vae_probe(&accuracy, model, &images, &images, 1, NULL), VAE_OK);
+    assert_int_equal(vae_probe(&accuracy, model, &images, &images, 1, 1, NULL), VAE_OK);
     assert_true(isnan(accuracy));
     images_free(&images);
     vae_model_free(&model);

@@ -153,7 +153,7 @@ static vae_status estimate_nll(vae_error *err)
 static vae_status probe(vae_error *err)
 {
     double accuracy;
-    return vae_probe(&accuracy, model, &data->train, &data->test, 1, err);
+    return vae_probe(&accuracy, model, &data->train, &data->test, 1, 1, err);
 }
 
 static vae_status open_with_validation(vae_error *err)
@@ -168,7 +168,7 @@ static vae_status open_with_validation(vae_error *err)
 static vae_status encode(vae_error *err)
 {
     float mean[6], scale[6];
-    return vae_encode(model, &data->train, 0, 3, 2, mean, scale, err);
+    return vae_encode(model, &data->train, 0, 3, 1, 2, mean, scale, err);
 }
 
 static vae_status decode(vae_error *err)

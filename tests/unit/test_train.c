@@ -191,7 +191,7 @@ static void shapes_must_agree(void **state)
     vae_eval_defaults(&options);
     assert_int_equal(vae_train(model, other, 1, NULL, NULL, &err), VAE_E_DATA);
     assert_int_equal(vae_evaluate(&evaluation, model, &other->train, &options, &err), VAE_E_DATA);
-    assert_int_equal(vae_encode(model, &other->train, 0, 1, 1, mean, NULL, &err), VAE_E_DATA);
+    assert_int_equal(vae_encode(model, &other->train, 0, 1, 1, 1, mean, NULL, &err), VAE_E_DATA);
     vae_model_free(&model);
     vae_data_free(&digits);
     vae_data_free(&other);
@@ -263,7 +263,7 @@ static void a_file_cut_while_training_is_an_error(void **state)
     assert_non_null(strstr(err.message, path));
     assert_int_equal(vae_evaluate(&evaluation, model, &streamed.train, &options, &err), VAE_E_DATA);
     assert_null(evaluation);
-    assert_int_equal(vae_encode(model, &streamed.train, 290, 10, 1, mean, NULL, &err), VAE_E_DATA);
+    assert_int_equal(vae_encode(model, &streamed.train, 290, 10, 1, 1, mean, NULL, &err), VAE_E_DATA);
     vae_model_free(&model);
     images_free(&streamed.train);
     vae_data_free(&memory);
