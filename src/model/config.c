@@ -65,7 +65,7 @@ static const vae_setting settings[] = {
      .help = "nats of KL per latent dimension (mean over the batch) that cost nothing"},
     {"epochs", "N", "10", VAE_T_COUNT, FIELD(epochs), .min = 1, .max = MOST, .help = "passes over the training images"},
     {"patience", "E", "0", VAE_T_COUNT, FIELD(patience), .min = 0, .max = MOST,
-     .help = "stop after so many epochs without a better validation neg_elbo; 0: never"},
+     .help = "stop after so many epochs without a better validation loss; 0: never"},
     {"batch", "B", "128", VAE_T_COUNT, FIELD(batch), .min = 1, .max = 1e6, .help = "images per step"},
     {"lr", "R", "0.001", VAE_T_REAL, FIELD(lr), .min = 1e-12, .max = 1e6, .help = "learning rate of Adam"},
     {"clip", "C", "0", VAE_T_REAL, FIELD(clip), .min = 0, .max = 1e30,
@@ -82,7 +82,7 @@ static const vae_setting settings[] = {
     {"adam-eps", "E", "1e-08", VAE_T_REAL, FIELD(adam_eps), .min = 1e-30, .max = 1e6,
      .help = "added to the root of Adam's mean squared gradient"},
     {"seed", "N", "1", VAE_T_COUNT, FIELD(seed), .min = 0, .max = 9007199254740991.0,
-     .help = "of initialisation, order and noise"},
+     .help = "of initialisation, order, noise and the choice of held-out images"},
 };
 
 const vae_setting *vae_setting_at(size_t i) { return i < sizeof settings / sizeof *settings ? &settings[i] : NULL; }

@@ -98,7 +98,7 @@ struct pixels model_pixels(const struct vae_model *model, const vae_images *imag
     const uint64_t lasting = UINT64_MAX - images->split;
     struct rng rng = {.seed = seed, .step = step ? step : lasting, .stream = RNG_BINARIZE};
     if (!strcmp(mode, "threshold")) return (struct pixels){.rule = PIXELS_THRESHOLD};
-    if (!strcmp(mode, "static")) rng.seed = model->config.seed, rng.step = lasting;
+    if (!strcmp(mode, "static")) rng.seed = 0, rng.step = lasting;
     if (!strcmp(mode, "none")) return (struct pixels){.rule = PIXELS_GREY};
     return (struct pixels){PIXELS_DRAWN, rng};
 }
@@ -147,8 +147,8 @@ static void no_metrics_yet(struct vae_model *model)
                                    .test_recon = none,
                                    .test_kl = none,
                                    .test_neg_elbo = none,
-                                   .validation_neg_elbo = none,
-                                   .best_neg_elbo = none};
+                                   .validation_loss = none,
+                                   .best_loss = none};
     for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = none;
 }
 
