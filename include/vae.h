@@ -189,9 +189,11 @@ typedef struct vae_metrics {
     double seconds; /* of that epoch's training steps alone; not stored in the model file */
     double train_loss, train_recon, train_kl, test_recon, test_kl, test_neg_elbo;
     uint64_t active_units;
-    double validation_neg_elbo; /* NaN without a validation split */
-    double best_neg_elbo;       /* the lowest of them so far, */
-    uint64_t best_epoch;        /* and its epoch; 0: none yet */
+    /* The negative of the bound that is trained, on the validation split: neg_elbo, or that of S importance-weighted
+     * samples. NaN without such a split. */
+    double validation_loss;
+    double best_loss;    /* the lowest of them so far, */
+    uint64_t best_epoch; /* and its epoch; 0: none yet */
 } vae_metrics;
 
 /* A freshly initialised model (PyTorch's nn.Linear initialisation, U(+-1/sqrt(in)), from the seed). */
@@ -230,8 +232,8 @@ typedef struct vae_train_hooks {
     vae_status (*on_epoch)(void *context, const vae_model *model, vae_error *err);
 } vae_train_hooks;
 
-/* Trains from the model's position to config.epochs, or, with config.patience, until the validation split's neg_elbo
- * has not improved for so many epochs (not counting those of the warm-up of beta). `threads` 0: all cores.
+/* Trains from the model's position to config.epochs, or, with config.patience, until the validation loss has not
+ * improved for so many epochs (not counting those of the warm-up of beta). `threads` 0: all cores.
  * VAE_E_DIVERGED names the step; the parameters are then not usable. `*stopped` (may be NULL) tells whether a hook
  * asked to stop. */
 VAE_API vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,
@@ -284,10 +286,13 @@ typedef struct vae_nll_options {
 
 typedef struct vae_nll {
     size_t n, samples;
-    double nll;               /* -log p(x), nats per image */
-    double se;                /* standard error of the mean over images, as a sample of all images there could be */
-    double mc_se;             /* standard error for these images, from the importance samples (delta method) */
-    double effective_samples; /* (sum w)^2 / sum w^2, mean over images */
+    double nll; /* -log p(x), nats per image */
+    double se;  /* standard error of the mean over images, as a sample of all images there could be */
+    /* For these images, from the relative variance v of mean w (delta method); NaN of a single sample. */
+    double mc_se; /* standard error, sqrt(sum v) / n */
+    double
+        bias; /* by how much the expectation of nll is above -log p(x), mean v / 2; too low where few are effective */
+    double effective_samples; /* (sum w)^2 / sum w^2, harmonic mean over images, which the worst ones decide */
 } vae_nll;
 
 /* Importance-sampled -log p(x), an upper bound in expectation that falls as S grows (Burda et al. 2016). */
@@ -295,7 +300,7 @@ VAE_API vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const 
                                     const vae_nll_options *options, vae_error *err);
 
 /* Share of the images of `test` whose label a linear classifier on posterior means, trained on those of `train` (its
- * first 60,000 at most), gets right. NaN where there are no labels. */
+ * first 60,000 at most), gets right. NaN where there are no labels. `seed`: of binarised pixels. */
 VAE_API vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images *train, const vae_images *test,
                              uint64_t seed, size_t threads, vae_error *err);
 

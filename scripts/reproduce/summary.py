@@ -8,9 +8,12 @@ import pathlib
 import statistics
 import sys
 
-COLUMNS = [("neg_elbo", "elbo", 2), ("recon", "elbo", 2), ("kl", "elbo", 2), ("nll", "nll", 2),
-           ("active_units", "elbo", 1), ("hoyer_normalized", "elbo", 3), ("hoyer_active", "elbo", 3),
-           ("near_zero_share", "elbo", 3), ("probe_accuracy", "elbo", 4)]
+# Heading, file (nll.json where the other is not there), key, digits.
+COLUMNS = [("neg_elbo", "elbo", "neg_elbo", 2), ("recon", "elbo", "recon", 2), ("kl", "elbo", "kl", 2),
+           ("neg_elbo, images of nll", "nll", "neg_elbo", 2), ("nll", "nll", "nll", 2),
+           ("nll_bias", "nll", "nll_bias", 3), ("active_units", "elbo", "active_units", 1),
+           ("hoyer_normalized", "elbo", "hoyer_normalized", 3), ("hoyer_active", "elbo", "hoyer_active", 3),
+           ("near_zero_share", "elbo", "near_zero_share", 3), ("probe_accuracy", "elbo", "probe_accuracy", 4)]
 
 
 def load(run):
@@ -38,11 +41,11 @@ def main():
         loaded = load(run)
         if loaded:
             groups.setdefault(run.name.rsplit("-", 1)[0], []).append(loaded)
-    print("| run | seeds | " + " | ".join(name for name, _, _ in COLUMNS) + " | train s |")
+    print("| run | seeds | " + " | ".join(heading for heading, _, _, _ in COLUMNS) + " | train s |")
     print("|---|---|" + "---|" * (len(COLUMNS) + 1))
     for name, runs in groups.items():
         cells = [cell([files.get(source, files.get("nll", {})).get(key) for files, _ in runs], digits)
-                 for key, source, digits in COLUMNS]
+                 for _, source, key, digits in COLUMNS]
         print(f"| {name} | {len(runs)} | " + " | ".join(cells) + f" | {cell([s for _, s in runs], 0)} |")
 
 

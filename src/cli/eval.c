@@ -11,6 +11,7 @@
 
 struct report {
     const char *model_path, *source, *split;
+    const vae_model *model;
     vae_eval_options options;
     vae_nll_options nll_options;
     const vae_evaluation *result;
@@ -61,6 +62,7 @@ static void add_losses(json_t *object, const struct report *r)
     json_object_set_new(object, "nll", asked ? number(r->nll.nll) : json_null());
     json_object_set_new(object, "nll_se", asked ? number(r->nll.se) : json_null());
     json_object_set_new(object, "nll_mc_se", asked ? number(r->nll.mc_se) : json_null());
+    json_object_set_new(object, "nll_bias", asked ? number(r->nll.bias) : json_null());
     json_object_set_new(object, "nll_samples", json_integer((json_int_t)r->nll.samples));
     json_object_set_new(object, "nll_effective_samples", asked ? number(r->nll.effective_samples) : json_null());
 }
@@ -82,7 +84,9 @@ static void add_latents(json_t *object, const struct report *r)
 
 static vae_status print_json(const struct report *r, vae_error *err)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s}", "model", r->model_path, "data", r->source, "split", r->split);
+    json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:s, s:b}", "model", r->model_path, "epoch",
+                               (json_int_t)vae_model_metrics(r->model)->epoch, "data", r->source, "split", r->split,
+                               "binarize", vae_model_config(r->model)->binarize, "pseudo_likelihood", r->pseudo);
     add_losses(object, r);
     add_latents(object, r);
     json_object_set_new(object, "seed", json_integer((json_int_t)r->options.seed));
@@ -98,6 +102,7 @@ static vae_status print_json(const struct report *r, vae_error *err)
 static void print_losses(const struct report *r)
 {
     const vae_evaluation *e = r->result;
+    printf("%s after epoch %llu\n", r->model_path, (unsigned long long)vae_model_metrics(r->model)->epoch);
     printf("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, ", r->source, r->split, e->n,
            (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s");
     if (e->kl_samples)
@@ -107,11 +112,11 @@ static void print_losses(const struct report *r)
     printf("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image\n", e->neg_elbo, e->recon, e->kl);
     if (r->nll.samples)
         printf("nll           %.4f (%zu importance samples, %.1f effective; standard error %.4f over images, %.4f of "
-               "sampling)\n",
-               r->nll.nll, r->nll.samples, r->nll.effective_samples, r->nll.se, r->nll.mc_se);
-    if (r->nll.samples > 10 && r->nll.effective_samples < 5)
-        printf("              (few effective samples: the posterior is a poor proposal, and the error of sampling is "
-               "understated)\n");
+               "sampling; too high by about %.3f)\n",
+               r->nll.nll, r->nll.samples, r->nll.effective_samples, r->nll.se, r->nll.mc_se, r->nll.bias);
+    if (r->nll.samples && r->nll.effective_samples < 5)
+        printf("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
+               "--samples)\n");
     if (r->pseudo) printf("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n");
 }
 
@@ -119,7 +124,7 @@ static void print_text(const struct report *r)
 {
     const vae_evaluation *e = r->result;
     print_losses(r);
-    printf("active units  %zu of %zu (posterior mean varies by more than 0.01)\n", e->active_units, e->latent);
+    printf("active units  %zu of %zu (the posterior mean has a variance above 0.01)\n", e->active_units, e->latent);
     printf("Hoyer         %.3f raw, %.3f normalized, %.3f normalized over active units\n", e->hoyer,
            e->hoyer_normalized, e->hoyer_active);
     printf("|z| < %.4g   %.1f %% of drawn latents\n", r->options.near_zero, 100 * e->near_zero_share);
@@ -141,9 +146,10 @@ static void show_progress(void *context, size_t done, size_t total, double secon
                 done == total ? "\r\033[K" : "");
 }
 
-static vae_status measure(struct report *r, const vae_model *model, const vae_data *data, const vae_images *images,
-                          vae_evaluation **result, vae_error *err)
+static vae_status measure(struct report *r, const vae_data *data, const vae_images *images, vae_evaluation **result,
+                          vae_error *err)
 {
+    const vae_model *model = r->model;
     r->nll_options.on_block = show_progress;
     vae_status status = vae_evaluate(result, model, images, &r->options, err);
     if (!status && r->nll_options.samples) status = vae_estimate_nll(&r->nll, model, images, &r->nll_options, err);
@@ -153,21 +159,21 @@ static vae_status measure(struct report *r, const vae_model *model, const vae_da
     return status;
 }
 
-static vae_status evaluate(const struct arguments *arguments, const vae_model *model, struct report *r, uint64_t limit,
-                           vae_error *err)
+static vae_status evaluate(const struct arguments *arguments, struct report *r, uint64_t limit, vae_error *err)
 {
+    const vae_config *config = vae_model_config(r->model);
     vae_data *data = NULL;
     const vae_images *split = NULL;
     vae_evaluation *result = NULL;
-    vae_status status = run_open_data(arguments, model, &data, &split, err);
+    vae_status status = run_open_data(arguments, r->model, &data, &split, err);
     const double began = now();
     if (!status) {
         vae_images images = *split; /* a view; `data` keeps the pixels */
         if (limit && limit < images.n) images.n = limit;
         r->split = run_split_name(split->split);
-        r->pseudo = !strcmp(vae_model_config(model)->likelihood.name, "bernoulli") &&
-                    !strcmp(vae_model_config(model)->binarize, "none") && has_grey(&images);
-        status = measure(r, model, data, &images, &result, err);
+        r->pseudo = !strcmp(config->likelihood.name, "bernoulli") && !strcmp(config->binarize, "none") &&
+                    has_grey(&images);
+        status = measure(r, data, &images, &result, err);
     }
     r->result = result;
     r->seconds = now() - began;
@@ -233,7 +239,8 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) {
         report.source = argument(arguments, "data");
         if (!report.source) report.source = vae_model_config(model)->data;
-        status = evaluate(arguments, model, &report, limit, err);
+        report.model = model;
+        status = evaluate(arguments, &report, limit, err);
     }
     vae_model_free(&model);
     return status;

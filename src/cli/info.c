@@ -41,8 +41,8 @@ static vae_status print_json(const vae_model *model, const char *path, vae_error
         (json_int_t)parameter_count(model), "config", config_object(vae_model_config(model)), "epoch",
         (json_int_t)m->epoch, "step", (json_int_t)m->step, "train_loss", number(m->train_loss), "test_neg_elbo",
         number(m->test_neg_elbo), "test_kl", number(m->test_kl), "test_recon", number(m->test_recon), "active_units",
-        (json_int_t)m->active_units, "validation_neg_elbo", number(m->validation_neg_elbo), "best_neg_elbo",
-        number(m->best_neg_elbo), "best_epoch", (json_int_t)m->best_epoch);
+        (json_int_t)m->active_units, "validation_loss", number(m->validation_loss), "best_loss", number(m->best_loss),
+        "best_epoch", (json_int_t)m->best_epoch);
     char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(object);
     if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
@@ -77,8 +77,8 @@ static void print_text(const vae_model *model, const char *path)
         printf("test         neg_elbo %.2f = recon %.2f + kl %.2f nats/image, %llu active units\n", m->test_neg_elbo,
                m->test_recon, m->test_kl, (unsigned long long)m->active_units);
     if (m->best_epoch)
-        printf("validation   neg_elbo %.2f, best %.2f after epoch %llu (best.safetensors)\n", m->validation_neg_elbo,
-               m->best_neg_elbo, (unsigned long long)m->best_epoch);
+        printf("validation   loss %.2f, best %.2f after epoch %llu (best.safetensors)\n", m->validation_loss,
+               m->best_loss, (unsigned long long)m->best_epoch);
     printf("settings\n");
     for (size_t i = 0; (setting = vae_setting_at(i)); i++)
         printf("  %-20s %s\n", setting->name, vae_config_text(vae_model_config(model), setting, text, sizeof text));

@@ -69,7 +69,7 @@ static void show_epoch(const struct session *s, const vae_model *model)
     if (fabs(m->train_loss - m->train_recon - m->train_kl) > 0.005) /* what is optimised is not the ELBO */
         snprintf(loss, sizeof loss, "loss %.2f  ", m->train_loss);
     if (s->validates)
-        snprintf(validation, sizeof validation, "  validation %.2f%s", m->validation_neg_elbo,
+        snprintf(validation, sizeof validation, "  validation %.2f%s", m->validation_loss,
                  m->best_epoch == m->epoch ? " (best)" : "");
     fprintf(
         stderr,
@@ -91,7 +91,7 @@ static void add_metrics(struct session *s, const vae_metrics *m)
     int used = snprintf(at, CSV_LINE, "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu", (unsigned long long)m->epoch,
                         (unsigned long long)m->step, m->seconds, m->train_loss, m->train_recon, m->train_kl,
                         m->test_recon, m->test_kl, m->test_neg_elbo, (unsigned long long)m->active_units);
-    if (s->validates) used += snprintf(at + used, CSV_LINE - (size_t)used, ",%.6f", m->validation_neg_elbo);
+    if (s->validates) used += snprintf(at + used, CSV_LINE - (size_t)used, ",%.6f", m->validation_loss);
     used += snprintf(at + used, CSV_LINE - (size_t)used, "\n");
     s->csv_used += (size_t)used;
 }
@@ -142,7 +142,7 @@ static vae_status start_session(struct session *s, const vae_model *model, bool 
         s->csv_used = (size_t)snprintf(s->csv, CSV_LINE,
                                        "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,"
                                        "test_neg_elbo,active_units%s\n",
-                                       s->validates ? ",validation_neg_elbo" : "");
+                                       s->validates ? ",validation_loss" : "");
     if (resumed) return folder_publish(s->folder, err);
     unlink(s->folder->best); /* of a run that was here before */
     vae_status status = vae_model_save(model, s->folder->model, err);
@@ -156,8 +156,8 @@ static void announce(const struct session *s, const vae_model *model, const vae_
 {
     const vae_setting *setting;
     char text[VAE_MAX_SOURCE];
+    if (!s->quiet || !data->test.n) fprintf(stderr, "%s\n", data->name);
     if (s->quiet) return;
-    fprintf(stderr, "%s\n", data->name);
     for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
         const bool first = strcmp(setting->name, "data") && strcmp(setting->name, "holdout");
         if (first)
@@ -174,7 +174,7 @@ static void show_end(const struct session *s, const vae_model *model, uint64_t f
     const vae_config *config = vae_model_config(model);
     if (m->epoch < config->epochs)
         fprintf(stderr,
-                "vaectl: stopped after epoch %llu: validation neg_elbo was best after epoch %llu (--patience %llu)\n",
+                "vaectl: stopped after epoch %llu: validation loss was best after epoch %llu (--patience %llu)\n",
                 (unsigned long long)m->epoch, (unsigned long long)m->best_epoch, (unsigned long long)config->patience);
     else if (m->epoch == first)
         fprintf(stderr, "vaectl: %s: all %llu epochs are done (--epochs may be raised)\n", s->folder->path,
@@ -311,10 +311,11 @@ static vae_status resume(const struct request *r, vae_error *err)
     vae_data *data = NULL;
     vae_model *model = NULL;
     struct folder folder = {.lock = -1};
-    const char *run = argument(r->arguments, "resume");
-    vae_status status = run_load_model(run, &model, path, err);
+    vae_status status = folder_of(argument(r->arguments, "resume"), directory, err);
+    if (!status && snprintf(path, sizeof path, "%s/model.safetensors", directory) >= PATH_MAX_RUN)
+        status = vae_fail(err, VAE_E_MODEL, "--resume: the path is too long");
+    if (!status) status = vae_model_load(&model, path, err);
     if (!status) status = resume_settings(r->arguments, model, err);
-    if (!status) status = folder_of(run, directory, err);
     if (!status) status = open_training_data(vae_model_config(model), &data, err);
     catch_signals();
     if (!status) status = folder_make(&folder, directory, "", true, err);

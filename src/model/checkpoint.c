@@ -90,8 +90,8 @@ static json_t *state_to_json(const struct vae_model *model)
                      number(model->sum_recon), "sum_kl", number(model->sum_kl), "train_loss", number(m->train_loss),
                      "train_recon", number(m->train_recon), "train_kl", number(m->train_kl), "test_recon",
                      number(m->test_recon), "test_kl", number(m->test_kl), "test_neg_elbo", number(m->test_neg_elbo),
-                     "active_units", (json_int_t)m->active_units, "validation_neg_elbo", number(m->validation_neg_elbo),
-                     "best_neg_elbo", number(m->best_neg_elbo), "best_epoch", (json_int_t)m->best_epoch, "images",
+                     "active_units", (json_int_t)m->active_units, "validation_loss", number(m->validation_loss),
+                     "best_loss", number(m->best_loss), "best_epoch", (json_int_t)m->best_epoch, "images",
                      (json_int_t)model->images, "kl_per_dim", kl_to_json(model));
 }
 
@@ -310,8 +310,8 @@ static void state_from_json(struct vae_model *model, const json_t *state)
                                    .test_kl = read_number(state, "test_kl"),
                                    .test_neg_elbo = read_number(state, "test_neg_elbo"),
                                    .active_units = read_count(state, "active_units"),
-                                   .validation_neg_elbo = read_number(state, "validation_neg_elbo"),
-                                   .best_neg_elbo = read_number(state, "best_neg_elbo"),
+                                   .validation_loss = read_number(state, "validation_loss"),
+                                   .best_loss = read_number(state, "best_loss"),
                                    .best_epoch = read_count(state, "best_epoch")};
     for (size_t j = 0; j < model->L; j++) {
         const json_t *value = json_array_get(kl, j);

@@ -75,12 +75,14 @@ size_t model_file_size(const struct vae_model *model);
 
 /* How the model's images are read: in training with the seed of the configuration and step + 1, elsewhere with step 0.
  * Draws with step 0 last: they come from the last steps there are, one a split. A static draw is one for each image,
- * whoever asks. */
+ * whoever asks, and the same in every run, so that runs with other seeds have the same images. */
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step);
 vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err);
 
-/* As vae_train, vae_evaluate, with a pool that is already there. */
+/* As vae_evaluate, vae_estimate_nll, with a pool that is already there. */
 vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
                           const vae_eval_options *options, struct pool *pool, vae_error *err);
+vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
+                              const vae_nll_options *options, struct pool *pool, vae_error *err);
 
 #endif

@@ -50,10 +50,10 @@ static void draw_all(struct pass *pass, const struct rng *noise, size_t samples,
 }
 
 struct totals {
-    double nll, square, noise, effective;
+    double nll, square, noise;
 };
 
-/* The variance of log mean w is about that of mean w over its square (delta method). */
+/* To second order log mean w has the variance v of mean w / E w, and an expectation that is v/2 below log p(x). */
 static void add_images(struct totals *t, size_t B, size_t samples, const struct weights *w)
 {
     for (size_t i = 0; i < B; i++) {
@@ -61,7 +61,6 @@ static void add_images(struct totals *t, size_t B, size_t samples, const struct 
         t->nll += nll;
         t->square += nll * nll;
         t->noise += w[i].squares / (w[i].sum * w[i].sum) - 1 / (double)samples;
-        t->effective += w[i].sum * w[i].sum / w[i].squares;
     }
 }
 
@@ -86,16 +85,18 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
 static void summarise(vae_nll *out, const vae_images *images, const vae_nll_options *o, const struct totals *t)
 {
     const double n = (double)images->n, mean = t->nll / n, variance = t->square / n - mean * mean;
+    const double noise = o->samples > 1 ? fmax(0, t->noise) : (double)NAN;
     *out = (vae_nll){.n = images->n,
                      .samples = o->samples,
                      .nll = mean,
                      .se = n > 1 ? sqrt(fmax(0, variance) / (n - 1)) : (double)NAN,
-                     .mc_se = sqrt(fmax(0, t->noise)) / n,
-                     .effective_samples = t->effective / n};
+                     .mc_se = sqrt(noise) / n,
+                     .bias = noise / n / 2,
+                     .effective_samples = 1 / (t->noise / n + 1 / (double)o->samples)};
 }
 
-vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_images *images, const vae_nll_options *o,
-                            vae_error *err)
+vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
+                              const vae_nll_options *o, struct pool *pool, vae_error *err)
 {
     const size_t width = model->D * model->likelihood->outputs, rows = (size_t)MOST_FLOATS / width,
                  block = rows / CHUNK < BLOCK ? rows / CHUNK : BLOCK;
@@ -104,14 +105,12 @@ vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_imag
                                    .K = 1,
                                    .kl = KL_PER_DRAW,
                                    .sparse = images_are_sparse(images)};
-    struct pool *pool = NULL;
     struct pass pass = {0};
     struct totals totals = {0};
     struct weights *weights = NULL;
     if (o->samples < 1 || o->samples > VAE_MOST_DRAWS)
         return vae_fail(err, VAE_E_USAGE, "%zu importance samples (expected 1 to %d)", o->samples, VAE_MOST_DRAWS);
     vae_status status = model_check_shape(model, images, err);
-    if (!status) status = pool_new(&pool, o->threads, err);
     if (!status) status = pass_new(&pass, model, pool, &plan, err);
     if (!status && !(weights = mem_new(plan.capacity, sizeof *weights, err))) status = VAE_E_MEMORY;
     if (!status) {
@@ -121,6 +120,15 @@ vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_imag
     if (!status) summarise(out, images, o, &totals);
     free(weights);
     pass_free(&pass);
+    return status;
+}
+
+vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_images *images, const vae_nll_options *o,
+                            vae_error *err)
+{
+    struct pool *pool = NULL;
+    vae_status status = pool_new(&pool, o->threads, err);
+    if (!status) status = model_estimate_nll(out, model, images, o, pool, err);
     pool_free(pool);
     return status;
 }

@@ -76,13 +76,20 @@ static vae_status evaluate(const struct training *t, const vae_images *images, v
     return model_evaluate(out, t->model, images, &options, t->pool, err);
 }
 
-static vae_status validate(struct training *t, double *neg_elbo, vae_error *err)
+/* By the bound that is trained: a model may gain likelihood with more samples while its ELBO gets worse. */
+static vae_status validate(struct training *t, double *loss, vae_error *err)
 {
+    const vae_images *images = &t->data->validation;
     vae_evaluation *e = NULL;
-    *neg_elbo = NAN;
-    if (t->data->validation.n == 0) return VAE_OK;
-    vae_status status = evaluate(t, &t->data->validation, &e, err);
-    if (!status) *neg_elbo = e->neg_elbo;
+    vae_nll nll = {.nll = NAN};
+    vae_status status = VAE_OK;
+    if (images->n && t->model->iwae)
+        status = model_estimate_nll(&nll, t->model, images,
+                                    &(vae_nll_options){.samples = (size_t)t->model->config.samples, .seed = 1}, t->pool,
+                                    err);
+    else if (images->n)
+        status = evaluate(t, images, &e, err);
+    *loss = e ? e->neg_elbo : nll.nll;
     vae_evaluation_free(&e);
     return status;
 }
@@ -92,7 +99,7 @@ static void record(struct vae_model *model, const struct training *t, uint64_t e
 {
     const double n = (double)t->data->train.n;
     const vae_metrics before = model->metrics;
-    const bool best = isfinite(validation) && !(validation >= before.best_neg_elbo);
+    const bool best = isfinite(validation) && !(validation >= before.best_loss);
     model->metrics = (vae_metrics){.epoch = epoch + 1,
                                    .step = model->step,
                                    .seconds = before.seconds,
@@ -103,8 +110,8 @@ static void record(struct vae_model *model, const struct training *t, uint64_t e
                                    .test_kl = test->kl,
                                    .test_neg_elbo = test->neg_elbo,
                                    .active_units = test->active_units,
-                                   .validation_neg_elbo = validation,
-                                   .best_neg_elbo = best ? validation : before.best_neg_elbo,
+                                   .validation_loss = validation,
+                                   .best_loss = best ? validation : before.best_loss,
                                    .best_epoch = best ? epoch + 1 : before.best_epoch};
     for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = test->kl_per_dim[j];
     model->sum_loss = model->sum_recon = model->sum_kl = 0;

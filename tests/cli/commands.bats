@@ -183,7 +183,7 @@ load common
     expect 0 train --resume parts --epochs 4 -q
     for file in model best; do cmp whole/$file.safetensors parts/$file.safetensors; done
     cmp <(cut -d, -f1,2,4- whole/metrics.csv) <(cut -d, -f1,2,4- parts/metrics.csv)
-    [ "$(head -n 1 parts/metrics.csv | cut -d, -f11)" = validation_neg_elbo ]
+    [ "$(head -n 1 parts/metrics.csv | cut -d, -f11)" = validation_loss ]
     expect 0 train --resume parts/model.safetensors -q # nothing is left to do
     cmp whole/model.safetensors parts/model.safetensors
 }
@@ -206,7 +206,7 @@ load common
     expect 0 train "${SMALL[@]}" -o run
     refuse 2 "--lr: a trained model keeps its settings" train --resume run --lr 1
     refuse 2 "--resume goes on in the run's own folder (no --output)" train --resume run -o other
-    refuse 5 "nowhere: cannot open" train --resume nowhere
+    refuse 5 "nowhere/model.safetensors: cannot open" train --resume nowhere
     [ ! -e nowhere ]
     refuse 2 "--epochs: 1 is less than the 2 that are done" train --resume run --epochs 1
     expect 0 train "${SMALL[@]}" --schedule cosine -o cosine

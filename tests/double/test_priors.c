@@ -43,7 +43,7 @@ static void exact_kl_is_right(const struct prior_case *c)
     const double bound = closed ? 1e-10 : 2e-6, slopes = closed ? 1e-6 : 1e-5;
     if (!c->ops->kl_gaussian) return;
     for (double mu = -4; mu <= 4; mu += 0.5)
-        for (double sigma = 0.005; sigma < 2.1; sigma *= 1.5) {
+        for (double sigma = 0.005; sigma < 2.2; sigma *= 1.5) {
             const double b = 2 * log(sigma);
             const real a_in = R(mu), b_in = R(b);
             real kl, dmu, dlogvar;

@@ -342,6 +342,7 @@ int main(void)
         cmocka_unit_test(validation_is_a_share_of_training),
         cmocka_unit_test(patience_ends_training),
         cmocka_unit_test(patience_waits_for_the_warm_up),
+        cmocka_unit_test(validation_is_by_the_bound),
         cmocka_unit_test(other_data_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
