@@ -42,12 +42,11 @@ train() {
     touch "$run/trained"
 }
 
-# evaluate NAME FILE FLAG...   writes RUNS/NAME/FILE.json; of the best model on the validation split, if there is one
+# evaluate NAME FILE FLAG...   writes RUNS/NAME/FILE.json
 evaluate() {
-    local model=$RUNS/$1/model.safetensors file=$RUNS/$1/$2.json
-    [ ! -e "$RUNS/$1/best.safetensors" ] || model=$RUNS/$1/best.safetensors
+    local run=$RUNS/$1 file=$RUNS/$1/$2.json
     shift 2
-    [ -e "$file" ] || "$VAECTL" eval "$model" --json "${threads[@]}" "$@" >"$file.part"
+    [ -e "$file" ] || "$VAECTL" eval "$run" --json "${threads[@]}" "$@" >"$file.part"
     [ -e "$file" ] || mv "$file.part" "$file"
 }
 

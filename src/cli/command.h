@@ -65,7 +65,8 @@ void help_command(FILE *out, const struct command *command);
 
 /* ---- run.c: where models, their data and pictures are ----------------------------------------------------------- */
 enum { PATH_MAX_RUN = 2048 };
-/* The model file that RUN (or its absence) means; fails with VAE_E_MODEL. */
+/* The model that RUN (or its absence) means: a file, or of a folder best.safetensors where there is one, else
+ * model.safetensors. Fails with VAE_E_MODEL. */
 vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err);
 /* Where a command writes NAME: -o, or beside the model file. */
 void run_output(const struct arguments *arguments, const char *model_path, const char *name, char path[PATH_MAX_RUN]);

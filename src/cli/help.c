@@ -63,5 +63,8 @@ void help_command(FILE *out, const struct command *command)
     for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++)
         if (setting->type == VAE_T_CHOICE) print_modules(out, setting);
     if (command->takes_settings) print_sources(out);
-    if (command->takes_run) fprintf(out, "\nRUN is a run folder or a model file [runs/latest].\n");
+    if (command->takes_run)
+        fprintf(out,
+                "\nRUN is a model file or a run folder [runs/latest]; of a folder, best.safetensors is taken where\n"
+                "there is one (train --validation writes it), else model.safetensors.\n");
 }
