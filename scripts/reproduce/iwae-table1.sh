@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Table 1 of Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders" (2016), one stochastic layer:
 # 784-200-200-50, tanh, pixels drawn afresh at each use, batch 20, 3280 epochs in 8 stages. Their Adam adds 1e-4 to the
-# root of the mean squared SUM of gradients over the batch; ours are means, hence 1e-4 / 20. Not theirs: mean
-# squares start at zero instead of one, and the images are shuffled.
+# root of the mean squared SUM of gradients over the batch; ours are means, hence 1e-4 / 20. Not as in their code: mean
+# squares start at zero instead of one, mean gradients decay by 0.9 instead of 0.99, the VAE's KL is exact instead of
+# one sample's, all 60,000 images are trained on instead of 59,600, and they are shuffled; active units are counted on
+# the test images instead of 500 training images.
 #
 #   MODELS     which of vae-1 iwae-5 iwae-50 [vae-1]
 #   GRADIENT   of iwae-K: standard or dreg [standard]

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Spike-and-slab prior, p(z) = p N(z; 0, c2) + (1-p) N(z; 0, 1): a latent is either near zero (the spike) or free (the
- * slab); the coin is tossed for each dimension by itself. p is the weight of the spike and c2 its variance (as in the
- * code of Mathieu, Rainforth, Siddharth & Teh, "Disentangling disentanglement in variational autoencoders", ICML 2019,
- * whose settings give the spike's standard deviation instead).
+ * slab); the coin is tossed for each dimension by itself. p is the weight of the spike and c2 its variance. (Mathieu,
+ * Rainforth, Siddharth & Teh, "Disentangling disentanglement in variational autoencoders", ICML 2019, have this prior,
+ * too; 0.05 in their code is the standard deviation of the spike, here c2 = 0.0025.)
  *
  *     a(z) = log p - z^2/(2 c2) - log(2 pi c2)/2,   b(z) = log(1-p) - z^2/2 - log(2 pi)/2
  *     log p(z) = logsumexp(a, b)
