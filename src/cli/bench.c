@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/json.h"
 
 enum { MOST_SETTINGS = 6 };
 
@@ -60,17 +57,6 @@ static json_t *to_json(const vae_bench *b, const char *what)
                      "phases", phases);
 }
 
-static vae_status print_json(json_t *list, vae_error *err)
-{
-    json_t *object = json_pack("{s:f, s:O}", "peak_memory_mb", peak_memory_mb(), "results", list);
-    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(6)) : NULL;
-    json_decref(object);
-    if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    puts(text);
-    free(text);
-    return VAE_OK;
-}
-
 struct request {
     const vae_data *data;
     uint64_t threads, rounds;
@@ -107,7 +93,9 @@ static vae_status run_all(const vae_config *config, bool own, const struct reque
     if (!r->list) printf("%s\n", r->data->name);
     vae_status status = own ? run_one(config, r, err) : run_standard(config, r, err);
     if (status) return status;
-    if (r->list) return print_json(r->list, err);
+    if (r->list)
+        return json_print(json_pack("{s:f, s:O}", "peak_memory_mb", peak_memory_mb(), "results", r->list),
+                          JSON_REAL_PRECISION(6), err);
     printf("peak memory %.0f MB\n", peak_memory_mb());
     return VAE_OK;
 }

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 199309L
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/json.h"
 
 struct report {
     const char *model_path, *source, *split;
@@ -40,12 +39,10 @@ static bool has_grey(const vae_images *images)
     return grey;
 }
 
-static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
 static json_t *array(const double *values, size_t n)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(list, number(values[i]));
+    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_finite(values[i]));
     return list;
 }
 
@@ -54,49 +51,45 @@ static void add_losses(json_t *object, const struct report *r)
     const vae_evaluation *e = r->result;
     const bool asked = r->nll.samples > 0;
     json_object_set_new(object, "n", json_integer((json_int_t)e->n));
-    json_object_set_new(object, "neg_elbo", number(e->neg_elbo));
-    json_object_set_new(object, "recon", number(e->recon));
-    json_object_set_new(object, "kl", number(e->kl));
+    json_object_set_new(object, "neg_elbo", json_finite(e->neg_elbo));
+    json_object_set_new(object, "recon", json_finite(e->recon));
+    json_object_set_new(object, "kl", json_finite(e->kl));
     json_object_set_new(object, "elbo_samples", json_integer((json_int_t)e->samples));
     json_object_set_new(object, "kl_samples", json_integer((json_int_t)e->kl_samples));
-    json_object_set_new(object, "nll", asked ? number(r->nll.nll) : json_null());
-    json_object_set_new(object, "nll_se", asked ? number(r->nll.se) : json_null());
-    json_object_set_new(object, "nll_mc_se", asked ? number(r->nll.mc_se) : json_null());
-    json_object_set_new(object, "nll_bias", asked ? number(r->nll.bias) : json_null());
+    json_object_set_new(object, "nll", asked ? json_finite(r->nll.nll) : json_null());
+    json_object_set_new(object, "nll_se", asked ? json_finite(r->nll.se) : json_null());
+    json_object_set_new(object, "nll_mc_se", asked ? json_finite(r->nll.mc_se) : json_null());
+    json_object_set_new(object, "nll_bias", asked ? json_finite(r->nll.bias) : json_null());
     json_object_set_new(object, "nll_samples", json_integer((json_int_t)r->nll.samples));
-    json_object_set_new(object, "nll_effective_samples", asked ? number(r->nll.effective_samples) : json_null());
+    json_object_set_new(object, "nll_effective_samples", asked ? json_finite(r->nll.effective_samples) : json_null());
 }
 
 static void add_latents(json_t *object, const struct report *r)
 {
     const vae_evaluation *e = r->result;
     json_object_set_new(object, "kl_per_dim", array(e->kl_per_dim, e->latent));
-    json_object_set_new(object, "kl_floor", number(e->kl_floor));
+    json_object_set_new(object, "kl_floor", json_finite(e->kl_floor));
     json_object_set_new(object, "mean_variance", array(e->mean_variance, e->latent));
     json_object_set_new(object, "active_units", json_integer((json_int_t)e->active_units));
-    json_object_set_new(object, "hoyer", number(e->hoyer));
-    json_object_set_new(object, "hoyer_normalized", number(e->hoyer_normalized));
-    json_object_set_new(object, "hoyer_active", number(e->hoyer_active));
-    json_object_set_new(object, "near_zero", number(r->options.near_zero));
-    json_object_set_new(object, "near_zero_share", number(e->near_zero_share));
-    json_object_set_new(object, "probe_accuracy", number(r->accuracy));
+    json_object_set_new(object, "hoyer", json_finite(e->hoyer));
+    json_object_set_new(object, "hoyer_normalized", json_finite(e->hoyer_normalized));
+    json_object_set_new(object, "hoyer_active", json_finite(e->hoyer_active));
+    json_object_set_new(object, "near_zero", json_finite(r->options.near_zero));
+    json_object_set_new(object, "near_zero_share", json_finite(e->near_zero_share));
+    json_object_set_new(object, "probe_accuracy", json_finite(r->accuracy));
 }
 
 static vae_status print_json(const struct report *r, vae_error *err)
 {
-    json_t *object = json_pack("{s:s, s:I, s:s, s:s, s:s, s:b}", "model", r->model_path, "epoch",
-                               (json_int_t)vae_model_metrics(r->model)->epoch, "data", r->source, "split", r->split,
-                               "binarize", vae_model_config(r->model)->binarize, "pseudo_likelihood", r->pseudo);
+    json_t *object = json_pack("{s:o, s:I, s:o, s:s, s:s, s:b}", "model", json_text(r->model_path), "epoch",
+                               (json_int_t)vae_model_metrics(r->model)->epoch, "data", json_text(r->source), "split",
+                               r->split, "binarize", vae_model_config(r->model)->binarize, "pseudo_likelihood",
+                               r->pseudo);
     add_losses(object, r);
     add_latents(object, r);
     json_object_set_new(object, "seed", json_integer((json_int_t)r->options.seed));
-    json_object_set_new(object, "seconds", number(r->seconds));
-    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(object);
-    if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    puts(text);
-    free(text);
-    return VAE_OK;
+    json_object_set_new(object, "seconds", json_finite(r->seconds));
+    return json_print(object, JSON_REAL_PRECISION(9), err);
 }
 
 static void print_losses(const struct report *r)

@@ -57,11 +57,14 @@ static vae_status make_dated(struct folder *folder, const char *prior, vae_error
     return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
 }
 
-static vae_status lock(struct folder *folder, vae_error *err)
+/* Locks the folder and names its files; `missing` is the status where it cannot be opened. */
+static vae_status lock(struct folder *folder, vae_status missing, vae_error *err)
 {
+    snprintf(folder->model, sizeof folder->model, "%.*s/model.safetensors", PATH_MAX_RUN - 32, folder->path);
+    snprintf(folder->best, sizeof folder->best, "%.*s/best.safetensors", PATH_MAX_RUN - 32, folder->path);
+    snprintf(folder->metrics, sizeof folder->metrics, "%.*s/metrics.csv", PATH_MAX_RUN - 32, folder->path);
     folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder->lock < 0)
-        return vae_fail(err, VAE_E_WRITE, "%s: cannot open folder: %s", folder->path, strerror(errno));
+    if (folder->lock < 0) return vae_fail(err, missing, "%s: cannot open folder: %s", folder->path, strerror(errno));
     if (!flock(folder->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
         return VAE_OK; /* some file systems have no locks */
     folder_close(folder);
@@ -72,11 +75,15 @@ vae_status folder_make(struct folder *folder, const char *given, const char *pri
 {
     *folder = (struct folder){.lock = -1};
     vae_status status = given ? make_given(folder, given, force, err) : make_dated(folder, prior, err);
-    if (!status) status = lock(folder, err);
-    snprintf(folder->model, sizeof folder->model, "%.*s/model.safetensors", PATH_MAX_RUN - 32, folder->path);
-    snprintf(folder->best, sizeof folder->best, "%.*s/best.safetensors", PATH_MAX_RUN - 32, folder->path);
-    snprintf(folder->metrics, sizeof folder->metrics, "%.*s/metrics.csv", PATH_MAX_RUN - 32, folder->path);
-    return status;
+    return status ? status : lock(folder, VAE_E_WRITE, err);
+}
+
+vae_status folder_open(struct folder *folder, const char *path, vae_error *err)
+{
+    *folder = (struct folder){.lock = -1};
+    if (snprintf(folder->path, sizeof folder->path, "%s", path) > PATH_MAX_RUN / 2)
+        return vae_fail(err, VAE_E_MODEL, "the path of the run is too long");
+    return lock(folder, VAE_E_MODEL, err);
 }
 
 void folder_close(struct folder *folder)
@@ -85,21 +92,16 @@ void folder_close(struct folder *folder)
     folder->lock = -1;
 }
 
-/* A link made beside it and renamed over it: there is a runs/latest at every moment. */
-vae_status folder_publish(const struct folder *folder, vae_error *err)
+/* A link made beside it and renamed over it: there is a runs/latest at every moment, whoever else starts a run. */
+void folder_publish(const struct folder *folder)
 {
-    static const char link[] = "runs/latest", temporary[] = "runs/.latest.tmp";
-    char absolute[PATH_MAX], target[PATH_MAX];
-    if (!realpath(folder->path, absolute)) return vae_fail(err, VAE_E_WRITE, "%s: %s", folder->path, strerror(errno));
+    static const char link[] = "runs/latest";
+    char absolute[PATH_MAX], temporary[64];
     const bool inside = !strncmp(folder->path, "runs/", 5) && !strchr(folder->path + 5, '/');
-    snprintf(target, sizeof target, "%s", inside ? folder->path + 5 : absolute);
-    if (mkdir("runs", 0777) && errno != EEXIST)
-        return vae_fail(err, VAE_E_WRITE, "runs: cannot make folder: %s", strerror(errno));
+    snprintf(temporary, sizeof temporary, "runs/.latest.%ld.tmp", (long)getpid());
+    if (realpath(folder->path, absolute) && (!mkdir("runs", 0777) || errno == EEXIST) &&
+        !symlink(inside ? folder->path + 5 : absolute, temporary) && !rename(temporary, link))
+        return;
+    fprintf(stderr, "vaectl: %s: cannot point at %s: %s\n", link, folder->path, strerror(errno));
     unlink(temporary);
-    if (symlink(target, temporary) || rename(temporary, link)) {
-        const int error = errno;
-        unlink(temporary);
-        return vae_fail(err, VAE_E_WRITE, "%s: cannot point at the new run: %s", link, strerror(error));
-    }
-    return VAE_OK;
 }

@@ -14,8 +14,10 @@ struct folder {
 /* Makes and locks the folder `given`, or runs/PRIOR-DATE-TIME where it is NULL. VAE_E_EXISTS where it is there (and not
  * `force`), or in use by another process. */
 vae_status folder_make(struct folder *folder, const char *given, const char *prior, bool force, vae_error *err);
-/* Lets runs/latest point at the folder. */
-vae_status folder_publish(const struct folder *folder, vae_error *err);
+/* Locks a folder that is there; VAE_E_MODEL where it is not, VAE_E_EXISTS where it is in use. */
+vae_status folder_open(struct folder *folder, const char *path, vae_error *err);
+/* Lets runs/latest point at the folder; says so on stderr where it cannot. */
+void folder_publish(const struct folder *folder);
 void folder_close(struct folder *folder);
 
 #endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <jansson.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +7,8 @@
 #include <unistd.h>
 
 #include "cli/folder.h"
+#include "cli/json.h"
+#include "cli/metrics.h"
 
 /* ---- Signals: finish the step, save, then die of the signal ----------------------------------------------------- */
 
@@ -33,12 +34,10 @@ struct session {
     const struct folder *folder;
     bool quiet, terminal;
     double last_shown; /* seconds into the epoch */
-    char *csv;         /* metrics.csv so far */
-    size_t csv_used;
-    bool validates; /* there is a validation split, and a column for it */
+    struct metrics metrics;
 };
 
-enum { CSV_LINE = 256, BAR = 24 };
+enum { BAR = 24 };
 
 static void show_progress(struct session *s, const vae_progress *p)
 {
@@ -68,7 +67,7 @@ static void show_epoch(const struct session *s, const vae_model *model)
     if (s->quiet) return;
     if (fabs(m->train_loss - m->train_recon - m->train_kl) > 0.005) /* what is optimised is not the ELBO */
         snprintf(loss, sizeof loss, "loss %.2f  ", m->train_loss);
-    if (s->validates)
+    if (s->metrics.validates)
         snprintf(validation, sizeof validation, "  validation %.2f%s", m->validation_loss,
                  m->best_epoch == m->epoch ? " (best)" : "");
     fprintf(
@@ -80,22 +79,6 @@ static void show_epoch(const struct session *s, const vae_model *model)
         (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds, validation);
 }
 
-static vae_status write_metrics(const struct session *s, vae_error *err)
-{
-    return vae_write_file(s->folder->metrics, s->csv, s->csv_used, err);
-}
-
-static void add_metrics(struct session *s, const vae_metrics *m)
-{
-    char *at = s->csv + s->csv_used;
-    int used = snprintf(at, CSV_LINE, "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu", (unsigned long long)m->epoch,
-                        (unsigned long long)m->step, m->seconds, m->train_loss, m->train_recon, m->train_kl,
-                        m->test_recon, m->test_kl, m->test_neg_elbo, (unsigned long long)m->active_units);
-    if (s->validates) used += snprintf(at + used, CSV_LINE - (size_t)used, ",%.6f", m->validation_loss);
-    used += snprintf(at + used, CSV_LINE - (size_t)used, "\n");
-    s->csv_used += (size_t)used;
-}
-
 /* The model is saved after each epoch, and beside it the one that did best on the validation split. The model last:
  * rows that it does not know are dropped by --resume, missing ones would be lost. */
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
@@ -103,51 +86,28 @@ static vae_status on_epoch(void *context, const vae_model *model, vae_error *err
     struct session *s = context;
     const vae_metrics *m = vae_model_metrics(model);
     show_epoch(s, model);
-    add_metrics(s, m);
+    metrics_add(&s->metrics, m);
     vae_status status = VAE_OK;
-    if (s->validates && m->best_epoch == m->epoch) status = vae_model_save(model, s->folder->best, err);
-    if (!status) status = write_metrics(s, err);
+    if (s->metrics.validates && m->best_epoch == m->epoch) status = vae_model_save(model, s->folder->best, err);
+    if (!status) status = metrics_write(&s->metrics, err);
     return status ? status : vae_model_save(model, s->folder->model, err);
-}
-
-/* Of an earlier metrics.csv the header and the whole rows of epochs that the model has seen, in their order. */
-static void keep_metrics(struct session *s, uint64_t epochs)
-{
-    FILE *file = fopen(s->folder->metrics, "r");
-    char line[CSV_LINE];
-    uint64_t last = 0, kept = 0;
-    for (bool header = true; file && fgets(line, sizeof line, file); header = false) {
-        const uint64_t epoch = strtoull(line, NULL, 10);
-        if (!strchr(line, '\n') || (header ? strncmp(line, "epoch,", 6) : epoch <= last || epoch > epochs)) continue;
-        s->csv_used += (size_t)snprintf(s->csv + s->csv_used, CSV_LINE, "%s", line);
-        if (header) continue;
-        last = epoch;
-        kept++;
-    }
-    if (file) fclose(file);
-    if (kept < epochs)
-        fprintf(stderr, "vaectl: %s: %llu of %llu earlier epochs are missing or damaged; the rest is kept\n",
-                s->folder->metrics, (unsigned long long)(epochs - kept), (unsigned long long)epochs);
 }
 
 /* Everything that can fail before the first step fails before it: a new folder gets a whole model and the header of
  * metrics.csv. A resumed run keeps its files as they are until there is something better. */
 static vae_status start_session(struct session *s, const vae_model *model, bool resumed, vae_error *err)
 {
-    const size_t epochs = (size_t)vae_model_config(model)->epochs;
-    s->csv = calloc(epochs + 2, CSV_LINE);
-    if (!s->csv) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu epochs", epochs);
-    if (resumed) keep_metrics(s, vae_model_metrics(model)->epoch);
-    if (s->csv_used == 0)
-        s->csv_used = (size_t)snprintf(s->csv, CSV_LINE,
-                                       "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,"
-                                       "test_neg_elbo,active_units%s\n",
-                                       s->validates ? ",validation_loss" : "");
-    if (resumed) return folder_publish(s->folder, err);
-    unlink(s->folder->best); /* of a run that was here before */
-    vae_status status = vae_model_save(model, s->folder->model, err);
-    if (!status) status = write_metrics(s, err);
-    return status ? status : folder_publish(s->folder, err);
+    vae_status status = VAE_OK;
+    if (resumed)
+        metrics_keep(&s->metrics, vae_model_metrics(model)->epoch);
+    else
+        status = vae_model_save(model, s->folder->model, err);
+    if (!status && !resumed) {
+        unlink(s->folder->best); /* of a run that was here before */
+        status = metrics_write(&s->metrics, err);
+    }
+    if (!status) folder_publish(s->folder);
+    return status;
 }
 
 /* ---- The command ------------------------------------------------------------------------------------------------ */
@@ -194,17 +154,12 @@ static vae_status print_summary(const struct session *s, const vae_model *model,
         printf("%s\n%s\n", s->folder->model, s->folder->metrics);
         return VAE_OK;
     }
-    json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "run", s->folder->path, "model",
-                               s->folder->model, "metrics", s->folder->metrics, "epoch", (json_int_t)m->epoch, "step",
-                               (json_int_t)m->step, "train_loss", m->train_loss, "test_recon", m->test_recon, "test_kl",
-                               m->test_kl, "test_neg_elbo", m->test_neg_elbo, "active_units",
-                               (json_int_t)m->active_units);
-    char *text = object ? json_dumps(object, JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(object);
-    if (!text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    puts(text);
-    free(text);
-    return VAE_OK;
+    json_t *object = json_pack("{s:o, s:o, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "run", json_text(s->folder->path),
+                               "model", json_text(s->folder->model), "metrics", json_text(s->folder->metrics), "epoch",
+                               (json_int_t)m->epoch, "step", (json_int_t)m->step, "train_loss", m->train_loss,
+                               "test_recon", m->test_recon, "test_kl", m->test_kl, "test_neg_elbo", m->test_neg_elbo,
+                               "active_units", (json_int_t)m->active_units);
+    return json_print(object, JSON_REAL_PRECISION(9), err);
 }
 
 /* Saves a model stopped within an epoch; then the signal takes its course. */
@@ -227,13 +182,12 @@ struct request {
 static vae_status train_in_folder(const struct request *r, vae_model *model, const vae_data *data,
                                   const struct folder *folder, vae_error *err)
 {
-    struct session session = {.folder = folder,
-                              .quiet = argument(r->arguments, "quiet"),
-                              .terminal = isatty(STDERR_FILENO),
-                              .validates = data->validation.n > 0};
+    struct session session = {
+        .folder = folder, .quiet = argument(r->arguments, "quiet"), .terminal = isatty(STDERR_FILENO)};
     const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
     const uint64_t first = vae_model_metrics(model)->epoch;
-    vae_status status = start_session(&session, model, r->resumed, err);
+    vae_status status = metrics_open(&session.metrics, folder->metrics, data->validation.n > 0, err);
+    if (!status) status = start_session(&session, model, r->resumed, err);
     if (!status) {
         announce(&session, model, data);
         status = vae_train(model, data, r->threads, &hooks, NULL, err);
@@ -243,7 +197,7 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
     if (!status) show_end(&session, model, first);
     if (!status) status = print_summary(&session, model, argument(r->arguments, "json"), err);
     if (!status) show_next_steps(&session);
-    free(session.csv);
+    metrics_close(&session.metrics);
     return status;
 }
 
@@ -305,20 +259,19 @@ static vae_status resume_settings(const struct arguments *arguments, vae_model *
     return settings_into_model(arguments, &command_train, model, err);
 }
 
+/* Locked before it is read: whoever trains in it now may not have finished its last save. */
 static vae_status resume(const struct request *r, vae_error *err)
 {
-    char path[PATH_MAX_RUN], directory[PATH_MAX_RUN];
+    char path[PATH_MAX_RUN];
     vae_data *data = NULL;
     vae_model *model = NULL;
     struct folder folder = {.lock = -1};
-    vae_status status = folder_of(argument(r->arguments, "resume"), directory, err);
-    if (!status && snprintf(path, sizeof path, "%s/model.safetensors", directory) >= PATH_MAX_RUN)
-        status = vae_fail(err, VAE_E_MODEL, "--resume: the path is too long");
-    if (!status) status = vae_model_load(&model, path, err);
+    vae_status status = folder_of(argument(r->arguments, "resume"), path, err);
+    if (!status) status = folder_open(&folder, path, err);
+    if (!status) status = vae_model_load(&model, folder.model, err);
     if (!status) status = resume_settings(r->arguments, model, err);
     if (!status) status = open_training_data(vae_model_config(model), &data, err);
     catch_signals();
-    if (!status) status = folder_make(&folder, directory, "", true, err);
     if (!status) status = train_in_folder(r, model, data, &folder, err);
     folder_close(&folder);
     vae_model_free(&model);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * metrics.csv of a run: a header and a row an epoch, kept in memory and written whole, so that the file on disk is
+ * whole at every moment. */
+#ifndef VAE_CLI_METRICS_H
+#define VAE_CLI_METRICS_H
+
+#include <stdio.h>
+
+#include "vae.h"
+
+struct metrics {
+    const char *path;
+    bool validates; /* there is a validation split, and a column for it */
+    FILE *rows;     /* writes to `text`, which grows */
+    char *text;
+    size_t size;
+};
+
+/* With the header alone. The path stays the caller's. */
+vae_status metrics_open(struct metrics *metrics, const char *path, bool validates, vae_error *err);
+void metrics_close(struct metrics *metrics);
+/* Adds the whole rows of epochs 1 .. `epochs` that the file has, in their order; says on stderr what is missing. */
+void metrics_keep(struct metrics *metrics, uint64_t epochs);
+void metrics_add(struct metrics *metrics, const vae_metrics *row);
+vae_status metrics_write(struct metrics *metrics, vae_error *err);
+
+#endif
