@@ -315,7 +315,7 @@ VAE_API void vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, f
 
 /* ---- Speed ------------------------------------------------------------------------------------------------------ */
 
-enum { VAE_BENCH_PHASES = 32 };
+enum { VAE_BENCH_PHASES = 64 }; /* more than the deepest network has */
 
 /* Seconds a step, medians over rounds. The floor is the SGEMMs of a step (forward, gradients of weights and of inputs,
  * all dense) and nothing else, by the fastest of several ways to use the threads; each round measures floor and step

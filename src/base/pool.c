@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -156,12 +157,13 @@ static void run_round(struct pool *pool)
 static void add_to_profile(struct pool *pool, const char *phase, long long wall)
 {
     struct profile *p = pool->profile;
+    const double busy = 1e-9 * (double)atomic_exchange(&pool->busy_time, 0);
     size_t i = 0;
-    while (i < p->n && p->entry[i].phase != phase) i++;
-    if (i == MOST_PHASES) return;
+    while (i < p->n && strcmp(p->entry[i].phase, phase)) i++;
+    if (i == VAE_BENCH_PHASES) return;
     if (i == p->n) p->entry[p->n++].phase = phase;
     p->entry[i].wall += 1e-9 * (double)wall;
-    p->entry[i].busy += 1e-9 * (double)atomic_exchange(&pool->busy_time, 0);
+    p->entry[i].busy += busy;
 }
 
 void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context)

@@ -24,13 +24,12 @@ void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, vo
 
 /* Where the time goes: for each phase the wall time of its rounds and the time that threads spent in its tasks, in
  * seconds. What is missing from `busy` to wall times threads was waiting. */
-enum { MOST_PHASES = 32 };
 struct profile {
     size_t n;
     struct {
         const char *phase;
         double wall, busy;
-    } entry[MOST_PHASES];
+    } entry[VAE_BENCH_PHASES];
 };
 /* Until called with NULL, rounds are timed and added to `profile`. */
 void pool_profile(struct pool *pool, struct profile *profile);

@@ -176,7 +176,7 @@ static vae_status break_down(vae_bench *out, struct stepper *stepper, vae_error 
     pool_profile(stepper->pass.pool, &profile);
     vae_status status = time_steps(stepper, &ignored, err);
     pool_profile(stepper->pass.pool, NULL);
-    for (size_t i = 0; i < profile.n && i < VAE_BENCH_PHASES; i++, out->phases++) {
+    for (size_t i = 0; i < profile.n; i++, out->phases++) {
         const double wall = profile.entry[i].wall / steps, busy = profile.entry[i].busy / steps;
         snprintf(out->phase[i].name, sizeof out->phase[i].name, "%s", profile.entry[i].phase);
         out->phase[i].wall = wall;

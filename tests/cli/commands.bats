@@ -206,6 +206,8 @@ load common
 @test "resume: what may not be given with it" {
     expect 0 train "${SMALL[@]}" -o run
     refuse 2 "--lr: a trained model keeps its settings" train --resume run --lr 1
+    expect 0 bench --data builtin:digits:train=100,test=5 --hidden 8,8,8,8,8,8,8,8 --rounds 1
+    [[ $output == *"encoder.0 forward"*"decoder.8 backward"*"weights"* ]]
     refuse 2 "--resume goes on in the run's own folder (no --output)" train --resume run -o other
     refuse 5 "nowhere: cannot open folder" train --resume nowhere
     [ ! -e nowhere ]
