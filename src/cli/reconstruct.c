@@ -92,7 +92,7 @@ static const struct flag flags[] = {
     {"n", 'n', "N", "how many images [20]"},
     {"first", 0, "I", "index of the first one [0]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|test", "which part of them [test]"},
+    {"split", 0, "train|validation|test", "which part of them [test]"},
     {"output", 'o', "FILE", "PNG to write [reconstruct.png beside the model]"},
     {0},
 };

@@ -172,7 +172,7 @@ static const struct flag flags[] = {
     {"dims", 0, "I,J", "instead: a grid over latents I (to the right) and J (upwards)"},
     {"image", 0, "I", "the other latents stay at the posterior mean of image I [at 0]"},
     {"data", 0, "SOURCE", "where --image is from [what the model was trained on]"},
-    {"split", 0, "train|test", "which part of it [test]"},
+    {"split", 0, "train|validation|test", "which part of it [test]"},
     {"output", 'o', "FILE", "PNG to write [traverse.png beside the model]"},
     {0},
 };

@@ -6,13 +6,13 @@
  *
  * The same bytes must come out everywhere, so reals are doubles and only + - * / sqrt touch them: IEEE 754 rounds
  * those correctly, whereas sin or exp of two C libraries differ. (Contraction to fused multiply-adds has to be off.) */
-#include "data/digits.h"
-
 #include <math.h>
 #include <stdbool.h>
 
 #include "base/rng.h"
 #include "data/source.h"
+
+enum { DIGITS_SIDE = 28, DIGITS_PIXELS = DIGITS_SIDE * DIGITS_SIDE };
 
 /* ---- Letters: what each digit looks like ------------------------------------------------------------------------ */
 
@@ -551,7 +551,9 @@ static uint8_t draw_digit(uint64_t seed, uint64_t image, uint8_t *pixels)
     return (uint8_t)label;
 }
 
-void digits_draw(uint64_t seed, size_t first, size_t n, uint8_t *pixels, uint8_t *labels)
+/* Draws images first .. first+n-1 of the sequence that belongs to `seed`: (n, 28, 28) pixels, 0 paper to 255 ink, and n
+ * labels 0..9. Image i depends on (seed, i) alone, down to the byte, on every machine with IEEE doubles. */
+static void draw_digits(uint64_t seed, size_t first, size_t n, uint8_t *pixels, uint8_t *labels)
 {
     for (size_t i = 0; i < n; i++) labels[i] = draw_digit(seed, first + i, pixels + i * DIGITS_PIXELS);
 }
@@ -569,13 +571,17 @@ static const vae_param params[] = {
 
 static vae_status open_digits(vae_data *data, const double *param, vae_error *err)
 {
+    for (size_t i = 0; i <= SEED; i++)
+        if (floor(param[i]) < param[i])
+            return vae_fail(err, VAE_E_USAGE, "builtin:digits: %s %.17g is not a whole number", params[i].name,
+                            param[i]);
     const size_t train = (size_t)param[TRAIN], test = (size_t)param[TEST];
     const uint64_t seed = (uint64_t)param[SEED];
     vae_status status = images_new(&data->train, train, DIGITS_SIDE, DIGITS_SIDE, true, err);
     if (!status) status = images_new(&data->test, test, DIGITS_SIDE, DIGITS_SIDE, true, err);
     if (status) return status;
-    digits_draw(seed, 0, train, data->train.pixels, data->train.labels);
-    digits_draw(seed, train, test, data->test.pixels, data->test.labels);
+    draw_digits(seed, 0, train, data->train.pixels, data->train.labels);
+    draw_digits(seed, train, test, data->test.pixels, data->test.labels);
     return VAE_OK;
 }
 

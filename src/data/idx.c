@@ -115,8 +115,7 @@ static vae_status check_dimensions(struct idx *idx, size_t rank, vae_error *err)
                             idx->path, dim[1], dim[2], MAX_SIDE, MAX_SIDE, MAX_PIXELS);
         pixels = dim[1] * dim[2];
     }
-    if (__builtin_mul_overflow(dim[0], pixels, &idx->count))
-        return vae_fail(err, VAE_E_DATA, "%s: IDX dimensions overflow", idx->path);
+    idx->count = dim[0] * pixels;
     return VAE_OK;
 }
 
@@ -174,8 +173,7 @@ static vae_status read_body(const struct idx *idx, uint8_t **bytes, vae_error *e
 static vae_status open_stream(const struct idx *idx, struct vae_stream **stream, vae_error *err)
 {
     enum { HEADER = 4 + 4 * MAX_RANK };
-    *stream = stream_open(idx->path, HEADER, err);
-    return *stream ? VAE_OK : err ? err->status : VAE_E_DATA;
+    return stream_open(stream, idx->path, HEADER, err);
 }
 
 vae_status idx_read_images(const char *path, size_t most, vae_images *images, vae_error *err)

@@ -131,9 +131,10 @@ bool images_are_sparse(const vae_images *images)
 {
     const double most = 0.35;
     const size_t D = images->rows * images->cols, n = images->n < 1000 ? images->n : 1000;
+    const size_t stride = images->pixels ? 1 : n * D / 10000 + 1; /* a file is sampled */
     uint8_t byte;
     size_t ink = 0, seen = 0;
-    for (size_t i = 0; i < n * D; i += images->pixels ? 1 : 61, seen++) { /* a file is sampled */
+    for (size_t i = 0; i < n * D; i += stride, seen++) {
         if (!images->pixels && !stream_read(images->stream, i / D, D, i % D, 1, &byte)) return false;
         ink += (images->pixels ? images->pixels[i] : byte) != 0;
     }
@@ -149,9 +150,8 @@ static vae_status select_images(vae_images *to, const vae_images *all, const uin
     vae_status status = VAE_OK;
     if (all->stream) {
         *to = (vae_images){.n = n, .rows = all->rows, .cols = all->cols};
-        to->stream = stream_select(all->stream, index, n, err);
-        if (to->stream && all->labels) to->labels = mem_new(n, 1, err);
-        if (!to->stream || (all->labels && !to->labels)) status = err ? err->status : VAE_E_DATA;
+        status = stream_select(&to->stream, all->stream, index, n, err);
+        if (!status && all->labels && !(to->labels = mem_new(n, 1, err))) status = VAE_E_MEMORY;
     } else {
         status = images_new(to, n, all->rows, all->cols, all->labels, err);
     }
@@ -190,17 +190,15 @@ static vae_status split_validation(vae_data *data, double share, uint64_t seed, 
 
 /* ---- A folder with the MNIST names ------------------------------------------------------------------------------ */
 
-enum { PATH_SIZE = VAE_MAX_SOURCE + 64 };
-
 /* Finds FOLDER/STEM-idxR-ubyte, also with a dot for the first dash (as some mirrors have it) and with .gz. */
-static bool find_file(char path[PATH_SIZE], const char *folder, const char *stem, int rank)
+static bool find_file(char path[MAX_PATH], const char *folder, const char *stem, int rank)
 {
     static const char *const patterns[] = {"%s/%s-idx%d-ubyte", "%s/%s-idx%d-ubyte.gz", "%s/%s.idx%d-ubyte",
                                            "%s/%s.idx%d-ubyte.gz"};
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(path, PATH_SIZE, patterns[i], folder, stem, rank);
+        snprintf(path, MAX_PATH, patterns[i], folder, stem, rank);
 #pragma GCC diagnostic pop
         if (!access(path, F_OK)) return true;
     }
@@ -209,7 +207,7 @@ static bool find_file(char path[PATH_SIZE], const char *folder, const char *stem
 
 static vae_status open_split(vae_images *images, const char *folder, const char *split, vae_error *err)
 {
-    char path[PATH_SIZE], stem[32];
+    char path[MAX_PATH], stem[32];
     snprintf(stem, sizeof stem, "%s-images", split);
     if (!find_file(path, folder, stem, 3))
         return vae_fail(err, VAE_E_DATA,

@@ -10,30 +10,36 @@
 
 #include "base/memory.h"
 
-struct vae_stream *stream_open(const char *path, size_t offset, vae_error *err)
+vae_status stream_open(struct vae_stream **out, const char *path, size_t offset, vae_error *err)
 {
     struct vae_stream *stream = mem_new(1, sizeof *stream, err);
-    if (!stream) return NULL;
+    if (!stream) return VAE_E_MEMORY;
     stream->offset = offset;
     snprintf(stream->path, sizeof stream->path, "%s", path);
     stream->file = open(path, O_RDONLY | O_CLOEXEC);
-    if (stream->file >= 0) return stream;
-    vae_fail(err, VAE_E_DATA, "%s: cannot open: %s", path, strerror(errno));
-    free(stream);
-    return NULL;
+    if (stream->file < 0) {
+        vae_fail(err, VAE_E_DATA, "%s: cannot open: %s", path, strerror(errno));
+        stream_close(stream);
+        return VAE_E_DATA;
+    }
+    *out = stream;
+    return VAE_OK;
 }
 
-struct vae_stream *stream_select(const struct vae_stream *stream, const uint32_t *index, size_t n, vae_error *err)
+vae_status stream_select(struct vae_stream **out, const struct vae_stream *stream, const uint32_t *index, size_t n,
+                         vae_error *err)
 {
-    struct vae_stream *part = stream_open(stream->path, stream->offset, err);
-    if (!part) return NULL;
+    struct vae_stream *part = NULL;
+    vae_status status = stream_open(&part, stream->path, stream->offset, err);
+    if (status) return status;
     part->index = mem_new(n, sizeof *part->index, err);
     if (!part->index) {
         stream_close(part);
-        return NULL;
+        return VAE_E_MEMORY;
     }
     for (size_t i = 0; i < n; i++) part->index[i] = stream->index ? stream->index[index[i]] : index[i];
-    return part;
+    *out = part;
+    return VAE_OK;
 }
 
 void stream_close(struct vae_stream *stream)

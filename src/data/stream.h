@@ -7,17 +7,19 @@
 
 #include "vae.h"
 
+enum { MAX_PATH = VAE_MAX_SOURCE + 64 }; /* of a file in a folder that is a source */
+
 struct vae_stream {
     int file;
     size_t offset;   /* of the first image */
     uint32_t *index; /* image i is number index[i] in the file; NULL: i */
-    char path[VAE_MAX_SOURCE];
+    char path[MAX_PATH];
 };
 
-/* NULL on failure, with the reason in err. */
-struct vae_stream *stream_open(const char *path, size_t offset, vae_error *err);
+vae_status stream_open(struct vae_stream **out, const char *path, size_t offset, vae_error *err);
 /* Another stream on the same file, with n images of this one in the order of `index`. */
-struct vae_stream *stream_select(const struct vae_stream *stream, const uint32_t *index, size_t n, vae_error *err);
+vae_status stream_select(struct vae_stream **out, const struct vae_stream *stream, const uint32_t *index, size_t n,
+                         vae_error *err);
 void stream_close(struct vae_stream *stream);
 
 /* `size` bytes of image i, of `pixels` bytes, from byte `at` of it on; false where they cannot be read. */
