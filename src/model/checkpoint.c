@@ -319,6 +319,14 @@ static void state_from_json(struct vae_model *model, const json_t *state)
     }
 }
 
+/* What a training can have reached; the rest of the state is for show. */
+static bool state_is_possible(const struct vae_model *model)
+{
+    const vae_metrics *m = &model->metrics;
+    return m->epoch <= model->config.epochs && m->best_epoch <= m->epoch && isfinite(model->sum_loss) &&
+           isfinite(model->sum_recon) && isfinite(model->sum_kl);
+}
+
 /* For people: what a file says must not move their cursor. */
 static void copy_build(char *to, size_t size, const char *from)
 {
@@ -348,6 +356,7 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
     if (!status) {
         state_from_json(*model, state);
         copy_build((*model)->build, sizeof(*model)->build, m->build);
+        if (!state_is_possible(*model)) status = CORRUPT("%s: no training ends in the state that it tells", file->path);
     }
     json_decref(object);
     json_decref(state);

@@ -229,6 +229,8 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     struct pool *pool = NULL;
     struct pass pass;
     vae_status status = model_check_shape(model, images, err);
+    if (!status && (first > images->n || n > images->n - first))
+        status = vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
     if (!status) status = begin(&pass, &pool, model, n, threads, err);
     if (status) return status;
     const size_t L = model->L;

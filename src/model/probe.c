@@ -30,10 +30,11 @@ struct probe {
     real *weight, *ahead, *slope, *score; /* (F,classes), the last (n,classes) */
 };
 
-static vae_status encode_features(struct features *f, const vae_model *model, const vae_images *images, uint64_t seed,
-                                  size_t threads, vae_error *err)
+/* Of the first n images. */
+static vae_status encode_features(struct features *f, const vae_model *model, const vae_images *images, size_t n,
+                                  uint64_t seed, size_t threads, vae_error *err)
 {
-    const size_t n = images->n < MOST_IMAGES ? images->n : MOST_IMAGES, L = model->L;
+    const size_t L = model->L;
     *f = (struct features){.n = n, .F = L + 1, .label = images->labels};
     f->x = mem_new(n, (L + 1) * sizeof(real), err);
     float *mean = mem_new(n, L * sizeof(float), err);
@@ -138,8 +139,9 @@ vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images 
     *accuracy = NAN;
     if (!train->labels || !test->labels || !train->n || !test->n) return VAE_OK;
     for (size_t i = 0; i < train->n; i++) p.classes = train->labels[i] >= p.classes ? train->labels[i] + 1u : p.classes;
-    vae_status status = encode_features(&known, model, train, seed, threads, err);
-    if (!status) status = encode_features(&asked, model, test, seed, threads, err);
+    vae_status status = encode_features(&known, model, train, train->n < MOST_IMAGES ? train->n : MOST_IMAGES, seed,
+                                        threads, err);
+    if (!status) status = encode_features(&asked, model, test, test->n, seed, threads, err);
     const size_t size = (model->L + 1) * p.classes, rows = known.n > asked.n ? known.n : asked.n;
     if (!status) p.weight = mem_new(size, 3 * sizeof *p.weight, err);
     if (!status) p.score = mem_new(rows, p.classes * sizeof *p.score, err);

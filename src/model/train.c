@@ -19,12 +19,12 @@ struct training {
     struct stepper step;
 };
 
-static vae_status diverged(const struct training *t, vae_error *err)
+/* In step number `step`, counted from 0. */
+static vae_status diverged(const struct training *t, uint64_t step, const char *loss, vae_error *err)
 {
-    const unsigned long long step = t->model->step, epoch = step / t->step.steps;
     return vae_fail(err, VAE_E_DIVERGED,
-                    "training diverged: the loss is not finite at step %llu (epoch %llu); try a smaller --lr", step + 1,
-                    epoch + 1);
+                    "training diverged: the %s loss is not finite at step %llu (epoch %llu); try a smaller --lr", loss,
+                    (unsigned long long)step + 1, (unsigned long long)(step / t->step.steps) + 1);
 }
 
 static void add_losses(struct vae_model *model, const struct losses *losses, size_t B)
@@ -59,7 +59,7 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
         struct losses losses;
         vae_status status = step_take(&t->step, first, B, &losses, err);
         if (status) return status;
-        if (!isfinite(losses.loss)) return diverged(t, err);
+        if (!isfinite(losses.loss)) return diverged(t, model->step, "training", err);
         add_losses(model, &losses, B);
         *stopped = asked_to_stop(t, epoch, first + B, began);
     }
@@ -125,7 +125,8 @@ static vae_status finish_epoch(struct training *t, uint64_t epoch, vae_error *er
     double validation;
     vae_status status = evaluate(t, t->data->test.n ? &t->data->test : &t->data->train, &test, err);
     if (!status) status = validate(t, &validation, err);
-    if (!status && !(isfinite(test->neg_elbo) && isfinite(model->sum_loss))) status = diverged(t, err);
+    if (!status && !isfinite(model->sum_loss)) status = diverged(t, model->step - 1, "training", err);
+    if (!status && !isfinite(test->neg_elbo)) status = diverged(t, model->step - 1, "test", err);
     if (!status) record(model, t, epoch, test, validation);
     vae_evaluation_free(&test);
     if (status || !t->hooks || !t->hooks->on_epoch) return status;

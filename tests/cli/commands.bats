@@ -87,6 +87,38 @@ load common
     [ -e run/sample.png ]
 }
 
+@test "trainings that start together do not disturb each other" {
+    pids=()
+    for i in 1 2 3 4 5 6; do
+        vaectl train --data builtin:digits:train=50,test=5 --hidden 8 --epochs 1 -q -o run$i >/dev/null &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    [ -e runs/latest/model.safetensors ]
+    [ "$(ls -A runs)" = latest ]
+}
+
+@test "where runs/latest cannot be made, training goes on" {
+    touch runs
+    expect 0 train "${SMALL[@]}" -o away
+    [[ $errors == "vaectl: runs/latest: cannot point at away: Not a directory" ]]
+}
+
+@test "paths that are not UTF-8" {
+    name=$(printf 'r\377')
+    expect 0 train "${SMALL[@]}" -o "$name" --json
+    [[ $output == '{"run": "r?", '* ]]
+    expect 0 eval "$name" --json --samples 2
+    [[ $output == '{"model": "r?/model.safetensors", '* ]]
+    expect 0 info "$name" --json
+}
+
+@test "no test split: said, also under --quiet" {
+    make_images 20 >one
+    expect 0 train --data one --holdout 0 --hidden 8 --epochs 1 -q -o run
+    [[ $errors == *"no test split"* ]]
+}
+
 @test "runs/latest points at the newest" {
     expect 0 train "${SMALL[@]}"
     expect 0 train "${SMALL[@]}"
@@ -174,6 +206,8 @@ load common
     expect 0 bench --data builtin:digits:train=200,test=10 --hidden 16 --rounds 1 --json
     [[ $output == '{"peak_memory_mb": '*'"floor": '*'"step": '*'"phases": '* ]]
     refuse 2 "--rounds: 0 is out of range" bench --rounds 0
+    expect 0 bench --data builtin:digits:train=100,test=5 --hidden 8,8,8,8,8,8,8,8 --rounds 1
+    [[ $output == *"encoder.0 forward"*"decoder.8 backward"*"weights"* ]]
 }
 
 @test "a run that is stopped and resumed ends with the same bytes" {
@@ -206,8 +240,6 @@ load common
 @test "resume: what may not be given with it" {
     expect 0 train "${SMALL[@]}" -o run
     refuse 2 "--lr: a trained model keeps its settings" train --resume run --lr 1
-    expect 0 bench --data builtin:digits:train=100,test=5 --hidden 8,8,8,8,8,8,8,8 --rounds 1
-    [[ $output == *"encoder.0 forward"*"decoder.8 backward"*"weights"* ]]
     refuse 2 "--resume goes on in the run's own folder (no --output)" train --resume run -o other
     refuse 5 "nowhere: cannot open folder" train --resume nowhere
     [ ! -e nowhere ]

@@ -580,6 +580,9 @@ static void rows_0(struct parts *p) { json_object_set_new(p->state, "rows", json
 static void cols_2_62(struct parts *p) { json_object_set_new(p->state, "cols", json_integer(1ll << 62)); }
 static void cols_4(struct parts *p) { json_object_set_new(p->state, "cols", json_integer(4)); }
 static void cols_2(struct parts *p) { json_object_set_new(p->state, "cols", json_integer(2)); }
+static void epoch_4(struct parts *p) { json_object_set_new(p->state, "epoch", json_integer(4)); }
+static void best_epoch_4(struct parts *p) { json_object_set_new(p->state, "best_epoch", json_integer(4)); }
+static void sum_null(struct parts *p) { json_object_set_new(p->state, "sum_kl", json_null()); }
 static void shape_turned(struct parts *p)
 {
     json_object_set_new(tensor(p, "encoder.0.weight"), "shape", json_pack("[i,i]", 3, 4));
@@ -663,6 +666,9 @@ static const struct {
     {"2^62 columns", cols_2_62, "too short for the network"},
     {"a column more", cols_4, "too short for the network"},
     {"a column less", cols_2, "tensor encoder.0.weight is missing or not as"},
+    {"an epoch more than there are", epoch_4, "no training ends in the state"},
+    {"best epoch not yet there", best_epoch_4, "no training ends in the state"},
+    {"a sum that is no number", sum_null, "no training ends in the state"},
     {"shape turned", shape_turned, "tensor encoder.0.weight is missing or not as"},
     {"shape flat", shape_flat, "tensor encoder.0.weight is missing or not as"},
     {"shape of reals", shape_reals, "tensor encoder.0.weight is missing or not as"},

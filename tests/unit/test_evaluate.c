@@ -49,8 +49,8 @@ static void nll_is_exact_at_the_posterior(void **state)
     vae_model_free(&model);
 }
 
-/* Elsewhere it falls to the answer as samples grow, within the error that it states; and a block, a chunk and a thread
- * more or less change nothing. */
+/* Elsewhere it falls to the answer as samples grow, within the error that it states; and a thread more or less
+ * changes nothing. */
 static void nll_approaches_the_answer(void **state)
 {
     const double x = 100 / 255.0;

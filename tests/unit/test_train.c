@@ -192,6 +192,7 @@ static void shapes_must_agree(void **state)
     assert_int_equal(vae_train(model, other, 1, NULL, NULL, &err), VAE_E_DATA);
     assert_int_equal(vae_evaluate(&evaluation, model, &other->train, &options, &err), VAE_E_DATA);
     assert_int_equal(vae_encode(model, &other->train, 0, 1, 1, 1, mean, NULL, &err), VAE_E_DATA);
+    assert_int_equal(vae_encode(model, &digits->train, 19, 2, 1, 1, mean, NULL, &err), VAE_E_USAGE);
     vae_model_free(&model);
     vae_data_free(&digits);
     vae_data_free(&other);
