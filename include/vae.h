@@ -13,7 +13,8 @@
  * Errors: functions return a vae_status; on failure `err` (may be NULL) holds one line for people. The library never
  * prints, exits or aborts. Objects may be used by one thread at a time; different objects by different threads. The one
  * effect outside its own objects: the first call that computes sets OpenBLAS to one thread for the rest of the process
- * (libvae's own threads share the work, which is what makes results independent of their number). */
+ * (libvae's own threads share the work, which is what makes results independent of their number); vae_bench_run gives
+ * it more for a while. */
 #ifndef VAE_H
 #define VAE_H
 
@@ -171,7 +172,8 @@ VAE_API vae_status vae_data_open(vae_data **out, const char *source, double hold
                                  vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
 
-/* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. */
+/* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. VAE_E_USAGE
+ * where there are not so many. */
 VAE_API vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err);
 
 /* ---- Model ------------------------------------------------------------------------------------------------------ */
@@ -196,7 +198,7 @@ typedef struct vae_metrics {
     uint64_t best_epoch; /* and its epoch; 0: none yet */
 } vae_metrics;
 
-/* A freshly initialised model (PyTorch's nn.Linear initialisation, U(+-1/sqrt(in)), from the seed). */
+/* A freshly initialised model. */
 VAE_API vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err);
 VAE_API vae_status vae_model_load(vae_model **out, const char *path, vae_error *err);
 VAE_API vae_status vae_model_save(const vae_model *model, const char *path, vae_error *err);
@@ -247,7 +249,7 @@ typedef struct vae_eval_options {
     size_t samples;    /* S: draws of z per image, averaged */
     vae_kl kl;         /* how the KL is computed */
     size_t kl_samples; /* K of a Monte Carlo KL; 0: as trained */
-    uint64_t seed;     /* of the noise */
+    uint64_t seed;     /* of the noise, and of binarised pixels */
     double near_zero;  /* threshold t for `near_zero_share` */
     bool sparsity;     /* Hoyer's measures, which need room for all posterior means */
     size_t threads;    /* 0: all cores */
@@ -277,7 +279,7 @@ enum { VAE_MOST_DRAWS = 1000000 };
 
 typedef struct vae_nll_options {
     size_t samples; /* S: importance samples an image */
-    uint64_t seed;  /* of the noise, and of binarised pixels, as in vae_eval_options */
+    uint64_t seed;  /* of the noise, and of binarised pixels */
     size_t threads; /* 0: all cores */
     void *context;
     /* After each block of images. May be NULL. */
@@ -304,7 +306,8 @@ VAE_API vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const 
 VAE_API vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images *train, const vae_images *test,
                              uint64_t seed, size_t threads, vae_error *err);
 
-/* Posterior means (n,L) and, unless NULL, scales (n,L) of images first .. first+n-1. `seed`: of binarised pixels. */
+/* Posterior means (n,L) and, unless NULL, scales (n,L) of images first .. first+n-1; VAE_E_USAGE
+ * where there are not so many. `seed`: of binarised pixels. */
 VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
                               size_t threads, float *mean, float *scale, vae_error *err);
 /* Mean images (n,D) of latents z (n,L). */

@@ -28,7 +28,7 @@ static void print_sources(FILE *out)
     }
 }
 
-/* "spikeslab: spike and slab: ... (--p 0.8 --c2 0.05)" for each module of a kind. */
+/* Each module of a kind, with its parameters. */
 static void print_modules(FILE *out, const vae_setting *setting)
 {
     const vae_module *module;

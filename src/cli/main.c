@@ -26,7 +26,7 @@ static void print_exit_statuses(FILE *out)
 #define PRINT_STATUS(name, number, meaning) fprintf(out, "  %d  %s\n", number, meaning);
     VAE_STATUS_LIST(PRINT_STATUS)
 #undef PRINT_STATUS
-    fprintf(out, "  130, 143  stopped by SIGINT or SIGTERM; training saves its state first\n");
+    fprintf(out, "  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; training saves its state first\n");
 }
 
 static const struct command *find_command(const char *name)

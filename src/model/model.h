@@ -62,10 +62,6 @@ struct vae_model {
     char build[256];
 };
 
-/* Heads: one layer of 2L outputs, the first L for the posterior's first parameter, the rest for the second. */
-static inline const struct dense *model_heads(const struct vae_model *model) { return &model->layer[model->depth]; }
-static inline const struct dense *model_decoder(const struct vae_model *model) { return model_heads(model) + 1; }
-
 /* A model with all memory and no values. VAE_E_MODEL, before anything large is allocated, where its tensors in a file
  * would take more than `limit` bytes. */
 vae_status model_allocate(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, size_t limit,

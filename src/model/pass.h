@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One pass of a batch through a model: the workspace it needs and the phases it consists of. Each phase is a
- * parallel_for over a partition that depends on shapes alone, so results do not depend on the number of threads.
+ * One pass of a batch through a model: the workspace it needs and the phases it consists of. The work of
+ * a phase is cut by shapes alone, so results do not depend on the number of threads.
  *
  * Rows of z and of everything behind it are sample-major: row s*B + b belongs to draw s of image b. */
 #ifndef VAE_PASS_H

@@ -31,7 +31,7 @@ struct prior_state {
     real precision;   /* 1 / c2 */
     double p, width;  /* width: standard deviation of the spike */
     /* Of the exact KL. */
-    int nodes; /* 0: p(z) is one normal of variance 1/precision */
+    int nodes; /* 0: p(z) is one normal */
     real k, a, reach, log_slab;
 };
 
