@@ -8,23 +8,46 @@
 
 enum { VECTOR = 16, MAX_TILES = 64 };
 
-/* Into how many tiles of columns a product of that size is cut. A function of the problem, never of the number of
- * threads, as another cut gives other bits. Each tile packs the other operand again, which costs a few per cent of a
- * small product, so there are two tiles at first and more as products grow. */
-static size_t tiles_for(size_t rows, size_t columns, size_t depth)
+/* Cuts are a function of the problem, never of the number of threads, as another cut gives other bits. Each tile packs
+ * the operand that is not cut again, which costs a few per cent of a small product, so there are two tiles at first and
+ * more as products grow: one for every `grain` operations. */
+static size_t tiles_for(size_t side, double flops, double grain)
 {
-    const double flops = 2.0 * (double)rows * (double)columns * (double)depth;
-    const size_t widest = (columns + VECTOR - 1) / VECTOR;
-    size_t tiles = flops < 5e5 ? 1 : flops < 4e7 ? 2 : flops < 2e8 ? 4 : (size_t)(flops / 5e7);
+    const size_t widest = (side + VECTOR - 1) / VECTOR;
+    size_t tiles = flops < 5e5 ? 1 : flops < 4e7 ? 2 : flops < 4 * grain ? 4 : (size_t)(flops / grain);
     if (tiles > MAX_TILES) tiles = MAX_TILES;
     return tiles < widest ? tiles : widest;
 }
+
+static double flops_of(size_t m, size_t n, size_t k) { return 2.0 * (double)m * (double)n * (double)k; }
 
 struct span tile_span(size_t n, size_t tiles, size_t tile)
 {
     const size_t vectors = (n + VECTOR - 1) / VECTOR;
     size_t begin = vectors * tile / tiles * VECTOR, end = vectors * (tile + 1) / tiles * VECTOR;
     return (struct span){begin < n ? begin : n, end < n ? end : n};
+}
+
+/* A result is cut along its columns, or, where that is longer and the product large, along its rows: what each tile
+ * packs again is then the smaller operand. */
+struct area {
+    struct span rows, columns;
+};
+
+static bool is_cut_by_rows(size_t rows, size_t columns, size_t depth)
+{
+    return rows > columns && flops_of(rows, columns, depth) > 4e7;
+}
+
+static size_t area_tiles(size_t rows, size_t columns, size_t depth)
+{
+    return tiles_for(is_cut_by_rows(rows, columns, depth) ? rows : columns, flops_of(rows, columns, depth), 5e7);
+}
+
+static struct area tile_area(size_t rows, size_t columns, size_t depth, size_t tiles, size_t tile)
+{
+    if (is_cut_by_rows(rows, columns, depth)) return (struct area){tile_span(rows, tiles, tile), {0, columns}};
+    return (struct area){{0, rows}, tile_span(columns, tiles, tile)};
 }
 
 struct product {
@@ -44,27 +67,29 @@ static void forward_tile(void *context, size_t tile)
     const struct product *job = context;
     const struct dense *layer = job->layer;
     const size_t columns = dense_columns(layer), in = layer->in, out = layer->out;
-    const struct span s = tile_span(out, job->tiles, tile);
+    const struct area a = tile_area(job->rows, out, in, job->tiles, tile);
+    const struct span r = a.rows, s = a.columns;
     const real *weight = job->params + layer->weight, *bias = job->params + layer->bias + s.begin;
     for (size_t part = 0; part < columns; part += out) {
         const struct span c = {part + s.begin, part + s.end};
         if (job->sparse)
-            sparse_forward(job->sparse, job->rows, weight, columns, c, job->to.pre);
+            sparse_forward(job->sparse, r, weight, columns, c, job->to.pre);
         else
             BLAS(gemm)
-        (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)job->rows, (int)(c.end - c.begin), (int)in, 1, job->from,
-         (int)in, weight + c.begin, (int)columns, 0, job->to.pre + c.begin, (int)columns);
+        (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(r.end - r.begin), (int)(c.end - c.begin), (int)in, 1,
+         job->from + r.begin * in, (int)in, weight + c.begin, (int)columns, 0,
+         job->to.pre + r.begin * columns + c.begin, (int)columns);
     }
-    for (size_t r = 0; r < job->rows; r++)
-        layer->activation->forward(s.end - s.begin, out, bias, job->to.pre + r * columns + s.begin,
-                                   job->to.y + r * out + s.begin);
+    for (size_t i = r.begin; i < r.end; i++)
+        layer->activation->forward(s.end - s.begin, out, bias, job->to.pre + i * columns + s.begin,
+                                   job->to.y + i * out + s.begin);
 }
 
 void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x,
                    const struct sparse *sparse, struct output to)
 {
     struct product job = {.layer = layer, .params = params, .from = x, .sparse = sparse, .to = to, .rows = rows};
-    job.tiles = tiles_for(rows, layer->out, layer->in);
+    job.tiles = area_tiles(rows, layer->out, layer->in);
     pool_run(pool, layer->forward, job.tiles, forward_tile, &job);
 }
 
@@ -73,26 +98,29 @@ static void backward_tile(void *context, size_t tile)
     const struct product *job = context;
     const struct dense *layer = job->layer;
     const size_t columns = dense_columns(layer), in = layer->in, width = in * job->below->parts;
-    const struct span s = tile_span(in, job->tiles, tile);
+    const struct area a = tile_area(job->rows, in, columns, job->tiles, tile);
+    const struct span r = a.rows, s = a.columns;
     BLAS(gemm)
-    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)job->rows, (int)(s.end - s.begin), (int)columns, 1, job->from,
-     (int)columns, job->params + layer->weight + s.begin * columns, (int)columns, 0, job->dx + s.begin, (int)width);
-    for (size_t r = 0; r < job->rows; r++)
-        job->below->backward(s.end - s.begin, in, job->x.pre + r * width + s.begin, job->x.y + r * in + s.begin,
-                             job->dx + r * width + s.begin);
+    (CblasRowMajor, CblasNoTrans, CblasTrans, (int)(r.end - r.begin), (int)(s.end - s.begin), (int)columns, 1,
+     job->from + r.begin * columns, (int)columns, job->params + layer->weight + s.begin * columns, (int)columns, 0,
+     job->dx + r.begin * width + s.begin, (int)width);
+    for (size_t i = r.begin; i < r.end; i++)
+        job->below->backward(s.end - s.begin, in, job->x.pre + i * width + s.begin, job->x.y + i * in + s.begin,
+                             job->dx + i * width + s.begin);
 }
 
 void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *d,
                     const struct activation *below, struct output x, real *dx)
 {
     struct product job = {.layer = layer, .params = params, .from = d, .x = x, .below = below, .dx = dx, .rows = rows};
-    job.tiles = tiles_for(rows, layer->in, dense_columns(layer));
+    job.tiles = area_tiles(rows, layer->in, dense_columns(layer));
     pool_run(pool, layer->backward, job.tiles, backward_tile, &job);
 }
 
+/* Fewer than of other products: those of all layers are at work together. */
 size_t dense_gradient_tiles(const struct dense *layer, size_t rows)
 {
-    return tiles_for(dense_columns(layer), layer->in, rows);
+    return tiles_for(layer->in, flops_of(layer->in, dense_columns(layer), rows), 1e8);
 }
 
 struct span dense_weight_span(const struct dense *layer, size_t tiles, size_t tile)

@@ -92,14 +92,14 @@ VAE_SIMD void sparse_list_row(const struct sparse *sparse, size_t row, const rea
     sparse->row_count[row] = n;
 }
 
-VAE_SIMD void sparse_forward(const struct sparse *sparse, size_t rows, const real *weight, size_t out,
+VAE_SIMD void sparse_forward(const struct sparse *sparse, struct span rows, const real *weight, size_t out,
                              struct span columns, real *y)
 {
     const size_t D = sparse->D;
     struct block b;
     for (size_t at = columns.begin; at < columns.end; at = b.begin + b.width) {
         b = next_block(columns.begin, at, columns.end);
-        for (size_t r = 0; r < rows; r++) {
+        for (size_t r = rows.begin; r < rows.end; r++) {
             const struct terms t = {sparse->row_count[r], sparse->column + r * D, sparse->row_value + r * D};
             add_columns(b.width, &t, weight + b.begin, out, y + r * out + b.begin);
         }

@@ -30,8 +30,8 @@ struct sparse {
 /* Lists the nonzeros of row `row`, whose D values are at x. */
 void sparse_list_row(const struct sparse *sparse, size_t row, const real *x);
 
-/* y (rows, out) = x W in columns `columns`, for W (D, out). */
-void sparse_forward(const struct sparse *sparse, size_t rows, const real *weight, size_t out, struct span columns,
+/* y = x W for W (D, out), in rows `rows` and columns `columns` of y (.., out). */
+void sparse_forward(const struct sparse *sparse, struct span rows, const real *weight, size_t out, struct span columns,
                     real *y);
 
 /* dw = x^T dy for the columns `inputs` of x: dw (inputs, out) starts at inputs.begin. Writes their part of the scratch.

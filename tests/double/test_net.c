@@ -110,8 +110,8 @@ struct shape {
     size_t rows, in, out;
 };
 
-static const struct shape shapes[] = {{1, 1, 1},   {4, 3, 5},   {1, 5, 3},     {1, 17, 33},
-                                      {9, 33, 17}, {6, 16, 32}, {2, 257, 100}, {96, 100, 257}};
+static const struct shape shapes[] = {{1, 1, 1},   {4, 3, 5},     {1, 5, 3},      {1, 17, 33},     {9, 33, 17},
+                                      {6, 16, 32}, {2, 257, 100}, {96, 100, 257}, {1001, 137, 150}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 /* y = f(x W^T + b) on `pre`, x = below(pre); and the loss sum(c y), whose gradients the layer is asked for. */
