@@ -29,17 +29,17 @@ mkdir -p "$RUNS"
 # choose FULL SHORT SMOKE
 choose() { if [ -n "${SMOKE:-}" ]; then echo "$3"; elif [ -n "${SHORT:-}" ]; then echo "$2"; else echo "$1"; fi; }
 
-# train NAME FLAG...
+# train NAME EPOCHS FLAG...   trains up to that epoch
 train() {
-    local run=$RUNS/$1
-    shift
-    [ ! -e "$run/trained" ] || return 0
+    local run=$RUNS/$1 epochs=$2
+    shift 2
+    [ ! -e "$run/trained-$epochs" ] || return 0
     if [ -e "$run/model.safetensors" ]; then
-        "$VAECTL" train --resume "$run" "${threads[@]}" >&2
+        "$VAECTL" train --resume "$run" --epochs "$epochs" -q "${threads[@]}" >&2
     else
-        "$VAECTL" train --data "$DATA" "$@" "${threads[@]}" -o "$run" >&2
+        "$VAECTL" train --data "$DATA" --epochs "$epochs" "$@" -q "${threads[@]}" -o "$run" >&2
     fi
-    touch "$run/trained"
+    touch "$run/trained-$epochs"
 }
 
 # evaluate NAME FILE FLAG...   writes RUNS/NAME/FILE.json

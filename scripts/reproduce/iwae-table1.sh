@@ -12,7 +12,7 @@
 . "$(dirname "$0")/common.sh"
 
 recipe=(--hidden "200,200" --latent 50 --activation tanh --binarize dynamic --init glorot --output-bias data
-    --schedule iwae --adam-eps 5e-6 --batch 20 --epochs "$(choose 3280 13 1)" -q)
+    --schedule iwae --adam-eps 5e-6 --batch 20)
 for model in ${MODELS:-vae-1}; do
     samples=${model##*-}
     case $model in
@@ -21,7 +21,9 @@ for model in ${MODELS:-vae-1}; do
     *) echo "$model: expected vae-K or iwae-K" >&2 && exit 2 ;;
     esac
     run=iwae/$model${GRADIENT:+-$GRADIENT}-1
-    train "$run" "${recipe[@]}" "${objective[@]}"
-    evaluate "$run" nll --samples "$(choose 5000 500 10)" --limit "$(choose 10000 1000 20)"
+    for epochs in $(choose "121 364 1093 3280" "4 13" 1); do # ends of stages
+        train "$run" "$epochs" "${recipe[@]}" "${objective[@]}"
+        evaluate "$run" "nll-$epochs" --samples "$(choose 5000 500 10)" --limit "$(choose 10000 1000 20)"
+    done
 done
 summarise iwae

@@ -10,7 +10,7 @@ for seed in $(choose "1 2 3" 1 1); do
         for prior in normal laplace spikeslab:p=0.8,c2=0.05 cauchy; do
             for kl in exact mc; do
                 run=priors/${prior%%:*}-$latent-$kl-$seed
-                train "$run" --prior "$prior" --latent "$latent" --kl $kl --epochs "$(choose 30 3 1)" --seed "$seed" -q
+                train "$run" "$(choose 30 3 1)" --prior "$prior" --latent "$latent" --kl $kl --seed "$seed"
                 evaluate "$run" elbo --kl exact --samples 0
                 evaluate "$run" nll --samples "$(choose 1000 100 10)" --limit "$(choose 1000 300 20)"
             done

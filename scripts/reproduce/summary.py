@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Markdown rows from the JSON that eval wrote: mean and standard deviation over seeds.
 
-    summary.py RUNS TABLE     for all runs RUNS/TABLE/NAME-SEED with elbo.json and nll.json"""
+    summary.py RUNS TABLE     for all runs RUNS/TABLE/NAME-SEED with elbo.json and nll.json, or nll-EPOCHS.json"""
 import csv
 import json
 import pathlib
@@ -16,14 +16,20 @@ COLUMNS = [("neg_elbo", "elbo", "neg_elbo", 2), ("recon", "elbo", "recon", 2), (
            ("near_zero_share", "elbo", "near_zero_share", 3), ("probe_accuracy", "elbo", "probe_accuracy", 4)]
 
 
-def load(run):
-    """What eval wrote, by file, and the seconds of training; None where there is nothing yet."""
+def evaluations(run):
+    """(row, what eval wrote by file, seconds of training until then) for each time that the run was evaluated."""
     files = {path.stem: json.loads(path.read_text()) for path in run.glob("*.json")}
     if not files:
-        return None
+        return
+    name = run.name.rsplit("-", 1)[0]
     with open(run / "metrics.csv", encoding="ascii") as metrics:
-        seconds = sum(float(row["seconds"]) for row in csv.DictReader(metrics))
-    return files, seconds
+        seconds = {int(row["epoch"]): float(row["seconds"]) for row in csv.DictReader(metrics)}
+    ends = sorted(int(stem[4:]) for stem in files if stem.startswith("nll-"))
+    for end in ends:
+        until = sum(s for epoch, s in seconds.items() if epoch <= end)
+        yield f"{name}, epoch {end}", {"nll": files[f"nll-{end}"]}, until
+    if not ends:
+        yield name, files, sum(seconds.values())
 
 
 def cell(values, digits):
@@ -38,9 +44,8 @@ def main():
     folder = pathlib.Path(sys.argv[1]) / sys.argv[2]
     groups = {}
     for run in sorted(folder.iterdir()):
-        loaded = load(run)
-        if loaded:
-            groups.setdefault(run.name.rsplit("-", 1)[0], []).append(loaded)
+        for name, files, seconds in evaluations(run):
+            groups.setdefault(name, []).append((files, seconds))
     print("| run | seeds | " + " | ".join(heading for heading, _, _, _ in COLUMNS) + " | train s |")
     print("|---|---|" + "---|" * (len(COLUMNS) + 1))
     for name, runs in groups.items():
