@@ -69,7 +69,8 @@ enum { PATH_MAX_RUN = 2048 };
  * model.safetensors. Fails with VAE_E_MODEL. */
 vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err);
 /* Where a command writes NAME: -o, or beside the model file. */
-void run_output(const struct arguments *arguments, const char *model_path, const char *name, char path[PATH_MAX_RUN]);
+vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,
+                      char path[PATH_MAX_RUN], vae_error *err);
 const char *run_split_name(vae_split split);
 /* The data of --data or of the model, and the split of --split. */
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,

@@ -13,19 +13,21 @@ vae_status run_load_model(const char *given, vae_model **model, char path[PATH_M
         return vae_fail(err, VAE_E_MODEL, "%s: no model there (train one with 'vaectl train', or name a run)", latest);
     const bool is_folder = !stat(run, &info) && S_ISDIR(info.st_mode);
     if (strlen(run) + sizeof "/model.safetensors" > PATH_MAX_RUN)
-        return vae_fail(err, VAE_E_MODEL, "the path of the run is too long");
+        return vae_fail(err, VAE_E_MODEL, "RUN: longer than %d characters", PATH_MAX_RUN - 20);
     snprintf(path, PATH_MAX_RUN, "%s%s", run, is_folder ? "/best.safetensors" : "");
     if (is_folder && stat(path, &info)) snprintf(path, PATH_MAX_RUN, "%s/model.safetensors", run);
     return vae_model_load(model, path, err);
 }
 
-void run_output(const struct arguments *arguments, const char *model_path, const char *name, char path[PATH_MAX_RUN])
+vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,
+                      char path[PATH_MAX_RUN], vae_error *err)
 {
     const char *given = argument(arguments, "output"), *slash = strrchr(model_path, '/');
-    if (given)
-        snprintf(path, PATH_MAX_RUN, "%s", given);
-    else
-        snprintf(path, PATH_MAX_RUN, "%.*s%s", slash ? (int)(slash - model_path) + 1 : 0, model_path, name);
+    const int length = given ? snprintf(path, PATH_MAX_RUN, "%s", given)
+                             : snprintf(path, PATH_MAX_RUN, "%.*s%s", slash ? (int)(slash - model_path) + 1 : 0,
+                                        model_path, name);
+    return length < PATH_MAX_RUN ? VAE_OK
+                                 : vae_fail(err, VAE_E_USAGE, "-o: longer than %d characters", PATH_MAX_RUN - 1);
 }
 
 static const char *const split_names[VAE_SPLITS] = {

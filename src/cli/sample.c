@@ -38,9 +38,8 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_status status = argument_count(arguments, "n", 1, 10000, 100, &n, err);
     if (!status) status = argument_count(arguments, "seed", 0, 9007199254740991.0, 1, &seed, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
-    if (status) return status;
-    run_output(arguments, model_path, "sample.png", path);
-    status = draw(model, path, n, seed, err);
+    if (!status) status = run_output(arguments, model_path, "sample.png", path, err);
+    if (!status) status = draw(model, path, n, seed, err);
     vae_model_free(&model);
     if (!status) run_say_written(path);
     return status;
