@@ -14,7 +14,7 @@ vae_status vae_parse_real(const char *name, const char *text, double min, double
 {
     char *end;
     double v = strtod(text, &end);
-    if (end == text || *end || isspace((unsigned char)*text))
+    if (end == text || *end || isspace((unsigned char)*text) || strpbrk(text, "xX"))
         return vae_fail(err, VAE_E_USAGE, "%s: '%s' is not a number", name, text);
     if (!(v >= min && v <= max)) /* also refuses NaN */
         return vae_fail(err, VAE_E_USAGE, "%s: %s is out of range (expected %g to %g)", name, text, min, max);

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "vae.h"
 
@@ -12,14 +13,26 @@ static void mask_control_characters(char *text)
         if (iscntrl((unsigned char)*text)) *text = '?';
 }
 
+/* A long name stands at the beginning, and the reason behind it: what does not fit is cut between them. */
+static void cut_middle(char *to, size_t size, const char *text, int length)
+{
+    const int head = (int)size / 3, tail = (int)size - head - 4;
+    if (length < (int)size)
+        snprintf(to, size, "%s", text);
+    else
+        snprintf(to, size, "%.*s...%s", head, text, text + strlen(text) - (size_t)tail);
+}
+
 vae_status vae_fail(vae_error *err, vae_status status, const char *format, ...)
 {
     if (!err) return status;
     err->status = status;
+    char text[8192];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(err->message, sizeof err->message, format, arguments);
+    const int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    cut_middle(err->message, sizeof err->message, text, length);
     mask_control_characters(err->message);
     return status;
 }

@@ -54,6 +54,9 @@ static vae_status unknown_flag(const struct known *known, const struct command *
 {
     char flag[64];
     flag_of(word, flag, sizeof flag);
+    for (size_t i = 0; i < known->n && !strncmp(flag, "--", 2); i++)
+        if (!strcmp(flag + 2, known->name[i]))
+            return vae_fail(err, VAE_E_USAGE, "%s: %s takes no value", command->name, flag);
     const char *near = strncmp(flag, "--", 2) ? NULL : vae_nearest(flag + 2, known->name);
     if (near) return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (did you mean --%s?)", command->name, flag, near);
     return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (see vaectl %s --help)", command->name, flag, command->name);
@@ -82,7 +85,7 @@ static vae_status take_positional(struct arguments *a, const struct command *com
         return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name,
                         argv[command->takes_run ? optind + 1 : optind]);
     a->run = argv[optind];
-    return VAE_OK;
+    return *a->run ? VAE_OK : vae_fail(err, VAE_E_USAGE, "%s: RUN is empty", command->name);
 }
 
 vae_status arguments_parse(struct arguments *a, const struct command *command, int argc, char **argv, vae_error *err)
@@ -102,6 +105,7 @@ vae_status arguments_parse(struct arguments *a, const struct command *command, i
         const size_t i = is_long ? (size_t)index : index_of_letter(&known, letter);
         const char *text = argv[optind - (optarg && optarg == argv[optind - 1] ? 2 : 1)];
         if (is_long && abbreviated(text, known.name[i])) return unknown_flag(&known, command, text, err);
+        if (optarg && !*optarg) return vae_fail(err, VAE_E_USAGE, "%s: %s is empty", command->name, text);
         if (a->n == MAX_GIVEN) return vae_fail(err, VAE_E_USAGE, "%s: too many flags", command->name);
         a->given[a->n].name = known.name[i];
         a->given[a->n++].value = optarg ? optarg : "";
