@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -191,9 +192,22 @@ static size_t usable_cores(void)
     return (size_t)CPU_COUNT(&set);
 }
 
+/* OpenBLAS asks for its work buffer again and again where the address space is too small for it, for ever. */
+static vae_status check_room(vae_error *err)
+{
+    static const size_t buffer = (size_t)128 << 20;
+    void *room = mmap(NULL, buffer, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return vae_fail(err, VAE_E_MEMORY, "out of memory: OpenBLAS needs 128 MB of address space (see ulimit -v)");
+    munmap(room, buffer);
+    return VAE_OK;
+}
+
 vae_status pool_new(struct pool **out, size_t threads, vae_error *err)
 {
     size_t cores = usable_cores();
+    vae_status status = check_room(err);
+    if (status) return status;
     if (threads == 0) threads = cores;
     if (openblas_get_parallel() == OPENBLAS_SEQUENTIAL) threads = 1; /* see pool.h */
     if (threads > MAX_THREADS) threads = MAX_THREADS;
