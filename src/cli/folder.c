@@ -29,10 +29,13 @@ static vae_status make_given(struct folder *folder, const char *given, bool forc
 {
     const int length = snprintf(folder->path, sizeof folder->path, "%s", given);
     if (length == 0 || length > PATH_MAX_RUN / 2)
-        return vae_fail(err, VAE_E_USAGE, "-o: a folder name of %d characters", length);
+        return vae_fail(err, VAE_E_USAGE, "-o: a folder name of %d characters (expected 1 to %d)", length,
+                        PATH_MAX_RUN / 2);
     for (size_t end = (size_t)length; end > 1 && folder->path[end - 1] == '/'; end--) folder->path[end - 1] = '\0';
     vae_status status = make_parents(folder->path, err);
-    if (status || !mkdir(folder->path, 0777)) return status;
+    if (status) return status;
+    folder->made = !mkdir(folder->path, 0777);
+    if (folder->made) return VAE_OK;
     if (errno != EEXIST) return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
     if (force) return VAE_OK;
     return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)",
@@ -51,7 +54,9 @@ static vae_status make_dated(struct folder *folder, const char *prior, vae_error
         if (i > 1) snprintf(suffix, sizeof suffix, "-%d", i);
         snprintf(folder->path, sizeof folder->path, "runs/%s-%s%s", prior, date, suffix);
         vae_status status = make_parents(folder->path, err);
-        if (status || !mkdir(folder->path, 0777)) return status;
+        if (status) return status;
+        folder->made = !mkdir(folder->path, 0777);
+        if (folder->made) return VAE_OK;
         if (errno != EEXIST) break;
     }
     return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
@@ -82,7 +87,7 @@ vae_status folder_open(struct folder *folder, const char *path, vae_error *err)
 {
     *folder = (struct folder){.lock = -1};
     if (snprintf(folder->path, sizeof folder->path, "%s", path) > PATH_MAX_RUN / 2)
-        return vae_fail(err, VAE_E_MODEL, "the path of the run is too long");
+        return vae_fail(err, VAE_E_MODEL, "RUN: longer than %d characters", PATH_MAX_RUN / 2);
     return lock(folder, VAE_E_MODEL, err);
 }
 
@@ -92,16 +97,19 @@ void folder_close(struct folder *folder)
     folder->lock = -1;
 }
 
-/* A link made beside it and renamed over it: there is a runs/latest at every moment, whoever else starts a run. */
+/* A link made beside it and renamed over it: there is a runs/latest at every moment, whoever else starts a run. The
+ * folder's own name, as the one given may be runs/latest itself. */
 void folder_publish(const struct folder *folder)
 {
     static const char link[] = "runs/latest";
-    char absolute[PATH_MAX], temporary[64];
-    const bool inside = !strncmp(folder->path, "runs/", 5) && !strchr(folder->path + 5, '/');
+    char runs[PATH_MAX], target[PATH_MAX], temporary[64];
     snprintf(temporary, sizeof temporary, "runs/.latest.%ld.tmp", (long)getpid());
-    if (realpath(folder->path, absolute) && (!mkdir("runs", 0777) || errno == EEXIST) &&
-        !symlink(inside ? folder->path + 5 : absolute, temporary) && !rename(temporary, link))
-        return;
+    if ((!mkdir("runs", 0777) || errno == EEXIST) && realpath("runs", runs) && realpath(folder->path, target)) {
+        const size_t length = strlen(runs);
+        const bool inside = !strncmp(target, runs, length) && target[length] == '/' &&
+                            !strchr(target + length + 1, '/');
+        if (!symlink(inside ? target + length + 1 : target, temporary) && !rename(temporary, link)) return;
+    }
     fprintf(stderr, "vaectl: %s: cannot point at %s: %s\n", link, folder->path, strerror(errno));
     unlink(temporary);
 }

@@ -8,7 +8,8 @@
 
 struct folder {
     char path[PATH_MAX_RUN], model[PATH_MAX_RUN], best[PATH_MAX_RUN], metrics[PATH_MAX_RUN];
-    int lock; /* file descriptor of the folder; closing it, also by dying, unlocks */
+    bool made; /* it was not there before */
+    int lock;  /* file descriptor of the folder; closing it, also by dying, unlocks */
 };
 
 /* Makes and locks the folder `given`, or runs/PRIOR-DATE-TIME where it is NULL. VAE_E_EXISTS where it is there (and not

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/metrics.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 vae_status metrics_open(struct metrics *metrics, const char *path, bool validates, vae_error *err)
 {
@@ -21,24 +26,52 @@ void metrics_close(struct metrics *metrics)
     free(metrics->text);
 }
 
-void metrics_keep(struct metrics *metrics, uint64_t epochs)
+/* Is it as metrics_add writes them: so many numbers, commas between them, and the end of a line? */
+static bool is_row(const char *line, size_t fields)
 {
-    FILE *file = fopen(metrics->path, "r");
+    for (; fields > 0; fields--) {
+        char *end;
+        strtod(line, &end);
+        if (end == line || isspace((unsigned char)*line) || *end != (fields > 1 ? ',' : '\n')) return false;
+        line = end + 1;
+    }
+    return *line == '\0';
+}
+
+/* NULL where there is none; no pipe, on which opening would wait. */
+static vae_status open_rows(const char *path, FILE **file, vae_error *err)
+{
+    struct stat info;
+    *file = NULL;
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) return VAE_OK;
+    if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && (*file = fdopen(fd, "r"))) return VAE_OK;
+    vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s (without that file the run goes on, but its earlier rows are lost)",
+             path, fd < 0 ? strerror(errno) : "not a regular file");
+    if (fd >= 0) close(fd);
+    return VAE_E_MODEL;
+}
+
+vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err)
+{
+    FILE *file;
     char *line = NULL;
     size_t room = 0;
     uint64_t last = 0, kept = 0;
+    vae_status status = open_rows(metrics->path, &file, err);
     while (file && getline(&line, &room, file) > 0) {
         const uint64_t epoch = strtoull(line, NULL, 10); /* 0: the header */
-        if (!strchr(line, '\n') || epoch <= last || epoch > epochs) continue;
+        if (epoch <= last || epoch > epochs || !is_row(line, metrics->validates ? 11 : 10)) continue;
         fputs(line, metrics->rows);
         last = epoch;
         kept++;
     }
     free(line);
     if (file) fclose(file);
-    if (kept < epochs)
+    if (!status && kept < epochs)
         fprintf(stderr, "vaectl: %s: %llu of %llu earlier epochs are missing or damaged; the rest is kept\n",
                 metrics->path, (unsigned long long)(epochs - kept), (unsigned long long)epochs);
+    return status;
 }
 
 void metrics_add(struct metrics *metrics, const vae_metrics *row)

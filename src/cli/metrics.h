@@ -20,8 +20,9 @@ struct metrics {
 /* With the header alone. The path stays the caller's. */
 vae_status metrics_open(struct metrics *metrics, const char *path, bool validates, vae_error *err);
 void metrics_close(struct metrics *metrics);
-/* Adds the whole rows of epochs 1 .. `epochs` that the file has, in their order; says on stderr what is missing. */
-void metrics_keep(struct metrics *metrics, uint64_t epochs);
+/* Adds the whole rows of epochs 1 .. `epochs` that the file has, in their order; says on stderr what is missing. Fails
+ * where there is a file that cannot be read, as it would be replaced. */
+vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err);
 void metrics_add(struct metrics *metrics, const vae_metrics *row);
 vae_status metrics_write(struct metrics *metrics, vae_error *err);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct session {
     bool quiet, terminal;
     double last_shown; /* seconds into the epoch */
     struct metrics metrics;
+    bool replaces; /* the folder still has another run's files */
 };
 
 enum { BAR = 24 };
@@ -79,32 +81,43 @@ static void show_epoch(const struct session *s, const vae_model *model)
         (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds, validation);
 }
 
-/* The model is saved after each epoch, and beside it the one that did best on the validation split. The model last:
- * rows that it does not know are dropped by --resume, missing ones would be lost. */
+/* metrics.csv first: rows that the model does not know are dropped by --resume, missing ones would be lost. The best
+ * model of another run goes before the new model comes, beside which it would be taken for that one's. */
+static vae_status save(struct session *s, const vae_model *model, bool is_best, vae_error *err)
+{
+    vae_status status = metrics_write(&s->metrics, err);
+    if (!status && s->replaces && unlink(s->folder->best) && errno != ENOENT)
+        status = vae_fail(err, VAE_E_WRITE, "%s: cannot remove: %s", s->folder->best, strerror(errno));
+    if (!status) s->replaces = false;
+    if (!status && is_best) status = vae_model_save(model, s->folder->best, err);
+    return status ? status : vae_model_save(model, s->folder->model, err);
+}
+
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
 {
     struct session *s = context;
     const vae_metrics *m = vae_model_metrics(model);
     show_epoch(s, model);
     metrics_add(&s->metrics, m);
-    vae_status status = VAE_OK;
-    if (s->metrics.validates && m->best_epoch == m->epoch) status = vae_model_save(model, s->folder->best, err);
-    if (!status) status = metrics_write(&s->metrics, err);
-    return status ? status : vae_model_save(model, s->folder->model, err);
+    return save(s, model, s->metrics.validates && m->best_epoch == m->epoch, err);
 }
 
-/* Everything that can fail before the first step fails before it: a new folder gets a whole model and the header of
- * metrics.csv. A resumed run keeps its files as they are until there is something better. */
+/* That a model can be written is found out before the first step. A new folder gets one at once, from where training
+ * starts; files that are there already stay as they are until there is something to replace them. */
 static vae_status start_session(struct session *s, const vae_model *model, bool resumed, vae_error *err)
 {
+    char probe[PATH_MAX_RUN];
+    const bool is_new = access(s->folder->model, F_OK) != 0;
     vae_status status = VAE_OK;
-    if (resumed)
-        metrics_keep(&s->metrics, vae_model_metrics(model)->epoch);
-    else
-        status = vae_model_save(model, s->folder->model, err);
-    if (!status && !resumed) {
-        unlink(s->folder->best); /* of a run that was here before */
-        status = metrics_write(&s->metrics, err);
+    s->replaces = !resumed;
+    if (resumed) status = metrics_keep(&s->metrics, vae_model_metrics(model)->epoch, err);
+    if (!status && is_new) {
+        status = save(s, model, false, err);
+        if (status) unlink(s->folder->metrics);
+    } else if (!status) {
+        snprintf(probe, sizeof probe, "%.*s/.probe", PATH_MAX_RUN - 32, s->folder->path);
+        status = vae_model_save(model, probe, err);
+        unlink(probe);
     }
     if (!status) folder_publish(s->folder);
     return status;
@@ -163,9 +176,9 @@ static vae_status print_summary(const struct session *s, const vae_model *model,
 }
 
 /* Saves a model stopped within an epoch; then the signal takes its course. */
-static vae_status die_of_signal(const struct session *s, const vae_model *model, vae_error *err)
+static vae_status die_of_signal(struct session *s, const vae_model *model, vae_error *err)
 {
-    vae_status status = vae_model_save(model, s->folder->model, err);
+    vae_status status = save(s, model, false, err);
     if (status) return status;
     fprintf(stderr, "%svaectl: interrupted: state saved in %s\n", s->terminal ? "\r\033[K" : "", s->folder->model);
     signal(caught_signal, SIG_DFL);
@@ -198,6 +211,7 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
     if (!status) status = print_summary(&session, model, argument(r->arguments, "json"), err);
     if (!status) show_next_steps(&session);
     metrics_close(&session.metrics);
+    if (status && folder->made) rmdir(folder->path); /* where nothing got into it */
     return status;
 }
 

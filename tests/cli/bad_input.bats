@@ -117,11 +117,48 @@ load common
     sha256sum run/*.safetensors >before
     (
         ulimit -f 8
-        refuse 4 "run/model.safetensors: cannot write: File too large" train "${SMALL[@]}" -o run --force
+        refuse 4 "run/.probe: cannot write: File too large" train "${SMALL[@]}" -o run --force
+        refuse 4 "run/.probe: cannot write: File too large" train --resume run --epochs 3 -q
+        refuse 4 "new/model.safetensors: cannot write: File too large" train "${SMALL[@]}" -o new
     )
     sha256sum -c --quiet before
-    [ -z "$(find run -name '*tmp*')" ]
+    [ -z "$(find run -name '*tmp*' -o -name '.probe*')" ]
+    [ ! -e new ]
     expect 0 info run
+}
+
+@test "a forced run that fails at once leaves the one that was there" {
+    expect 0 train "${SMALL[@]}" --validation 0.1 -o run
+    sha256sum run/* >before
+    refuse 6 "not finite at step" train "${SMALL[@]}" --lr 1e6 -o run --force
+    sha256sum -c --quiet before
+    rm run/metrics.csv && mkdir run/metrics.csv
+    sha256sum run/*.safetensors >before
+    refuse 4 "run/metrics.csv: cannot write: not a regular file" train "${SMALL[@]}" --seed 5 -o run --force
+    refuse 5 "run/metrics.csv: cannot read: not a regular file" train --resume run --epochs 3 -q
+    rmdir run/metrics.csv && mkfifo run/metrics.csv
+    refuse 5 "run/metrics.csv: cannot read: not a regular file" train --resume run --epochs 3 -q
+    sha256sum -c --quiet before
+}
+
+@test "links are followed, what is no file is not replaced" {
+    expect 0 train "${SMALL[@]}" -o run
+    : >target.png
+    ln -s target.png link.png
+    mkfifo pipe
+    expect 0 sample run -o link.png
+    [ -L link.png ]
+    is_png target.png
+    refuse 4 "pipe: cannot write: not a regular file" sample run -o pipe
+    refuse 2 "-o: longer than 2047 characters" sample run -o "$(printf './%.0s' {1..1020})run/model.safetensors.png"
+}
+
+@test "too little address space for OpenBLAS" {
+    (ulimit -v 150000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
+    (
+        ulimit -v 150000
+        refuse 8 "OpenBLAS needs 128 MB" train "${SMALL[@]}" --threads 1 -o run
+    )
 }
 
 @test "stdout that cannot be written" {

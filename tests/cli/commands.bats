@@ -100,6 +100,15 @@ load common
     [ "$(ls -A runs | wc -l)" -eq 13 ]
 }
 
+@test "runs/latest may be trained on with" {
+    expect 0 train "${SMALL[@]}" -o runs/one
+    expect 0 train --resume runs/latest --epochs 3 -q
+    [ "$(readlink runs/latest)" = one ]
+    expect 0 train "${SMALL[@]}" -o runs/latest --force
+    [ "$(readlink runs/latest)" = one ]
+    expect 0 info
+}
+
 @test "where runs/latest cannot be made, training goes on" {
     touch runs
     expect 0 train "${SMALL[@]}" -o away
@@ -271,6 +280,10 @@ load common
     sed -i 2d run/metrics.csv
     expect 0 train --resume run --epochs 4 -q
     [ "$(cut -d, -f1 run/metrics.csv | tr '\n' ' ')" = "epoch 3 4 " ]
+    printf '1,3,0.\n2zzz\n' >>run/metrics.csv
+    sed -i '2s/.*/1,1,1,1,1,1,1,1,x,1/' run/metrics.csv
+    expect 0 train --resume run --epochs 5 -q
+    [ "$(cut -d, -f1 run/metrics.csv | tr '\n' ' ')" = "epoch 4 5 " ]
 }
 
 @test "early stopping says so, and --force leaves no best model of another run" {

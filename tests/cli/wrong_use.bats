@@ -53,6 +53,12 @@ teardown() { [ ! -e runs ]; }
     refuse 2 "--schedule step and --lr-steps go together" train --schedule step
     refuse 2 "--schedule step and --lr-steps go together" train --lr-steps 3,4
     refuse 2 "--validation: 1 is out of range" train --validation 1
+    refuse 2 "train: --force takes no value" train --force=1
+    refuse 2 "train: --data is empty" train --data ''
+    refuse 2 "sample: -o is empty" sample -o ''
+    refuse 2 "info: RUN is empty" info ''
+    refuse 2 "--lr: '0x10' is not a number" train --lr 0x10
+    refuse 5 "cannot open: File name too long (expected" info "$(printf 'x%.0s' {1..1500})"
     refuse 2 "builtin:digits: train 10.5 is not a whole number" train --data builtin:digits:train=10.5
     refuse 2 "of 300 training images is none" train --data builtin:digits:train=300,test=5 --validation 0.001
     refuse 2 "--lr-steps: expected ascending epochs" train --schedule step --lr-steps 3,1
