@@ -4,7 +4,6 @@
  * and the folder's new entry reaches the disk (fsync of the folder) before we say that it was written. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,34 +46,30 @@ static void sync_folder_of(const char *path)
     free(folder);
 }
 
-/* What the name stands for: rename would replace a link, a device or a pipe by the file. Links are followed. */
-static vae_status resolve(const char *path, char resolved[PATH_MAX], vae_error *err)
+/* rename would put the file in the place of a device or a pipe. (A link is replaced: what it points at may be
+ * anyone's.)
+ */
+static bool is_special(const char *path)
 {
     struct stat info;
-    if (stat(path, &info)) { /* nothing there yet */
-        if (snprintf(resolved, PATH_MAX, "%s", path) < PATH_MAX) return VAE_OK;
-        errno = ENAMETOOLONG;
-    } else if (!S_ISREG(info.st_mode)) {
-        return vae_fail(err, VAE_E_WRITE, "%s: cannot write: not a regular file", path);
-    } else if (realpath(path, resolved)) {
-        return VAE_OK;
-    }
-    return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(errno));
+    return !lstat(path, &info) && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
 vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err)
 {
-    char target[PATH_MAX], temporary[PATH_MAX + 32];
-    vae_status status = resolve(path, target, err);
-    if (status) return status;
-    snprintf(temporary, sizeof temporary, "%s.tmp-%ld", target, (long)getpid());
+    if (is_special(path)) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: not a regular file", path);
+    size_t length = strlen(path) + 32;
+    char *temporary = malloc(length);
+    if (!temporary) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory while writing", path);
+    snprintf(temporary, length, "%s.tmp-%ld", path, (long)getpid());
 
     unlink(temporary); /* left by a process of the same number that was killed */
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    int failed = fd < 0 || write_and_sync(fd, bytes, size) || rename(temporary, target);
+    int failed = fd < 0 || write_and_sync(fd, bytes, size) || rename(temporary, path);
     int error = errno;
     if (failed && fd >= 0) unlink(temporary);
+    free(temporary);
     if (failed) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(error));
-    sync_folder_of(target);
+    sync_folder_of(path);
     return VAE_OK;
 }

@@ -192,7 +192,8 @@ static size_t usable_cores(void)
     return (size_t)CPU_COUNT(&set);
 }
 
-/* OpenBLAS asks for its work buffer again and again where the address space is too small for it, for ever. */
+/* OpenBLAS asks for its work buffer again and again where the address space is too small for it, for ever. (With
+ * threads of its own, unless OPENBLAS_NUM_THREADS=1, it does so when it is loaded, and nothing can be done.) */
 static vae_status check_room(vae_error *err)
 {
     static const size_t buffer = (size_t)128 << 20;

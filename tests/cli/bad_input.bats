@@ -134,26 +134,22 @@ load common
     sha256sum -c --quiet before
     rm run/metrics.csv && mkdir run/metrics.csv
     sha256sum run/*.safetensors >before
-    refuse 4 "run/metrics.csv: cannot write: not a regular file" train "${SMALL[@]}" --seed 5 -o run --force
+    refuse 4 "run/metrics.csv: cannot write: Is a directory" train "${SMALL[@]}" --seed 5 -o run --force
     refuse 5 "run/metrics.csv: cannot read: not a regular file" train --resume run --epochs 3 -q
     rmdir run/metrics.csv && mkfifo run/metrics.csv
     refuse 5 "run/metrics.csv: cannot read: not a regular file" train --resume run --epochs 3 -q
     sha256sum -c --quiet before
 }
 
-@test "links are followed, what is no file is not replaced" {
+@test "what is no file is not replaced" {
     expect 0 train "${SMALL[@]}" -o run
-    : >target.png
-    ln -s target.png link.png
     mkfifo pipe
-    expect 0 sample run -o link.png
-    [ -L link.png ]
-    is_png target.png
     refuse 4 "pipe: cannot write: not a regular file" sample run -o pipe
     refuse 2 "-o: longer than 2047 characters" sample run -o "$(printf './%.0s' {1..1020})run/model.safetensors.png"
 }
 
 @test "too little address space for OpenBLAS" {
+    export OPENBLAS_NUM_THREADS=1 # with more it waits while it is loaded
     (ulimit -v 150000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
     (
         ulimit -v 150000
