@@ -14,13 +14,17 @@ static void mask_control_characters(char *text)
 }
 
 /* A long name stands at the beginning, and the reason behind it: what does not fit is cut between them. */
-static void cut_middle(char *to, size_t size, const char *text, int length)
+static void cut_middle(char *to, size_t size, const char *text)
 {
-    const int head = (int)size / 3, tail = (int)size - head - 4;
-    if (length < (int)size)
-        snprintf(to, size, "%s", text);
-    else
-        snprintf(to, size, "%.*s...%s", head, text, text + strlen(text) - (size_t)tail);
+    static const char gap[] = "...";
+    const size_t length = strlen(text), head = size / 3, tail = size - head - sizeof gap;
+    if (length < size) {
+        memcpy(to, text, length + 1);
+        return;
+    }
+    memcpy(to, text, head);
+    memcpy(to + head, gap, sizeof gap - 1);
+    memcpy(to + head + sizeof gap - 1, text + length - tail, tail + 1);
 }
 
 vae_status vae_fail(vae_error *err, vae_status status, const char *format, ...)
@@ -30,9 +34,9 @@ vae_status vae_fail(vae_error *err, vae_status status, const char *format, ...)
     char text[8192];
     va_list arguments;
     va_start(arguments, format);
-    const int length = vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    cut_middle(err->message, sizeof err->message, text, length);
+    cut_middle(err->message, sizeof err->message, text);
     mask_control_characters(err->message);
     return status;
 }
