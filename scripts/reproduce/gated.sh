@@ -9,7 +9,7 @@
 . "$(dirname "$0")/common.sh"
 
 run=gated/normal-1
-train "$run" "$(choose 2000 10 2)" --hidden 300,300 --latent 40 --activation gated --binarize dynamic --init he --lr 5e-4 --batch 100 \
-    --beta-warmup "$(choose 100 2 1)" --validation 0.1666666667 --patience 50
+train "$run" "$(choose 2000 10 2)" --hidden 300,300 --latent 40 --activation gated --binarize dynamic --init he \
+    --lr 5e-4 --batch 100 --beta-warmup "$(choose 100 2 1)" --validation 0.1666666667 --patience 50
 evaluate "$run" nll --samples "$(choose 5000 500 10)" --limit "$(choose 10000 1000 20)"
 summarise gated

@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The columns of the header; one more with a validation split. */
+enum { COLUMNS = 10 };
+
 vae_status metrics_open(struct metrics *metrics, const char *path, bool validates, vae_error *err)
 {
     *metrics = (struct metrics){.path = path, .validates = validates};
@@ -61,7 +64,7 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
     vae_status status = open_rows(metrics->path, &file, err);
     while (file && getline(&line, &room, file) > 0) {
         const uint64_t epoch = strtoull(line, NULL, 10); /* 0: the header */
-        if (epoch <= last || epoch > epochs || !is_row(line, metrics->validates ? 11 : 10)) continue;
+        if (epoch <= last || epoch > epochs || !is_row(line, COLUMNS + metrics->validates)) continue;
         fputs(line, metrics->rows);
         last = epoch;
         kept++;

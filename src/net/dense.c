@@ -8,13 +8,15 @@
 
 enum { VECTOR = 16, MAX_TILES = 64 };
 
+static const double LARGE = 4e7; /* operations from which on a product has more than two tiles */
+
 /* Cuts are a function of the problem, never of the number of threads, as another cut gives other bits. Each tile packs
  * the operand that is not cut again, which costs a few per cent of a small product, so there are two tiles at first and
  * more as products grow: one for every `grain` operations. */
 static size_t tiles_for(size_t side, double flops, double grain)
 {
     const size_t widest = (side + VECTOR - 1) / VECTOR;
-    size_t tiles = flops < 5e5 ? 1 : flops < 4e7 ? 2 : flops < 4 * grain ? 4 : (size_t)(flops / grain);
+    size_t tiles = flops < 5e5 ? 1 : flops < LARGE ? 2 : flops < 4 * grain ? 4 : (size_t)(flops / grain);
     if (tiles > MAX_TILES) tiles = MAX_TILES;
     return tiles < widest ? tiles : widest;
 }
@@ -36,7 +38,7 @@ struct area {
 
 static bool is_cut_by_rows(size_t rows, size_t columns, size_t depth)
 {
-    return rows > columns && flops_of(rows, columns, depth) > 4e7;
+    return rows > columns && flops_of(rows, columns, depth) > LARGE;
 }
 
 static size_t area_tiles(size_t rows, size_t columns, size_t depth)

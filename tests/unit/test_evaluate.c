@@ -17,14 +17,14 @@ static vae_model *toy_model(double m, double s)
     return model;
 }
 
-static vae_nll toy_nll(const vae_model *model, size_t n, uint8_t byte, size_t samples, size_t threads)
+static vae_nll toy_nll(const vae_model *model, size_t n, uint8_t byte, size_t samples, uint64_t seed, size_t threads)
 {
     vae_images images;
     vae_nll nll;
     vae_error err = {0};
     assert_int_equal(images_new(&images, n, 1, 1, false, NULL), VAE_OK);
     memset(images.pixels, byte, n);
-    const vae_nll_options options = {.samples = samples, .seed = 5, .threads = threads};
+    const vae_nll_options options = {.samples = samples, .seed = seed, .threads = threads};
     if (vae_estimate_nll(&nll, model, &images, &options, &err)) fail_msg("%s", err.message);
     images_free(&images);
     return nll;
@@ -40,7 +40,7 @@ static void nll_is_exact_at_the_posterior(void **state)
     vae_model *model = toy_model(0.8 * x, sqrt(0.2));
     (void)state;
     for (size_t samples = 1; samples < 300; samples = 3 * samples + 1) {
-        const vae_nll nll = toy_nll(model, 3, 200, samples, 1);
+        const vae_nll nll = toy_nll(model, 3, 200, samples, 5, 1);
         assert_near(nll.nll, toy_answer(x), 1e-6, "nll with %zu samples", samples);
         if (samples > 1) assert_within(nll.mc_se, 0, 1e-3 / sqrt((double)samples), "its error");
         assert_int_equal(isnan(nll.mc_se), samples == 1);
@@ -58,12 +58,12 @@ static void nll_approaches_the_answer(void **state)
     double before = INFINITY;
     (void)state;
     for (size_t samples = 1; samples <= 1000; samples *= 10) {
-        const vae_nll nll = toy_nll(model, 2000, 100, samples, 1), again = toy_nll(model, 2000, 100, samples, 3);
+        const vae_nll nll = toy_nll(model, 2000, 100, samples, 5, 1), again = toy_nll(model, 2000, 100, samples, 5, 3);
         assert_memory_equal(&nll, &again, sizeof nll);
         assert_true(nll.nll < before);
         before = nll.nll;
     }
-    const vae_nll best = toy_nll(model, 200, 100, 5000, 1);
+    const vae_nll best = toy_nll(model, 200, 100, 5000, 5, 1);
     assert_within(best.nll - toy_answer(x), -4 * best.mc_se, 4 * best.mc_se + 1e-4, "nll of 5000 samples");
     assert_within(best.mc_se, 1e-4, 5e-3, "its error");
     vae_model_free(&model);
@@ -75,18 +75,12 @@ static void nll_knows_its_error(void **state)
     vae_model *model = toy_model(0.1, 0.6);
     struct moments spread = {0}, stated = {0};
     (void)state;
-    vae_images images;
-    assert_int_equal(images_new(&images, 20, 1, 1, false, NULL), VAE_OK);
-    memset(images.pixels, 100, 20);
     for (uint64_t seed = 0; seed < 200; seed++) {
-        const vae_nll_options options = {.samples = 200, .seed = seed, .threads = 1};
-        vae_nll nll;
-        assert_int_equal(vae_estimate_nll(&nll, model, &images, &options, NULL), VAE_OK);
+        const vae_nll nll = toy_nll(model, 20, 100, 200, seed, 1);
         moments_add(&spread, nll.nll);
         moments_add(&stated, nll.mc_se);
     }
     assert_within(sqrt(moments_variance(&spread)) / stated.mean, 0.8, 1.2, "spread over stated error");
-    images_free(&images);
     vae_model_free(&model);
 }
 
@@ -96,19 +90,13 @@ static void nll_knows_its_bias(void **state)
     vae_model *model = toy_model(0.1, 0.6);
     struct moments excess = {0}, stated = {0};
     (void)state;
-    vae_images images;
-    assert_int_equal(images_new(&images, 2000, 1, 1, false, NULL), VAE_OK);
-    memset(images.pixels, 100, 2000);
     for (uint64_t seed = 0; seed < 20; seed++) {
-        const vae_nll_options options = {.samples = 20, .seed = seed, .threads = 1};
-        vae_nll nll;
-        assert_int_equal(vae_estimate_nll(&nll, model, &images, &options, NULL), VAE_OK);
+        const vae_nll nll = toy_nll(model, 2000, 100, 20, seed, 1);
         moments_add(&excess, nll.nll - toy_answer(100 / 255.0));
         moments_add(&stated, nll.bias);
         assert_near(nll.effective_samples, 1 / (2 * nll.bias + 1 / 20.0), 1e-9, "effective samples");
     }
     assert_within(excess.mean / stated.mean, 0.8, 1.2, "excess over stated bias");
-    images_free(&images);
     vae_model_free(&model);
 }
 

@@ -251,16 +251,22 @@ static void validation_is_a_share_of_training(void **state)
     vae_data_free(&parts);
 }
 
+static vae_model *trained(const vae_config *config, const vae_data *data)
+{
+    vae_model *model = NULL;
+    assert_int_equal(vae_model_new(&model, config, 28, 28, NULL), VAE_OK);
+    assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_OK);
+    return model;
+}
+
 /* At this learning rate losses soon wander: training stops `patience` epochs after the best one. */
 static void patience_ends_training(void **state)
 {
     vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3);
     const vae_config config = CONFIG("hidden", "16", "latent", "2", "batch", "10", "epochs", "400", "lr", "0.02",
                                      "validation", "0.3", "patience", "3");
-    vae_model *model = NULL;
+    vae_model *model = trained(&config, data);
     (void)state;
-    assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
-    assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_OK);
     const vae_metrics *m = vae_model_metrics(model);
     assert_within((double)m->epoch, 4, 399, "epochs");
     assert_int_equal(m->epoch, m->best_epoch + 3);
@@ -279,10 +285,8 @@ static void patience_waits_for_the_warm_up(void **state)
     vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3);
     const vae_config config = CONFIG("hidden", "16", "latent", "2", "batch", "10", "epochs", "400", "lr", "0.02",
                                      "validation", "0.3", "patience", "3", "beta-warmup", "80");
-    vae_model *model = NULL;
+    vae_model *model = trained(&config, data);
     (void)state;
-    assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
-    assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_OK);
     const vae_metrics *m = vae_model_metrics(model);
     assert_within((double)m->best_epoch, 1, 79, "best epoch");
     assert_int_equal(m->epoch, 83);
@@ -297,11 +301,9 @@ static void validation_is_by_the_bound(void **state)
     const vae_config config = CONFIG("hidden", "16", "latent", "2", "batch", "10", "epochs", "2", "validation", "0.3",
                                      "objective", "iwae", "samples", "7");
     const vae_nll_options options = {.samples = 7, .seed = 1, .threads = 1};
-    vae_model *model = NULL;
+    vae_model *model = trained(&config, data);
     vae_nll nll;
     (void)state;
-    assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
-    assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_OK);
     assert_int_equal(vae_estimate_nll(&nll, model, &data->validation, &options, NULL), VAE_OK);
     assert_near(vae_model_metrics(model)->validation_loss, nll.nll, 1e-12, "validation loss");
     assert_true(vae_model_metrics(model)->test_neg_elbo > nll.nll);
