@@ -12,8 +12,8 @@ vae_status run_load_model(const char *given, vae_model **model, char path[PATH_M
     if (stat(run, &info) && !given)
         return vae_fail(err, VAE_E_MODEL, "%s: no model there (train one with 'vaectl train', or name a run)", latest);
     const bool is_folder = !stat(run, &info) && S_ISDIR(info.st_mode);
-    if (strlen(run) + sizeof "/model.safetensors" > PATH_MAX_RUN)
-        return vae_fail(err, VAE_E_MODEL, "RUN: longer than %d characters", PATH_MAX_RUN - 20);
+    const size_t longest = PATH_MAX_RUN - sizeof "/model.safetensors";
+    if (strlen(run) > longest) return vae_fail(err, VAE_E_MODEL, "RUN: longer than %zu characters", longest);
     snprintf(path, PATH_MAX_RUN, "%s%s", run, is_folder ? "/best.safetensors" : "");
     if (is_folder && stat(path, &info)) snprintf(path, PATH_MAX_RUN, "%s/model.safetensors", run);
     return vae_model_load(model, path, err);
