@@ -148,14 +148,14 @@ VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
 
 /* ---- Data ------------------------------------------------------------------------------------------------------- */
 
-/* Each split of a data set has its own binarisation. */
 typedef enum vae_split { VAE_TRAIN, VAE_VALIDATION, VAE_TEST, VAE_SPLITS } vae_split;
 
 struct vae_stream;
 typedef struct vae_images {
     size_t n, rows, cols;
-    uint8_t *pixels; /* n * rows * cols; NULL where they stay in a file too large for memory (see vae_images_read) */
-    uint8_t *labels; /* n, or NULL */
+    uint8_t *pixels;  /* n * rows * cols; NULL where they stay in a file too large for memory (see vae_images_read) */
+    uint8_t *labels;  /* n, or NULL */
+    uint32_t *number; /* n: where each was in the training file that was divided; NULL: 0 .. n-1 of its own file */
     struct vae_stream *stream;
     vae_split split;
 } vae_images;

@@ -40,9 +40,12 @@ void images_free(vae_images *images)
 {
     free(images->pixels);
     free(images->labels);
+    free(images->number);
     stream_close(images->stream);
     *images = (vae_images){0};
 }
+
+static size_t number_of(const vae_images *images, size_t i) { return images->number ? images->number[i] : i; }
 
 vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err)
 {
@@ -51,7 +54,7 @@ vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uin
         return vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
     if (images->pixels) memcpy(pixels, images->pixels + first * D, n * D);
     for (size_t i = 0; i < n && !images->pixels; i++)
-        if (!stream_read(images->stream, first + i, D, 0, D, pixels + i * D))
+        if (!stream_read(images->stream, number_of(images, first + i), D, 0, D, pixels + i * D))
             return vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, first + i);
     return VAE_OK;
 }
@@ -91,24 +94,25 @@ static void draw_pixels(const struct rng *rng, uint64_t block, size_t n, const u
 }
 
 /* Bytes at .. at+n-1 of an image; `at` is a multiple of 4. */
-static void to_pixels(const struct pixels *pixels, size_t image, size_t D, size_t at, size_t n, const uint8_t *byte,
+static void to_pixels(const struct pixels *pixels, size_t number, size_t D, size_t at, size_t n, const uint8_t *byte,
                       real *x)
 {
     switch (pixels->rule) {
     case PIXELS_GREY: expand(n, byte, x); break;
     case PIXELS_THRESHOLD: threshold(n, byte, x); break;
-    case PIXELS_DRAWN: draw_pixels(&pixels->rng, image * ((D + 3) / 4) + at / 4, n, byte, x); break;
+    case PIXELS_DRAWN: draw_pixels(&pixels->rng, number * ((D + 3) / 4) + at / 4, n, byte, x); break;
     }
 }
 
 /* One image, from its file through a buffer. */
-static bool gather_stream(const struct vae_stream *stream, const struct pixels *pixels, size_t image, size_t D, real *x)
+static bool gather_stream(const struct vae_stream *stream, const struct pixels *pixels, size_t number, size_t D,
+                          real *x)
 {
     uint8_t bytes[4096];
     for (size_t at = 0; at < D; at += sizeof bytes) {
         const size_t n = D - at < sizeof bytes ? D - at : sizeof bytes;
-        if (!stream_read(stream, image, D, at, n, bytes)) return false;
-        to_pixels(pixels, image, D, at, n, bytes, x + at);
+        if (!stream_read(stream, number, D, at, n, bytes)) return false;
+        to_pixels(pixels, number, D, at, n, bytes, x + at);
     }
     return true;
 }
@@ -118,10 +122,10 @@ bool images_gather(const vae_images *images, const struct pixels *pixels, const 
 {
     const size_t D = images->rows * images->cols;
     for (size_t i = 0; i < count; i++) {
-        const size_t image = index ? index[i] : first + i;
+        const size_t image = index ? index[i] : first + i, number = number_of(images, image);
         if (images->pixels)
-            to_pixels(pixels, image, D, 0, D, images->pixels + image * D, x + i * D);
-        else if (!gather_stream(images->stream, pixels, image, D, x + i * D))
+            to_pixels(pixels, number, D, 0, D, images->pixels + image * D, x + i * D);
+        else if (!gather_stream(images->stream, pixels, number, D, x + i * D))
             return false;
     }
     return true;
@@ -135,7 +139,7 @@ bool images_are_sparse(const vae_images *images)
     uint8_t byte;
     size_t ink = 0, seen = 0;
     for (size_t i = 0; i < n * D; i += stride, seen++) {
-        if (!images->pixels && !stream_read(images->stream, i / D, D, i % D, 1, &byte)) return false;
+        if (!images->pixels && !stream_read(images->stream, number_of(images, i / D), D, i % D, 1, &byte)) return false;
         ink += (images->pixels ? images->pixels[i] : byte) != 0;
     }
     return (double)ink < most * (double)seen;
@@ -150,14 +154,16 @@ static vae_status select_images(vae_images *to, const vae_images *all, const uin
     vae_status status = VAE_OK;
     if (all->stream) {
         *to = (vae_images){.n = n, .rows = all->rows, .cols = all->cols};
-        status = stream_select(&to->stream, all->stream, index, n, err);
+        status = stream_open(&to->stream, all->stream->path, all->stream->offset, err);
         if (!status && all->labels && !(to->labels = mem_new(n, 1, err))) status = VAE_E_MEMORY;
     } else {
         status = images_new(to, n, all->rows, all->cols, all->labels, err);
     }
+    if (!status && !(to->number = mem_new(n, sizeof *to->number, err))) status = VAE_E_MEMORY;
     for (size_t i = 0; i < n && !status; i++) {
         if (to->pixels) memcpy(to->pixels + i * D, all->pixels + index[i] * D, D);
         if (to->labels) to->labels[i] = all->labels[index[i]];
+        to->number[i] = (uint32_t)number_of(all, index[i]);
     }
     return status;
 }

@@ -26,33 +26,16 @@ vae_status stream_open(struct vae_stream **out, const char *path, size_t offset,
     return VAE_OK;
 }
 
-vae_status stream_select(struct vae_stream **out, const struct vae_stream *stream, const uint32_t *index, size_t n,
-                         vae_error *err)
-{
-    struct vae_stream *part = NULL;
-    vae_status status = stream_open(&part, stream->path, stream->offset, err);
-    if (status) return status;
-    part->index = mem_new(n, sizeof *part->index, err);
-    if (!part->index) {
-        stream_close(part);
-        return VAE_E_MEMORY;
-    }
-    for (size_t i = 0; i < n; i++) part->index[i] = stream->index ? stream->index[index[i]] : index[i];
-    *out = part;
-    return VAE_OK;
-}
-
 void stream_close(struct vae_stream *stream)
 {
     if (!stream) return;
     if (stream->file >= 0) close(stream->file);
-    free(stream->index);
     free(stream);
 }
 
-bool stream_read(const struct vae_stream *stream, size_t i, size_t pixels, size_t at, size_t size, uint8_t *bytes)
+bool stream_read(const struct vae_stream *stream, size_t number, size_t pixels, size_t at, size_t size, uint8_t *bytes)
 {
-    off_t from = (off_t)(stream->offset + (stream->index ? stream->index[i] : i) * pixels + at);
+    off_t from = (off_t)(stream->offset + number * pixels + at);
     while (size > 0) {
         const ssize_t got = pread(stream->file, bytes, size, from);
         if (got < 0 && errno == EINTR) continue;

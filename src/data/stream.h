@@ -11,18 +11,15 @@ enum { MAX_PATH = VAE_MAX_SOURCE + 64 }; /* of a file in a folder that is a sour
 
 struct vae_stream {
     int file;
-    size_t offset;   /* of the first image */
-    uint32_t *index; /* image i is number index[i] in the file; NULL: i */
+    size_t offset; /* of the first image */
     char path[MAX_PATH];
 };
 
 vae_status stream_open(struct vae_stream **out, const char *path, size_t offset, vae_error *err);
-/* Another stream on the same file, with n images of this one in the order of `index`. */
-vae_status stream_select(struct vae_stream **out, const struct vae_stream *stream, const uint32_t *index, size_t n,
-                         vae_error *err);
 void stream_close(struct vae_stream *stream);
 
-/* `size` bytes of image i, of `pixels` bytes, from byte `at` of it on; false where they cannot be read. */
-bool stream_read(const struct vae_stream *stream, size_t i, size_t pixels, size_t at, size_t size, uint8_t *bytes);
+/* `size` bytes of image `number` of the file, of `pixels` bytes, from byte `at` of it on; false where they cannot be
+ * read. */
+bool stream_read(const struct vae_stream *stream, size_t number, size_t pixels, size_t at, size_t size, uint8_t *bytes);
 
 #endif

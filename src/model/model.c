@@ -95,7 +95,7 @@ size_t model_file_size(const struct vae_model *model)
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step)
 {
     const char *mode = model->config.binarize;
-    const uint64_t lasting = UINT64_MAX - images->split;
+    const uint64_t lasting = UINT64_MAX - (images->number ? VAE_TRAIN : images->split);
     struct rng rng = {.seed = seed, .step = step ? step : lasting, .stream = RNG_BINARIZE};
     if (!strcmp(mode, "threshold")) return (struct pixels){.rule = PIXELS_THRESHOLD};
     if (!strcmp(mode, "static")) rng.seed = 0, rng.step = lasting;

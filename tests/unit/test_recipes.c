@@ -20,6 +20,14 @@ static vae_config configure(const char *const *settings)
 
 #define CONFIG(...) configure((const char *const[]){__VA_ARGS__, NULL})
 
+static vae_data *open_data(const char *source, double validation, uint64_t seed)
+{
+    vae_data *data = NULL;
+    vae_error err = {0};
+    if (vae_data_open(&data, source, 0, validation, seed, &err)) fail_msg("%s", err.message);
+    return data;
+}
+
 /* ---- Pixels ----------------------------------------------------------------------------------------------------- */
 
 enum { PIXELS = 7 * 5, IMAGES = 4000 };
@@ -94,6 +102,39 @@ static void draws_last_as_long_as_they_should(void **state)
     images_free(&images);
 }
 
+/* Whatever part a seed puts an image into, its static draw is that of the undivided file. */
+static void static_draws_survive_a_split(void **state)
+{
+    enum { N = 200, D = 784 };
+    static real whole[N * D], part[N * D];
+    const vae_config config = CONFIG("binarize", "static", "hidden", "2");
+    const char *const source = "builtin:digits:train=200,test=10";
+    vae_data *all = open_data(source, 0, 1);
+    vae_model *model = NULL;
+    (void)state;
+    assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
+    const struct pixels pixels = model_pixels(model, &all->train, 1, 9);
+    assert_true(images_gather(&all->train, &pixels, NULL, 0, N, whole));
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        vae_data *divided = open_data(source, 0.2, seed);
+        const vae_images *const parts[] = {&divided->train, &divided->validation};
+        for (size_t k = 0; k < 2; k++) {
+            const vae_images *images = parts[k];
+            const struct pixels same_pixels = model_pixels(model, images, seed, 0);
+            assert_int_equal(images->n, k ? 40 : 160);
+            assert_true(images_gather(images, &same_pixels, NULL, 0, images->n, part));
+            for (size_t i = 0; i < images->n; i++) {
+                const size_t number = images->number[i];
+                assert_memory_equal(images->pixels + i * D, all->train.pixels + number * D, D);
+                assert_memory_equal(part + i * D, whole + number * D, D * sizeof *part);
+            }
+        }
+        vae_data_free(&divided);
+    }
+    vae_model_free(&model);
+    vae_data_free(&all);
+}
+
 static void threshold_is_at_one_half(void **state)
 {
     vae_images images;
@@ -164,18 +205,10 @@ static void initial_weights(void **state)
     }
 }
 
-static vae_data *open_data(const char *source, double validation)
-{
-    vae_data *data = NULL;
-    vae_error err = {0};
-    if (vae_data_open(&data, source, 0, validation, 1, &err)) fail_msg("%s", err.message);
-    return data;
-}
-
 /* The last bias is the logit of the mean image before the first step moves it, by the learning rate at most. */
 static void output_bias_is_the_mean_image(void **state)
 {
-    vae_data *data = open_data("builtin:digits:train=200,test=10", 0);
+    vae_data *data = open_data("builtin:digits:train=200,test=10", 0, 1);
     const vae_config config = CONFIG("output-bias", "data", "hidden", "4", "latent", "2", "batch", "200", "epochs", "1",
                                      "lr", "1e-6");
     vae_model *model = NULL;
@@ -204,7 +237,7 @@ static void output_bias_is_the_mean_image(void **state)
 /* Length of the gradient that the first step used: Adam's m is (1 - beta1) of it. */
 static double used_gradient(const char *clip)
 {
-    vae_data *data = open_data("builtin:digits:train=64,test=10", 0);
+    vae_data *data = open_data("builtin:digits:train=64,test=10", 0, 1);
     const vae_config config = CONFIG("clip", clip, "hidden", "8", "latent", "2", "batch", "64", "epochs", "1");
     vae_model *model = NULL;
     double sum = 0;
@@ -229,8 +262,8 @@ static void gradients_are_clipped(void **state)
 
 static void validation_is_a_share_of_training(void **state)
 {
-    vae_data *whole = open_data("builtin:digits:train=200,test=10", 0),
-             *parts = open_data("builtin:digits:train=200,test=10", 0.25);
+    vae_data *whole = open_data("builtin:digits:train=200,test=10", 0, 1),
+             *parts = open_data("builtin:digits:train=200,test=10", 0.25, 1);
     (void)state;
     assert_int_equal(parts->train.n, 150);
     assert_int_equal(parts->validation.n, 50);
@@ -262,7 +295,7 @@ static vae_model *trained(const vae_config *config, const vae_data *data)
 /* At this learning rate losses soon wander: training stops `patience` epochs after the best one. */
 static void patience_ends_training(void **state)
 {
-    vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3);
+    vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3, 1);
     const vae_config config = CONFIG("hidden", "16", "latent", "2", "batch", "10", "epochs", "400", "lr", "0.02",
                                      "validation", "0.3", "patience", "3");
     vae_model *model = trained(&config, data);
@@ -282,7 +315,7 @@ static void patience_ends_training(void **state)
 /* A validation loss may be lowest while beta still rises; patience begins where it has risen. */
 static void patience_waits_for_the_warm_up(void **state)
 {
-    vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3);
+    vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3, 1);
     const vae_config config = CONFIG("hidden", "16", "latent", "2", "batch", "10", "epochs", "400", "lr", "0.02",
                                      "validation", "0.3", "patience", "3", "beta-warmup", "80");
     vae_model *model = trained(&config, data);
@@ -297,7 +330,7 @@ static void patience_waits_for_the_warm_up(void **state)
 /* The validation loss is that of the bound that is trained. */
 static void validation_is_by_the_bound(void **state)
 {
-    vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3);
+    vae_data *data = open_data("builtin:digits:train=100,test=10", 0.3, 1);
     const vae_config config = CONFIG("hidden", "16", "latent", "2", "batch", "10", "epochs", "2", "validation", "0.3",
                                      "objective", "iwae", "samples", "7");
     const vae_nll_options options = {.samples = 7, .seed = 1, .threads = 1};
@@ -314,8 +347,8 @@ static void validation_is_by_the_bound(void **state)
 /* A model that goes on with another number of images would be somewhere else in its epochs. */
 static void other_data_is_refused(void **state)
 {
-    vae_data *data = open_data("builtin:digits:train=100,test=10", 0),
-             *more = open_data("builtin:digits:train=300,test=10", 0);
+    vae_data *data = open_data("builtin:digits:train=100,test=10", 0, 1),
+             *more = open_data("builtin:digits:train=300,test=10", 0, 1);
     const vae_config config = CONFIG("hidden", "4", "latent", "2", "batch", "10", "epochs", "2");
     vae_model *model = NULL;
     vae_error err = {0};
@@ -336,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pixels_are_drawn_with_their_grey),
         cmocka_unit_test(draws_last_as_long_as_they_should),
+        cmocka_unit_test(static_draws_survive_a_split),
         cmocka_unit_test(threshold_is_at_one_half),
         cmocka_unit_test(schedules),
         cmocka_unit_test(initial_weights),
