@@ -191,8 +191,8 @@ typedef struct vae_metrics {
     double seconds; /* of that epoch's training steps alone; not stored in the model file */
     double train_loss, train_recon, train_kl, test_recon, test_kl, test_neg_elbo;
     uint64_t active_units;
-    /* The negative of the bound that is trained, on the validation split: neg_elbo, or that of S importance-weighted
-     * samples. NaN without such a split. */
+    /* On the validation split, with beta 1 and no free bits: neg_elbo, or the negative of the bound of S importance
+     * weighted samples where that is trained. NaN without such a split. */
     double validation_loss;
     double best_loss;    /* the lowest of them so far, */
     uint64_t best_epoch; /* and its epoch; 0: none yet */
@@ -356,7 +356,7 @@ VAE_API vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_
 /* Writes a file whole or not at all: temporary name, fsync, rename. */
 VAE_API vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err);
 
-/* Version, compiler and libraries in one line, such as "vaectl 0.1.0 (gcc 12.2.0, OpenBLAS 0.3.21 Zen, ...)". */
+/* Version and libraries in one line, such as "vaectl 0.1.0 (OpenBLAS 0.3.21 ... core Zen, zlib 1.2.13, ...)". */
 VAE_API const char *vae_build(char *text, size_t size);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command line: a command is one file ending in a `const struct command`, listed in main.c. Parsing and help are
- * made from its table of flags; `train` adds the settings of vae.h and the parameters of all modules. */
+ * The command line: a command is one file ending in a `const struct command`, listed below and in main.c. Parsing and
+ * help are made from its table of flags; `train` adds the settings of vae.h and the parameters of all modules. */
 #ifndef VAE_COMMAND_H
 #define VAE_COMMAND_H
 

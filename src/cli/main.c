@@ -17,7 +17,7 @@ static void print_usage(FILE *out)
     fprintf(out, "\nExamples:\n"
                  "  vaectl train --prior spikeslab --p 0.8 --c2 0.05\n\n"
                  "  vaectl reconstruct && vaectl sample && vaectl traverse\n\n"
-                 "'vaectl COMMAND --help' tells more.\n");
+                 "'vaectl COMMAND --help' tells more, 'vaectl --version' which libraries it runs with.\n");
 }
 
 static void print_exit_statuses(FILE *out)

@@ -64,7 +64,7 @@ static const vae_setting settings[] = {
      .help = "nats of KL per latent dimension (mean over the batch) that cost nothing"},
     {"epochs", "N", "10", VAE_T_COUNT, FIELD(epochs), .min = 1, .max = MOST, .help = "passes over the training images"},
     {"patience", "E", "0", VAE_T_COUNT, FIELD(patience), .min = 0, .max = MOST,
-     .help = "stop after so many epochs without a better validation loss; 0: never"},
+     .help = "stop after so many epochs (after beta's warm-up) without a better validation loss; 0: never"},
     {"batch", "B", "128", VAE_T_COUNT, FIELD(batch), .min = 1, .max = 1e6, .help = "images per step"},
     {"lr", "R", "0.001", VAE_T_REAL, FIELD(lr), .min = 1e-12, .max = 1e6, .help = "learning rate of Adam"},
     {"clip", "C", "0", VAE_T_REAL, FIELD(clip), .min = 0, .max = 1e30,
