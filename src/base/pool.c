@@ -24,6 +24,8 @@ struct pool {
     size_t workers; /* threads beside the caller */
     pthread_t *thread;
     int spins;
+    void *reserve; /* address space for OpenBLAS until the first round; see reserve_room */
+    size_t reserved;
 
     pool_task *run;
     void *context;
@@ -167,8 +169,31 @@ static void add_to_profile(struct pool *pool, const char *phase, long long wall)
     p->entry[i].busy += busy;
 }
 
+/* OpenBLAS asks for a work buffer for each thread in a product, again and again where the address space is too small
+ * for it, for ever. So room for them is kept free while threads and workspaces get theirs. (With threads of its own,
+ * unless OPENBLAS_NUM_THREADS=1, it asks when it is loaded, and nothing can be done.) */
+static vae_status reserve_room(struct pool *pool, size_t threads, vae_error *err)
+{
+    const size_t megabytes = 128 * threads, size = megabytes << 20;
+    void *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return vae_fail(err, VAE_E_MEMORY,
+                        "out of memory: OpenBLAS needs %zu MB of address space for %zu thread%s (see ulimit -v)",
+                        megabytes, threads, threads > 1 ? "s" : "");
+    pool->reserve = room;
+    pool->reserved = size;
+    return VAE_OK;
+}
+
+static void release_room(struct pool *pool)
+{
+    if (pool->reserve) munmap(pool->reserve, pool->reserved);
+    pool->reserve = NULL;
+}
+
 void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context)
 {
+    release_room(pool);
     pool->run = run;
     pool->context = context;
     pool->n = n;
@@ -192,30 +217,17 @@ static size_t usable_cores(void)
     return (size_t)CPU_COUNT(&set);
 }
 
-/* OpenBLAS asks for its work buffer again and again where the address space is too small for it, for ever. (With
- * threads of its own, unless OPENBLAS_NUM_THREADS=1, it does so when it is loaded, and nothing can be done.) */
-static vae_status check_room(vae_error *err)
-{
-    static const size_t buffer = (size_t)128 << 20;
-    void *room = mmap(NULL, buffer, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED)
-        return vae_fail(err, VAE_E_MEMORY, "out of memory: OpenBLAS needs 128 MB of address space (see ulimit -v)");
-    munmap(room, buffer);
-    return VAE_OK;
-}
-
 vae_status pool_new(struct pool **out, size_t threads, vae_error *err)
 {
     size_t cores = usable_cores();
-    vae_status status = check_room(err);
-    if (status) return status;
     if (threads == 0) threads = cores;
     if (openblas_get_parallel() == OPENBLAS_SEQUENTIAL) threads = 1; /* see pool.h */
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     struct pool *pool = mem_new(1, sizeof *pool, err);
     if (!pool) return VAE_E_MEMORY;
     pool->thread = mem_new(threads, sizeof *pool->thread, err);
-    if (!pool->thread) {
+    if (!pool->thread || reserve_room(pool, threads, err)) {
+        free(pool->thread);
         free(pool);
         return VAE_E_MEMORY;
     }
@@ -243,6 +255,7 @@ void pool_free(struct pool *pool)
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
+    release_room(pool);
     free(pool->thread);
     free(pool);
 }
