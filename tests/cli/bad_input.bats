@@ -145,6 +145,9 @@ load common
     expect 0 train "${SMALL[@]}" -o run
     mkfifo pipe
     refuse 4 "pipe: cannot write: not a regular file" sample run -o pipe
+    ln -s pipe link # such as /dev/stdout
+    refuse 4 "link: cannot write: not a regular file" sample run -o link
+    [ -L link ]
     refuse 2 "-o: longer than 2047 characters" sample run -o "$(printf './%.0s' {1..1020})run/model.safetensors.png"
 }
 
