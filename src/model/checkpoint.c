@@ -22,7 +22,8 @@
 #include "model/config.h"
 #include "model/model.h"
 
-enum { HEADER_MOST = 1 << 20, FORMAT = 1, BLOCKS = 3 };
+/* A header holds a number of some 20 characters for each latent, of which there are 65536 at most. */
+enum { HEADER_MOST = 4 << 20, FORMAT = 1, BLOCKS = 3 };
 
 static const char *const block_prefix[BLOCKS] = {"", "adam.m.", "adam.v."};
 
