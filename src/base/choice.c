@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +11,28 @@
 
 /* ---- Numbers ---------------------------------------------------------------------------------------------------- */
 
+/* Numbers of settings and model files have a point, whatever the locale of the host program. */
+static double to_real(const char *text, char **end)
+{
+    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = uselocale(c);
+    const double value = strtod(text, end);
+    uselocale(before);
+    if (c) freelocale(c);
+    return value;
+}
+
+static void from_real(double value, int digits, char *text, size_t size)
+{
+    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = uselocale(c);
+    snprintf(text, size, "%.*g", digits, value);
+    uselocale(before);
+    if (c) freelocale(c);
+}
+
 vae_status vae_parse_real(const char *name, const char *text, double min, double max, double *value, vae_error *err)
 {
     char *end;
-    double v = strtod(text, &end);
+    double v = to_real(text, &end);
     if (end == text || *end || isspace((unsigned char)*text) || strpbrk(text, "xX"))
         return vae_fail(err, VAE_E_USAGE, "%s: '%s' is not a number", name, text);
     if (!(v >= min && v <= max)) /* also refuses NaN */
@@ -44,8 +63,8 @@ bool has_empty_item(const char *list)
 void format_real(double value, char *text, size_t size)
 {
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, size, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) return;
+        from_real(value, digits, text, size);
+        if (to_real(text, NULL) == value) return;
     }
 }
 

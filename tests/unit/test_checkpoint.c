@@ -7,6 +7,7 @@
 #include "files.h"
 
 #include <jansson.h>
+#include <locale.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -780,7 +781,7 @@ static void test_other_files_are_refused(void **state)
 static void test_deep_and_wide_headers_are_refused(void **state)
 {
     (void)state;
-    enum { DEEP = 100000, WIDE = 2 << 20 };
+    enum { DEEP = 100000, WIDE = 8 << 20 };
     char path[PATH_MOST];
     char *text = malloc(WIDE);
     assert_non_null(text);
@@ -919,6 +920,61 @@ static void test_saving_replaces_the_name(void **state)
     vae_model_free(&model);
 }
 
+/* The longest header there is. */
+static void test_most_latents(void **state)
+{
+    char path[PATH_MOST];
+    vae_config config;
+    vae_model *model = NULL;
+    (void)state;
+    vae_config_defaults(&config);
+    set(&config, "latent", "65536");
+    set(&config, "hidden", "1");
+    assert_int_equal(vae_model_new(&model, &config, 1, 1, NULL), VAE_OK);
+    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = -1.2345678901234567e-100;
+    save(model, in_scratch(path, "wide"));
+    vae_model *again = load(path);
+    assert_memory_equal(again->kl_per_dim, model->kl_per_dim, model->L * sizeof *model->kl_per_dim);
+    vae_model_free(&again);
+    vae_model_free(&model);
+}
+
+/* Makes a locale that writes 0,5 for 0.5, and changes to it; false where the system has not what that needs. */
+static bool speak_german(void)
+{
+    char command[2 * PATH_MOST];
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 '%s/de_DE.UTF-8' 2>/dev/null", scratch);
+    return !system(command) && !setenv("LOCPATH", scratch, 1) && setlocale(LC_ALL, "de_DE.UTF-8");
+}
+
+static void test_numbers_have_a_point_in_every_locale(void **state)
+{
+    char path[PATH_MOST], command[2 * PATH_MOST], text[VAE_MAX_SOURCE];
+    (void)state;
+    vae_model *model = trained_model();
+    save(model, in_scratch(path, "model"));
+    const bool german = speak_german();
+    if (german) {
+        snprintf(text, sizeof text, "%.1f", 0.5);
+        assert_string_equal(text, "0,5");
+        vae_model *again = load(path), *fresh = trained_model();
+        assert_same_config(vae_model_config(again), vae_model_config(model));
+        assert_same_metrics(fresh, model);
+        save(fresh, path);
+        setlocale(LC_ALL, "C");
+        vae_model *back = load(path);
+        assert_same_config(vae_model_config(back), vae_model_config(model));
+        assert_same_metrics(back, model);
+        vae_model_free(&again);
+        vae_model_free(&fresh);
+        vae_model_free(&back);
+    }
+    vae_model_free(&model);
+    snprintf(command, sizeof command, "rm -rf '%s/de_DE.UTF-8'", scratch);
+    assert_int_equal(system(command), 0);
+    if (!german) skip();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_scratch, remove_scratch)
 
 int main(void)
@@ -944,6 +1000,8 @@ int main(void)
         TEST(test_places_that_cannot_be_written),
         TEST(test_full_disk_leaves_the_old_file),
         TEST(test_saving_replaces_the_name),
+        TEST(test_most_latents),
+        TEST(test_numbers_have_a_point_in_every_locale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
