@@ -290,9 +290,9 @@ typedef struct vae_nll {
     size_t n, samples;
     double nll; /* -log p(x), nats per image */
     double se;  /* standard error of the mean over images, as a sample of all images there could be */
-    /* For these images, from the relative variance v of mean w (delta method); NaN of a single sample. */
-    double mc_se;             /* standard error, sqrt(sum v) / n */
-    double bias;              /* of nll, upwards: mean v / 2; too low where few samples are effective */
+    /* For these images, from the relative variance v of mean w (delta method). */
+    double mc_se;             /* standard error, sqrt(sum v) / n; NaN of a single sample */
+    double bias;              /* of nll, upwards: mean v / 2; NaN likewise, too low where few samples are effective */
     double effective_samples; /* (sum w)^2 / sum w^2, harmonic mean over images, which the worst ones decide */
 } vae_nll;
 

@@ -23,17 +23,19 @@ void vae_eval_defaults(vae_eval_options *options)
                                   .sparsity = true};
 }
 
-/* Sums over images; mean and mean_square of the posterior means. */
+/* Sums over images; mean and mean_square of how far the posterior means are from those of the first image, so that a
+ * latent that never moves has the variance 0 and not a difference of roundings. */
 struct sums {
     double recon, near_zero;
-    double *kl, *mean, *mean_square; /* (L) */
-    float *means;                    /* (n,L) of all images, or NULL */
-    size_t images;                   /* seen so far */
+    double *kl, *origin, *mean, *mean_square; /* (L) */
+    float *means;                             /* (n,L) of all images, or NULL */
+    size_t images;                            /* seen so far */
 };
 
 static void sums_free(struct sums *sums)
 {
     free(sums->kl);
+    free(sums->origin);
     free(sums->mean);
     free(sums->mean_square);
     free(sums->means);
@@ -43,10 +45,11 @@ static void sums_free(struct sums *sums)
 static vae_status sums_new(struct sums *sums, size_t L, size_t n, vae_error *err)
 {
     *sums = (struct sums){.kl = mem_new(L, sizeof(double), err),
+                          .origin = mem_new(L, sizeof(double), err),
                           .mean = mem_new(L, sizeof(double), err),
                           .mean_square = mem_new(L, sizeof(double), err)};
     if (n) sums->means = mem_new(n, L * sizeof(float), err);
-    return sums->kl && sums->mean && sums->mean_square && (sums->means || !n) ? VAE_OK : VAE_E_MEMORY;
+    return sums->kl && sums->origin && sums->mean && sums->mean_square && (sums->means || !n) ? VAE_OK : VAE_E_MEMORY;
 }
 
 static void add_latents(const struct pass *pass, struct sums *sums)
@@ -55,9 +58,11 @@ static void add_latents(const struct pass *pass, struct sums *sums)
     for (size_t i = 0; i < pass->B; i++)
         for (size_t j = 0; j < L; j++) {
             const double mean = (double)pass->a[i * L + j];
+            if (sums->images + i == 0) sums->origin[j] = mean;
+            const double apart = mean - sums->origin[j];
             sums->kl[j] += (double)pass->kl[i * L + j];
-            sums->mean[j] += mean;
-            sums->mean_square[j] += mean * mean;
+            sums->mean[j] += apart;
+            sums->mean_square[j] += apart * apart;
             if (sums->means) sums->means[(sums->images + i) * L + j] = (float)mean;
         }
     sums->images += pass->B;
@@ -96,7 +101,7 @@ static void summarise_losses(vae_evaluation *e, const struct sums *sums)
     for (size_t j = 0; j < e->latent; j++) {
         const double mean = sums->mean[j] / n;
         e->kl_per_dim[j] = sums->kl[j] / n;
-        e->mean_variance[j] = sums->mean_square[j] / n - mean * mean;
+        e->mean_variance[j] = fmax(0, sums->mean_square[j] / n - mean * mean);
         e->kl += e->kl_per_dim[j];
         e->active_units += e->mean_variance[j] > ACTIVE_VARIANCE;
     }
@@ -110,7 +115,7 @@ static vae_status summarise_sparsity(vae_evaluation *e, const struct sums *sums,
     double *scale = mem_new(e->latent, sizeof *scale, err);
     if (!scale) return VAE_E_MEMORY;
     e->hoyer = hoyer(e->n, e->latent, sums->means, NULL);
-    for (size_t j = 0; j < e->latent; j++) scale[j] = sqrt(fmax(0, e->mean_variance[j]));
+    for (size_t j = 0; j < e->latent; j++) scale[j] = sqrt(e->mean_variance[j]);
     e->hoyer_normalized = hoyer(e->n, e->latent, sums->means, scale);
     for (size_t j = 0; j < e->latent; j++)
         if (e->mean_variance[j] <= ACTIVE_VARIANCE) scale[j] = 0;
@@ -146,7 +151,7 @@ static vae_status choose_kl(const struct vae_model *model, const vae_eval_option
 static vae_status plan_pass(struct pass *pass, const struct vae_model *model, const vae_images *images,
                             const vae_eval_options *options, struct pool *pool, vae_error *err)
 {
-    const size_t S = options->samples, block = S < 1 || S >= BLOCK_ROWS ? 1 : BLOCK_ROWS / S;
+    const size_t S = options->samples, rows = pass_rows(model, BLOCK_ROWS), block = S < 1 || S >= rows ? 1 : rows / S;
     struct pass_plan plan = {.capacity = block < images->n ? block : images->n,
                              .S = S,
                              .stratified = model->stratified,
@@ -215,10 +220,11 @@ static void copy_out(size_t n, const real *from, float *to)
 static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_model *model, size_t n, size_t threads,
                         vae_error *err)
 {
+    const size_t rows = pass_rows(model, BLOCK_ROWS);
     vae_status status = pool_new(pool, threads, err);
     if (!status)
-        status = pass_new(pass, model, *pool,
-                          &(struct pass_plan){.capacity = n < BLOCK_ROWS ? n : BLOCK_ROWS, .S = 1, .K = 1}, err);
+        status = pass_new(pass, model, *pool, &(struct pass_plan){.capacity = n < rows ? n : rows, .S = 1, .K = 1},
+                          err);
     if (status) pool_free(*pool);
     return status;
 }

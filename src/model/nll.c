@@ -15,7 +15,7 @@
 
 /* Images of a block, and draws of each that are decoded at once. What noise a draw gets does not depend on the latter.
  */
-enum { BLOCK = 128, CHUNK = 8, MOST_FLOATS = 1 << 22 };
+enum { BLOCK = 128, CHUNK = 8 };
 
 /* Weights of one image: their largest logarithm, and sums of w and w^2 in units of the largest. */
 struct weights {
@@ -53,7 +53,8 @@ struct totals {
     double nll, square, noise;
 };
 
-/* To second order log mean w has the variance v of mean w / E w, and an expectation that is v/2 below log p(x). */
+/* To second order log mean w has the variance v of mean w / E w, and an expectation that is v/2 below log p(x). Here
+ * sum w^2 / (sum w)^2 - 1/S = v (S-1)/S, as the variance is taken around the mean of the same draws. */
 static void add_images(struct totals *t, size_t B, size_t samples, const struct weights *w)
 {
     for (size_t i = 0; i < B; i++) {
@@ -85,21 +86,20 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
 static void summarise(vae_nll *out, const vae_images *images, const vae_nll_options *o, const struct totals *t)
 {
     const double n = (double)images->n, mean = t->nll / n, variance = t->square / n - mean * mean;
-    const double noise = o->samples > 1 ? fmax(0, t->noise) : (double)NAN;
+    const double S = (double)o->samples, noise = o->samples > 1 ? fmax(0, t->noise) * S / (S - 1) : (double)NAN;
     *out = (vae_nll){.n = images->n,
                      .samples = o->samples,
                      .nll = mean,
                      .se = n > 1 ? sqrt(fmax(0, variance) / (n - 1)) : (double)NAN,
                      .mc_se = sqrt(noise) / n,
                      .bias = noise / n / 2,
-                     .effective_samples = 1 / (t->noise / n + 1 / (double)o->samples)};
+                     .effective_samples = 1 / (t->noise / n + 1 / S)};
 }
 
 vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
                               const vae_nll_options *o, struct pool *pool, vae_error *err)
 {
-    const size_t width = model->D * model->likelihood->outputs, rows = (size_t)MOST_FLOATS / width,
-                 block = rows / CHUNK < BLOCK ? rows / CHUNK : BLOCK;
+    const size_t block = pass_rows(model, BLOCK * CHUNK) / CHUNK;
     const struct pass_plan plan = {.capacity = block ? block : 1,
                                    .S = o->samples < CHUNK ? o->samples : CHUNK,
                                    .K = 1,

@@ -69,6 +69,16 @@ static size_t lay_out(struct pass *p, void *base)
     return arena.used;
 }
 
+size_t pass_rows(const struct vae_model *model, size_t most)
+{
+    const size_t most_values = 1 << 22; /* of a layer */
+    size_t widest = model->D;
+    for (size_t i = 0; i < model->layers; i++)
+        if (dense_columns(&model->layer[i]) > widest) widest = dense_columns(&model->layer[i]);
+    const size_t rows = most_values / widest;
+    return rows < 1 ? 1 : rows < most ? rows : most;
+}
+
 vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, const struct pass_plan *plan,
                     vae_error *err)
 {
