@@ -153,16 +153,17 @@ static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
     return VAE_OK;
 }
 
-/* --output-bias data: an empty decoder gives the mean training image. */
+/* --output-bias data: an empty decoder gives the mean training image. (That of pixels drawn afresh is grey.) */
 static vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
 {
     const struct dense *last = &model->layer[model->layers - 1];
-    const struct pixels grey = {.rule = PIXELS_GREY};
+    const bool fresh = !strcmp(model->config.binarize, "dynamic");
+    const struct pixels pixels = fresh ? (struct pixels){.rule = PIXELS_GREY} : model_pixels(model, images, 0, 0);
     double *sum = mem_new(model->D, sizeof *sum, err);
     real *x = mem_new(model->D, sizeof *x, err);
     vae_status status = sum && x ? VAE_OK : VAE_E_MEMORY;
     for (size_t i = 0; i < images->n && !status; i++) {
-        if (!images_gather(images, &grey, NULL, i, 1, x))
+        if (!images_gather(images, &pixels, NULL, i, 1, x))
             status = vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, i);
         for (size_t k = 0; k < model->D; k++) sum[k] += (double)x[k];
     }

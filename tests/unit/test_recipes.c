@@ -206,15 +206,14 @@ static void initial_weights(void **state)
 }
 
 /* The last bias is the logit of the mean image before the first step moves it, by the learning rate at most. */
-static void output_bias_is_the_mean_image(void **state)
+static void check_output_bias(const char *binarize, double (*value)(uint8_t grey))
 {
     vae_data *data = open_data("builtin:digits:train=200,test=10", 0, 1);
     const vae_config config = CONFIG("output-bias", "data", "hidden", "4", "latent", "2", "batch", "200", "epochs", "1",
-                                     "lr", "1e-6");
+                                     "lr", "1e-6", "binarize", binarize);
     vae_model *model = NULL;
     vae_tensor tensor;
     float bias[784];
-    (void)state;
     assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
     assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_OK);
     size_t last = 0;
@@ -224,12 +223,23 @@ static void output_bias_is_the_mean_image(void **state)
     vae_model_read(model, last, bias);
     for (size_t k = 0; k < 784; k++) {
         double sum = 0;
-        for (size_t i = 0; i < 200; i++) sum += data->train.pixels[i * 784 + k] / 255.0;
+        for (size_t i = 0; i < 200; i++) sum += value(data->train.pixels[i * 784 + k]);
         const double mean = fmin(0.999, fmax(0.001, sum / 200));
         assert_near((double)bias[k], log(mean / (1 - mean)), 1e-5, "bias of pixel %zu", k);
     }
     vae_model_free(&model);
     vae_data_free(&data);
+}
+
+static double as_grey(uint8_t grey) { return grey / 255.0; }
+static double as_half(uint8_t grey) { return grey > 127; }
+
+static void output_bias_is_the_mean_image(void **state)
+{
+    (void)state;
+    check_output_bias("none", as_grey);
+    check_output_bias("dynamic", as_grey);
+    check_output_bias("threshold", as_half);
 }
 
 /* ---- Clipping --------------------------------------------------------------------------------------------------- */
