@@ -187,7 +187,8 @@ typedef struct vae_tensor {
 
 /* Losses of the last finished epoch. Non-finite before the first one. */
 typedef struct vae_metrics {
-    uint64_t epoch, step;
+    uint64_t epoch;
+    uint64_t step;  /* done in all, also those of the unfinished epoch */
     double seconds; /* of that epoch's training steps alone; not stored in the model file */
     double train_loss, train_recon, train_kl, test_recon, test_kl, test_neg_elbo;
     uint64_t active_units;

@@ -248,16 +248,24 @@ void vae_model_free(vae_model **out)
 
 const vae_config *vae_model_config(const vae_model *model) { return &model->config; }
 
+static uint64_t epochs_begun(const struct vae_model *model)
+{
+    const uint64_t n = model->images, batch = model->config.batch < n ? model->config.batch : n;
+    const uint64_t steps = n ? (n + batch - 1) / batch : 1;
+    return (model->step + steps - 1) / steps;
+}
+
 vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err)
 {
     static const char changeable[] = "data|epochs|patience";
     vae_config changed = model->config;
+    const uint64_t begun = epochs_begun(model);
     if (!is_listed(changeable, name))
         return vae_fail(err, VAE_E_USAGE, "--%s: a trained model keeps its settings (all but %s)", name, changeable);
     vae_status status = vae_config_set(&changed, name, text, err);
-    if (!status && changed.epochs < model->metrics.epoch)
-        status = vae_fail(err, VAE_E_USAGE, "--epochs: %llu is less than the %llu that are done",
-                          (unsigned long long)changed.epochs, (unsigned long long)model->metrics.epoch);
+    if (!status && changed.epochs < begun)
+        status = vae_fail(err, VAE_E_USAGE, "--epochs: %llu is less than the %llu that are done or begun",
+                          (unsigned long long)changed.epochs, (unsigned long long)begun);
     if (!status && changed.epochs != model->config.epochs && !strcmp(changed.schedule, "cosine"))
         status = vae_fail(err, VAE_E_USAGE, "--epochs: the cosine schedule of this run depends on it");
     if (!status) status = vae_config_check(&changed, err);

@@ -32,7 +32,7 @@ static void add_losses(struct vae_model *model, const struct losses *losses, siz
     model->sum_loss += losses->loss * (double)B;
     model->sum_recon += losses->recon * (double)B;
     model->sum_kl += losses->kl * (double)B;
-    model->step++;
+    model->metrics.step = ++model->step;
 }
 
 static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done, double began)

@@ -254,7 +254,7 @@ load common
     refuse 2 "--resume goes on in the run's own folder (no --output)" train --resume run -o other
     refuse 5 "nowhere: cannot open folder" train --resume nowhere
     [ ! -e nowhere ]
-    refuse 2 "--epochs: 1 is less than the 2 that are done" train --resume run --epochs 1
+    refuse 2 "--epochs: 1 is less than the 2 that are done or begun" train --resume run --epochs 1
     expect 0 train "${SMALL[@]}" --schedule cosine -o cosine
     refuse 2 "--epochs: the cosine schedule of this run depends on it" train --resume cosine --epochs 3
 }

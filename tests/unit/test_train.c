@@ -89,6 +89,9 @@ static void an_interrupted_run_ends_with_the_same_bits(void **state)
         close(mkstemp(path));
         assert_int_equal(vae_train(model, data, 2, &hooks, &stopped, &err), VAE_OK);
         assert_true(stopped);
+        assert_int_equal(vae_model_metrics(model)->step, at);
+        assert_int_equal(vae_model_set(model, "epochs", "1", &err), at <= 5 ? VAE_OK : VAE_E_USAGE);
+        assert_int_equal(vae_model_set(model, "epochs", "2", &err), VAE_OK);
         assert_int_equal(vae_model_save(model, path, &err), VAE_OK);
         vae_model_free(&model);
         assert_int_equal(vae_model_load(&model, path, &err), VAE_OK);
