@@ -202,7 +202,7 @@ vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, con
 void choice_text(const vae_choice *choice, const vae_module *module, char *text, size_t size)
 {
     snprintf(text, size, "%s", choice->name);
-    for (size_t i = 0; module->params && module->params[i].name; i++) {
+    for (size_t i = 0; module && module->params && module->params[i].name; i++) {
         char value[32];
         format_real(choice->value[i], value, sizeof value);
         append(text, size, "%c%s=%s", i ? ',' : ':', module->params[i].name, value);

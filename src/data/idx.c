@@ -23,7 +23,6 @@ enum {
     TYPE_UBYTE = 8,
     MAX_RANK = 3,
     MAX_SIDE = 1 << 16,         /* of an image */
-    MAX_PIXELS = 1 << 24,       /* of an image */
     MAX_IMAGES = INT32_MAX - 1, /* positions are kept in 32 bits */
     DEFLATE_LIMIT = 1032,
 };

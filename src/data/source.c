@@ -286,6 +286,9 @@ static void describe(vae_data *data, const char *source)
 vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
                          vae_error *err)
 {
+    if (!(holdout >= 0 && holdout <= 1 && validation >= 0 && validation <= 1))
+        return vae_fail(err, VAE_E_USAGE, "shares of images: holdout %g, validation %g (expected 0 to 1)", holdout,
+                        validation);
     if (strlen(source) >= VAE_MAX_SOURCE)
         return vae_fail(err, VAE_E_USAGE, "--data: longer than %d characters", VAE_MAX_SOURCE - 1);
     vae_data *data = mem_new(1, sizeof *data, err);

@@ -19,6 +19,8 @@ const struct source_ops *source_at(size_t i); /* NULL past the last */
 
 extern const struct source_ops source_digits;
 
+enum { MAX_PIXELS = 1 << 24 }; /* of an image */
+
 /* Allocates pixels (and labels) for n images. */
 vae_status images_new(vae_images *images, size_t n, size_t rows, size_t cols, bool labelled, vae_error *err);
 void images_free(vae_images *images);

@@ -242,7 +242,7 @@ const char *vae_config_text(const vae_config *config, const vae_setting *setting
         break;
     }
     case VAE_T_LIST:
-        snprintf(text, size, "%s", count[0] ? "" : setting->values);
+        snprintf(text, size, "%s", count[0] || !setting->values ? "" : setting->values);
         for (size_t i = 0; i < VAE_MAX_LIST && count[i]; i++)
             snprintf(text + strlen(text), size - strlen(text), "%s%llu", i ? "," : "", (unsigned long long)count[i]);
         break;
@@ -257,8 +257,23 @@ size_t config_depth(const vae_config *config)
     return depth;
 }
 
+/* Is each setting as vae_config_set could have made it? A host may have written into the struct. */
+static vae_status check_settings(const vae_config *config, vae_error *err)
+{
+    for (size_t i = 0; vae_setting_at(i); i++) {
+        vae_config scratch = *config;
+        char text[VAE_MAX_SOURCE];
+        vae_config_text(config, &settings[i], text, sizeof text);
+        vae_status status = set_setting(&scratch, &settings[i], text, err);
+        if (status) return status;
+    }
+    return VAE_OK;
+}
+
 vae_status vae_config_check(const vae_config *config, vae_error *err)
 {
+    vae_status status = check_settings(config, err);
+    if (status) return status;
     const struct prior_ops *prior = prior_find(config->prior.name);
     const struct posterior_ops *posterior = posterior_find(config->posterior.name);
     if (!strcmp(config->kl, "exact") && !posterior->has_exact_kl(prior))

@@ -105,6 +105,7 @@ struct pixels model_pixels(const struct vae_model *model, const vae_images *imag
 
 vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err)
 {
+    if (images->n == 0) return vae_fail(err, VAE_E_DATA, "no images");
     if (images->rows == model->rows && images->cols == model->cols) return VAE_OK;
     return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
                     model->rows, model->cols);
@@ -225,6 +226,8 @@ static void initialise(struct vae_model *model)
 
 vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err)
 {
+    if (rows < 1 || cols < 1 || rows > MAX_PIXELS || cols > MAX_PIXELS / rows)
+        return vae_fail(err, VAE_E_USAGE, "images of %zu x %zu pixels (expected 1 to %d)", rows, cols, MAX_PIXELS);
     vae_status status = model_allocate(out, config, rows, cols, SIZE_MAX, err);
     if (!status) initialise(*out);
     return status;

@@ -183,6 +183,8 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     if (!stopped) stopped = &ignored;
     *stopped = false;
     vae_status status = model_check_shape(model, &data->train, err);
+    if (!status && model->config.patience && !data->validation.n)
+        status = vae_fail(err, VAE_E_USAGE, "--patience watches a validation split, and there is none");
     if (status) return status;
     const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
     if ((model->images && model->images != n) || model->step / ((n + batch - 1) / batch) != model->metrics.epoch)

@@ -68,6 +68,8 @@ static void draw_label(struct canvas *canvas, const vae_grid *grid, const struct
 
 vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_error *err)
 {
+    if (!grid->rows || !grid->cols || !grid->across || !grid->down)
+        return vae_fail(err, VAE_E_USAGE, "%s: a picture of no pixels", path);
     const struct plan plan = plan_grid(grid);
     struct canvas canvas = {.width = tile_x(grid, &plan, grid->across), .height = tile_y(grid, &plan, grid->down - 1)};
     canvas.height += grid->rows * plan.zoom + plan.pad;

@@ -107,6 +107,44 @@ static void nll_knows_its_bias(void **state)
     }
 }
 
+/* ---- Latents that do not move ------------------------------------------------------------------------------------ */
+
+/* A model whose posterior means are the two pixels, less a half. */
+static vae_model *identity_model(void)
+{
+    const float unit[4] = {1, 0, 0, 1}, half[2] = {-0.5f, -0.5f}, zero[2] = {0};
+    vae_model *model = MODEL_WITH(1, 2, "latent", "2", "hidden", "2");
+    set_tensor(model, "encoder.0.weight", unit);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", unit);
+    set_tensor(model, "mu.bias", half);
+    return model;
+}
+
+/* Their variance is not a difference of roundings, and nothing is divided by it. */
+static void still_latents_have_no_variance(void **state)
+{
+    enum { N = 3000 };
+    const float zero[4] = {0}, mean[2] = {0.7f, -1.3e-3f};
+    vae_model *model = identity_model();
+    vae_evaluation *e = NULL;
+    vae_eval_options options;
+    vae_images images;
+    (void)state;
+    set_tensor(model, "mu.weight", zero);
+    set_tensor(model, "mu.bias", mean);
+    vae_eval_defaults(&options);
+    assert_int_equal(images_new(&images, N, 1, 2, false, NULL), VAE_OK);
+    for (size_t i = 0; i < 2 * N; i++) images.pixels[i] = (uint8_t)(i % 251);
+    assert_int_equal(vae_evaluate(&e, model, &images, &options, NULL), VAE_OK);
+    assert_true(e->mean_variance[0] == 0 && e->mean_variance[1] == 0);
+    assert_true(isnan(e->hoyer_normalized) && isnan(e->hoyer_active));
+    assert_int_equal(e->active_units, 0);
+    vae_evaluation_free(&e);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 /* ---- Sparsity --------------------------------------------------------------------------------------------------- */
 
 static void hoyer_of_vectors(void **state)
@@ -173,18 +211,6 @@ static void floors(void **state)
 
 /* ---- Linear probe ----------------------------------------------------------------------------------------------- */
 
-/* A model whose posterior means are the two pixels, less a half. */
-static vae_model *identity_model(void)
-{
-    const float unit[4] = {1, 0, 0, 1}, half[2] = {-0.5f, -0.5f}, zero[2] = {0};
-    vae_model *model = MODEL_WITH(1, 2, "latent", "2", "hidden", "2");
-    set_tensor(model, "encoder.0.weight", unit);
-    set_tensor(model, "encoder.0.bias", zero);
-    set_tensor(model, "mu.weight", unit);
-    set_tensor(model, "mu.bias", half);
-    return model;
-}
-
 static void make_labelled(vae_images *images, size_t n, uint64_t from, uint8_t (*label)(double a, double b))
 {
     assert_int_equal(images_new(images, n, 1, 2, true, NULL), VAE_OK);
@@ -240,6 +266,7 @@ int main(void)
         cmocka_unit_test(nll_approaches_the_answer),
         cmocka_unit_test(nll_knows_its_error),
         cmocka_unit_test(nll_knows_its_bias),
+        cmocka_unit_test(still_latents_have_no_variance),
         cmocka_unit_test(hoyer_of_vectors),
         cmocka_unit_test(hoyer_of_priors),
         cmocka_unit_test(floors),
