@@ -4,13 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "vae.h"
+#include "base/error.h"
 
-/* File names and arguments end up in messages: control characters in them must not reach a terminal. */
-static void mask_control_characters(char *text)
+bool is_control(const char *text)
 {
-    for (; *text; text++)
-        if (iscntrl((unsigned char)*text)) *text = '?';
+    const unsigned char first = (unsigned char)text[0], second = first ? (unsigned char)text[1] : 0;
+    return iscntrl(first) || (first == 0xc2 && second >= 0x80 && second < 0xa0);
+}
+
+void mask_controls(char *text)
+{
+    for (; *text; text++) {
+        if (!is_control(text)) continue;
+        if ((unsigned char)*text == 0xc2) *text++ = '?';
+        *text = '?';
+    }
 }
 
 /* A long name stands at the beginning, and the reason behind it: what does not fit is cut between them. */
@@ -37,6 +45,6 @@ vae_status vae_fail(vae_error *err, vae_status status, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     cut_middle(err->message, sizeof err->message, text);
-    mask_control_characters(err->message);
+    mask_controls(err->message);
     return status;
 }

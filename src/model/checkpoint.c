@@ -7,7 +7,6 @@
  *
  * Reading believes nothing: the configuration is read first, a model is made from it, and the file must then have
  * exactly the names, shapes and offsets that this model would write. */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "model/config.h"
 #include "model/model.h"
@@ -328,14 +328,6 @@ static bool state_is_possible(const struct vae_model *model)
            isfinite(model->sum_recon) && isfinite(model->sum_kl);
 }
 
-/* For people: what a file says must not move their cursor. */
-static void copy_build(char *to, size_t size, const char *from)
-{
-    snprintf(to, size, "%s", from);
-    for (; *to; to++)
-        if (iscntrl((unsigned char)*to)) *to = '?';
-}
-
 static vae_status model_from_metadata(const struct file *file, const struct metadata *m, size_t available,
                                       struct vae_model **model, vae_error *err)
 {
@@ -356,7 +348,8 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
         status = vae_fail(err, inner.status, "%s: %s", file->path, inner.message);
     if (!status) {
         state_from_json(*model, state);
-        copy_build((*model)->build, sizeof(*model)->build, m->build);
+        snprintf((*model)->build, sizeof(*model)->build, "%s", m->build);
+        mask_controls((*model)->build);
         if (!state_is_possible(*model)) status = CORRUPT("%s: no training ends in the state that it tells", file->path);
     }
     json_decref(object);

@@ -3,12 +3,12 @@
  * The table of settings, and everything made from it. */
 #include "model/config.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/choice.h"
+#include "base/error.h"
 #include "data/source.h"
 #include "likelihood/likelihood.h"
 #include "net/activation.h"
@@ -123,7 +123,7 @@ static const vae_setting *find_setting(const char *name)
 static bool is_clean(const char *text)
 {
     for (const char *c = text; *c; c++)
-        if (iscntrl((unsigned char)*c)) return false;
+        if (is_control(c)) return false;
     json_t *value = json_string(text);
     json_decref(value);
     return value != NULL;

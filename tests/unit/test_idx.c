@@ -336,6 +336,11 @@ static void test_message_has_no_control_characters(void **state)
     vae_error err = {0};
     assert_int_equal(idx_read_images("a\x1b[31m\nb", SIZE_MAX, &images, &err), VAE_E_DATA);
     assert_int_equal(strncmp(err.message, "a?[31m?b: ", 10), 0);
+    assert_int_equal(idx_read_images("a\xc2\x9b"
+                                     "31m\xc3\xa9\xc2\xa9",
+                                     SIZE_MAX, &images, &err),
+                     VAE_E_DATA);
+    assert_int_equal(strncmp(err.message, "a??31m\xc3\xa9\xc2\xa9: ", 12), 0);
 }
 
 /* ---- Damage ----------------------------------------------------------------------------------------------------- */
