@@ -16,8 +16,10 @@ load common
 @test "a source that no model file could name" {
     mkdir $'bad\xff'
     refuse 2 "is not UTF-8" train --data $'bad\xff'
-    refuse 2 "has control characters" train --data $'bad\e[31m'
-    [[ $errors != *$'\e'* ]]
+    for control in $'\e' $'\xc2\x9b'; do
+        refuse 2 "has control characters" train --data "bad${control}31m"
+        [[ $errors != *$control* ]]
+    done
     [ ! -e runs ]
 }
 
@@ -139,6 +141,18 @@ load common
     rmdir run/metrics.csv && mkfifo run/metrics.csv
     refuse 5 "run/metrics.csv: cannot read: not a regular file" train --resume run --epochs 3 -q
     sha256sum -c --quiet before
+}
+
+@test "a metrics.csv that cannot be read to its end" {
+    export OPENBLAS_NUM_THREADS=1
+    (ulimit -v 400000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
+    expect 0 train "${SMALL[@]}" -o run
+    truncate -s 1G run/metrics.csv # its last line is longer than memory
+    (
+        ulimit -v 400000
+        refuse 5 "run/metrics.csv: cannot read: Cannot allocate memory" train --resume run --epochs 3 --threads 1 -q
+    )
+    [ "$(stat -c %s run/metrics.csv)" -eq 1073741824 ]
 }
 
 @test "what is no file is not replaced" {
