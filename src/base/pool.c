@@ -169,17 +169,23 @@ static void add_to_profile(struct pool *pool, const char *phase, long long wall)
     p->entry[i].busy += busy;
 }
 
+/* Threads of the largest pool that has run. OpenBLAS keeps their work buffers for all that follow in this process. */
+static atomic_size_t served;
+
 /* OpenBLAS asks for a work buffer for each thread in a product, again and again where the address space is too small
- * for it, for ever. So room for them is kept free while threads and workspaces get theirs. (With threads of its own,
- * unless OPENBLAS_NUM_THREADS=1, it asks when it is loaded, and nothing can be done.) */
+ * for it, for ever. So room for those that it does not have yet, and for one in any case, is kept free while threads
+ * and workspaces get theirs. (With threads of its own, unless OPENBLAS_NUM_THREADS=1, it asks when it is loaded, and
+ * nothing can be done.) */
 static vae_status reserve_room(struct pool *pool, size_t threads, vae_error *err)
 {
-    const size_t megabytes = 128 * threads, size = megabytes << 20;
+    const size_t had = atomic_load(&served), buffers = threads > had + 1 ? threads - had : 1;
+    const size_t megabytes = 128 * buffers, size = megabytes << 20;
     void *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        return vae_fail(err, VAE_E_MEMORY,
-                        "out of memory: OpenBLAS needs %zu MB of address space for %zu thread%s (see ulimit -v)",
-                        megabytes, threads, threads > 1 ? "s" : "");
+        return vae_fail(
+            err, VAE_E_MEMORY,
+            "out of memory: OpenBLAS needs %zu MB of address space (see ulimit -v; fewer threads need less)",
+            megabytes);
     pool->reserve = room;
     pool->reserved = size;
     return VAE_OK;
@@ -189,6 +195,12 @@ static void release_room(struct pool *pool)
 {
     if (pool->reserve) munmap(pool->reserve, pool->reserved);
     pool->reserve = NULL;
+}
+
+static void note_served(size_t threads)
+{
+    size_t most = atomic_load(&served);
+    while (most < threads && !atomic_compare_exchange_weak(&served, &most, threads)) continue;
 }
 
 void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context)
@@ -255,6 +267,7 @@ void pool_free(struct pool *pool)
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
+    if (!pool->reserve) note_served(pool->workers + 1);
     release_room(pool);
     free(pool->thread);
     free(pool);
