@@ -46,11 +46,12 @@ static void sync_folder_of(const char *path)
     free(folder);
 }
 
-/* rename would put the file in the place of a device or a pipe, or of a link to one, such as /dev/stdout. (A link to a
- * file is replaced: what it points at may be anyone's.) */
+/* rename would put the file in the place of a device or a pipe, or of a link to one, or of /dev/stdout, whatever that
+ * is a link to. (Another link to a file is replaced: what it points at may be anyone's.) */
 static bool is_special(const char *path)
 {
     struct stat info;
+    if (!lstat(path, &info) && S_ISLNK(info.st_mode) && !strncmp(path, "/dev/", 5)) return true;
     return !stat(path, &info) && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 

@@ -70,7 +70,8 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
         kept++;
     }
     if (file && !feof(file)) /* also where there is no memory for a line */
-        status = vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s", metrics->path, strerror(errno));
+        status = vae_fail(err, errno == ENOMEM ? VAE_E_MEMORY : VAE_E_MODEL, "%s: cannot read: %s", metrics->path,
+                          strerror(errno));
     free(line);
     if (file) fclose(file);
     if (!status && kept < epochs)
