@@ -143,7 +143,7 @@ VAE_API void vae_config_defaults(vae_config *config);
 VAE_API vae_status vae_config_set(vae_config *config, const char *name, const char *text, vae_error *err);
 /* The setting's value as text that vae_config_set would take. Returns `text`. */
 VAE_API const char *vae_config_text(const vae_config *config, const vae_setting *setting, char *text, size_t size);
-/* Checks what no single setting can: combinations. */
+/* Checks each setting by itself, as vae_config_set does, and their combinations. */
 VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
 
 /* ---- Data ------------------------------------------------------------------------------------------------------- */

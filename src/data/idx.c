@@ -22,7 +22,6 @@
 enum {
     TYPE_UBYTE = 8,
     MAX_RANK = 3,
-    MAX_SIDE = 1 << 16,         /* of an image */
     MAX_IMAGES = INT32_MAX - 1, /* positions are kept in 32 bits */
     DEFLATE_LIMIT = 1032,
 };
@@ -109,7 +108,7 @@ static vae_status check_dimensions(struct idx *idx, size_t rank, vae_error *err)
     if (dim[0] > MAX_IMAGES)
         return vae_fail(err, VAE_E_DATA, "%s: %zu items (at most %d)", idx->path, dim[0], MAX_IMAGES);
     if (rank == 3) {
-        if (dim[1] > MAX_SIDE || dim[2] > MAX_SIDE || dim[1] * dim[2] > MAX_PIXELS)
+        if (!is_image_size(dim[1], dim[2]))
             return vae_fail(err, VAE_E_DATA, "%s: images of %zu x %zu pixels (at most %d x %d and %d in all)",
                             idx->path, dim[1], dim[2], MAX_SIDE, MAX_SIDE, MAX_PIXELS);
         pixels = dim[1] * dim[2];

@@ -19,7 +19,12 @@ const struct source_ops *source_at(size_t i); /* NULL past the last */
 
 extern const struct source_ops source_digits;
 
-enum { MAX_PIXELS = 1 << 24 }; /* of an image */
+enum { MAX_SIDE = 1 << 16, MAX_PIXELS = 1 << 24 }; /* of an image */
+
+static inline bool is_image_size(uint64_t rows, uint64_t cols)
+{
+    return rows > 0 && cols > 0 && rows <= MAX_SIDE && cols <= MAX_SIDE && rows * cols <= MAX_PIXELS;
+}
 
 /* Allocates pixels (and labels) for n images. */
 vae_status images_new(vae_images *images, size_t n, size_t rows, size_t cols, bool labelled, vae_error *err);

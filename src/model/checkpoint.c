@@ -341,8 +341,7 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
         status = CORRUPT("%s: its configuration is not valid JSON", file->path);
     else if (config_from_json(&config, object, &inner))
         status = CORRUPT("%s: %s", file->path, inner.message);
-    else if (rows == 0 || cols == 0 || rows > 1 << 16 || cols > 1 << 16 ||
-             model_allocate(model, &config, rows, cols, available, &inner) == VAE_E_MODEL)
+    else if (!is_image_size(rows, cols) || model_allocate(model, &config, rows, cols, available, &inner) == VAE_E_MODEL)
         status = CORRUPT("%s: too short for the network that its configuration describes", file->path);
     else if (!*model)
         status = vae_fail(err, inner.status, "%s: %s", file->path, inner.message);

@@ -182,7 +182,8 @@ static vae_status set_setting(vae_config *config, const vae_setting *setting, co
     case VAE_T_ENUM:
         if (!is_listed(setting->values, text))
             return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected one of %s)", label, text, setting->values);
-        return set_text(field, VAE_MAX_NAME, setting->name, text, err);
+        strcpy(field, text);
+        return VAE_OK;
     }
     return VAE_E_INTERNAL;
 }
@@ -196,7 +197,7 @@ static vae_status unknown_setting(const vae_config *config, const char *name, va
         const vae_choice *choice = (const void *)((const char *)config + settings[i].offset);
         module_at *at = kinds[settings[i].kind].at;
         const vae_module *chosen = module_find(at, choice->name);
-        for (size_t k = 0; chosen->params && chosen->params[k].name; k++)
+        for (size_t k = 0; chosen && chosen->params && chosen->params[k].name; k++)
             snprintf(have + strlen(have), sizeof have - strlen(have), ", --%s", chosen->params[k].name);
         for (size_t k = 0; at(k); k++)
             if (module_param(at(k), name) < VAE_MAX_PARAMS)
@@ -216,7 +217,7 @@ vae_status vae_config_set(vae_config *config, const char *name, const char *text
         if (settings[i].type != VAE_T_CHOICE) continue;
         vae_choice *choice = (void *)((char *)config + settings[i].offset);
         const vae_module *module = module_find(kinds[settings[i].kind].at, choice->name);
-        if (module_param(module, name) < VAE_MAX_PARAMS) return choice_set(choice, module, name, text, err);
+        if (module && module_param(module, name) < VAE_MAX_PARAMS) return choice_set(choice, module, name, text, err);
     }
     return unknown_setting(config, name, err);
 }
@@ -257,6 +258,13 @@ size_t config_depth(const vae_config *config)
     return depth;
 }
 
+/* Do texts and names of modules agree? Read as text they may have lost an end, or a name gained parameters. */
+static bool is_same_text(const vae_config *a, const vae_config *b, const vae_setting *setting)
+{
+    const bool has_text = setting->type == VAE_T_TEXT || setting->type == VAE_T_ENUM || setting->type == VAE_T_CHOICE;
+    return !has_text || !strcmp((const char *)a + setting->offset, (const char *)b + setting->offset);
+}
+
 /* Is each setting as vae_config_set could have made it? A host may have written into the struct. */
 static vae_status check_settings(const vae_config *config, vae_error *err)
 {
@@ -265,6 +273,8 @@ static vae_status check_settings(const vae_config *config, vae_error *err)
         char text[VAE_MAX_SOURCE];
         vae_config_text(config, &settings[i], text, sizeof text);
         vae_status status = set_setting(&scratch, &settings[i], text, err);
+        if (!status && !is_same_text(&scratch, config, &settings[i]))
+            status = vae_fail(err, VAE_E_USAGE, "--%s: '%.64s' is more than it can hold", settings[i].name, text);
         if (status) return status;
     }
     return VAE_OK;

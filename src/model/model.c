@@ -226,8 +226,9 @@ static void initialise(struct vae_model *model)
 
 vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err)
 {
-    if (rows < 1 || cols < 1 || rows > MAX_PIXELS || cols > MAX_PIXELS / rows)
-        return vae_fail(err, VAE_E_USAGE, "images of %zu x %zu pixels (expected 1 to %d)", rows, cols, MAX_PIXELS);
+    if (!is_image_size(rows, cols))
+        return vae_fail(err, VAE_E_USAGE, "images of %zu x %zu pixels (expected 1 to %d a side, at most %d in all)",
+                        rows, cols, MAX_SIDE, MAX_PIXELS);
     vae_status status = model_allocate(out, config, rows, cols, SIZE_MAX, err);
     if (!status) initialise(*out);
     return status;
@@ -254,7 +255,8 @@ const vae_config *vae_model_config(const vae_model *model) { return &model->conf
 static uint64_t epochs_begun(const struct vae_model *model)
 {
     const uint64_t n = model->images, batch = model->config.batch < n ? model->config.batch : n;
-    const uint64_t steps = n ? (n + batch - 1) / batch : 1;
+    if (n == 0) return model->metrics.epoch;
+    const uint64_t steps = (n + batch - 1) / batch;
     return (model->step + steps - 1) / steps;
 }
 
@@ -266,7 +268,7 @@ vae_status vae_model_set(vae_model *model, const char *name, const char *text, v
     if (!is_listed(changeable, name))
         return vae_fail(err, VAE_E_USAGE, "--%s: a trained model keeps its settings (all but %s)", name, changeable);
     vae_status status = vae_config_set(&changed, name, text, err);
-    if (!status && changed.epochs < begun)
+    if (!status && changed.epochs != model->config.epochs && changed.epochs < begun)
         status = vae_fail(err, VAE_E_USAGE, "--epochs: %llu is less than the %llu that are done or begun",
                           (unsigned long long)changed.epochs, (unsigned long long)begun);
     if (!status && changed.epochs != model->config.epochs && !strcmp(changed.schedule, "cosine"))

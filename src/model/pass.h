@@ -60,7 +60,7 @@ struct pass {
     void *memory;
 };
 
-/* How many rows, `most` at the most, a pass over large images or wide layers may have at once. */
+/* Rows that a pass may have at once: `most`, or fewer where images are large or layers wide. */
 size_t pass_rows(const struct vae_model *model, size_t most);
 vae_status pass_new(struct pass *pass, const struct vae_model *model, struct pool *pool, const struct pass_plan *plan,
                     vae_error *err);

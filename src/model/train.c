@@ -153,7 +153,8 @@ static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
     return VAE_OK;
 }
 
-/* --output-bias data: an empty decoder gives the mean training image. (That of pixels drawn afresh is grey.) */
+/* --output-bias data: an empty decoder gives the mean training image. (Where pixels are drawn at each use, that of the
+ * grey ones.) */
 static vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
 {
     const struct dense *last = &model->layer[model->layers - 1];

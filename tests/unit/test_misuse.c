@@ -39,7 +39,8 @@ static void shares_out_of_range(void **state)
 
 static void sizes_out_of_range(void **state)
 {
-    static const size_t bad[][2] = {{0, 0}, {0, 5}, {5, 0}, {(size_t)1 << 32, (size_t)1 << 32}, {SIZE_MAX, 1}};
+    static const size_t bad[][2] = {{0, 0},        {0, 5},     {5, 0},      {(size_t)1 << 32, (size_t)1 << 32},
+                                    {SIZE_MAX, 1}, {1, 65537}, {65536, 257}};
     const vae_config config = defaults();
     vae_model *model = NULL;
     (void)state;
@@ -53,17 +54,21 @@ static void sizes_out_of_range(void **state)
 /* Fields written without vae_config_set. */
 static void settings_out_of_range(void **state)
 {
-    vae_config bad[6];
+    vae_config bad[9];
     vae_error err;
     (void)state;
-    for (size_t i = 0; i < 6; i++) bad[i] = defaults();
+    for (size_t i = 0; i < 9; i++) bad[i] = defaults();
     bad[0].batch = 0;
     bad[1].latent = 0;
     bad[2].lr = NAN;
     bad[3].hidden[0] = 0;
     strcpy(bad[4].prior.name, "uniform");
     strcpy(bad[5].activation.name, "");
-    for (size_t i = 0; i < 6; i++) {
+    strcpy(bad[6].prior.name, "spikeslab:p=0.8"); /* parameters are not part of the name */
+    memset(bad[7].data, 'a', sizeof bad[7].data); /* no end */
+    memset(bad[8].kl, 'a', sizeof bad[8].kl);
+    assert_int_equal(vae_config_set(&bad[4], "p", "0.5", &err), VAE_E_USAGE);
+    for (size_t i = 0; i < 9; i++) {
         vae_model *model = NULL;
         err.message[0] = 0;
         if (vae_model_new(&model, &bad[i], 2, 2, &err) != VAE_E_USAGE) fail_msg("configuration %zu was taken", i);
