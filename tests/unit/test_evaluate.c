@@ -5,6 +5,7 @@
  * a line can and cannot tell apart. */
 #include "data/source.h"
 #include "models.h"
+#include "model/pass.h"
 #include "model/sparsity.h"
 
 /* ---- Likelihood ------------------------------------------------------------------------------------------------- */
@@ -103,6 +104,20 @@ static void nll_knows_its_bias(void **state)
             assert_near(nll.effective_samples, 1 / (2 * nll.bias * (S - 1) / S + 1 / S), 1e-9, "effective samples");
         }
         assert_within(excess.mean / stated.mean, 0.85, 1.15, "excess over stated bias with %.0f samples", S);
+        vae_model_free(&model);
+    }
+}
+
+/* ---- Blocks ----------------------------------------------------------------------------------------------------- */
+
+/* No layer has more than 2^22 values at once, whatever is evaluated. */
+static void blocks_shrink_with_images(void **state)
+{
+    static const size_t known[][3] = {{28, 28, 512}, {64, 128, 512}, {64, 256, 256}, {512, 512, 16}};
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        vae_model *model = MODEL_WITH(known[i][0], known[i][1], "hidden", "2");
+        assert_int_equal(pass_rows(model, 512), known[i][2]);
         vae_model_free(&model);
     }
 }
@@ -266,6 +281,7 @@ int main(void)
         cmocka_unit_test(nll_approaches_the_answer),
         cmocka_unit_test(nll_knows_its_error),
         cmocka_unit_test(nll_knows_its_bias),
+        cmocka_unit_test(blocks_shrink_with_images),
         cmocka_unit_test(still_latents_have_no_variance),
         cmocka_unit_test(hoyer_of_vectors),
         cmocka_unit_test(hoyer_of_priors),
