@@ -206,7 +206,8 @@ VAE_API vae_status vae_model_save(const vae_model *model, const char *path, vae_
 VAE_API void vae_model_free(vae_model **model);
 
 VAE_API const vae_config *vae_model_config(const vae_model *model);
-/* Changes one of the settings that a model can train on with: data, epochs, patience. */
+/* The settings that a model can train on with when they have changed, and changes one of them. */
+#define VAE_CHANGEABLE "data|epochs|patience"
 VAE_API vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err);
 VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols);
 VAE_API const vae_metrics *vae_model_metrics(const vae_model *model);

@@ -305,7 +305,7 @@ static const struct flag flags[] = {
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"output", 'o', "RUN", "folder to write [runs/PRIOR-DATE-TIME]"},
     {"force", 0, NULL, "train into a folder that is already there"},
-    {"resume", 0, "RUN", "go on with a run where it stopped; only --data, --epochs and --patience may differ"},
+    {"resume", 0, "RUN", "go on with a run where it stopped; of its settings only " VAE_CHANGEABLE " may differ"},
     {"quiet", 'q', NULL, "no progress on stderr"},
     {"json", 0, NULL, "a JSON summary on stdout instead of the files' names"},
     {0},

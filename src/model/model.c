@@ -262,11 +262,11 @@ static uint64_t epochs_begun(const struct vae_model *model)
 
 vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err)
 {
-    static const char changeable[] = "data|epochs|patience";
     vae_config changed = model->config;
     const uint64_t begun = epochs_begun(model);
-    if (!is_listed(changeable, name))
-        return vae_fail(err, VAE_E_USAGE, "--%s: a trained model keeps its settings (all but %s)", name, changeable);
+    if (!is_listed(VAE_CHANGEABLE, name))
+        return vae_fail(err, VAE_E_USAGE, "--%s: a trained model keeps its settings (all but %s)", name,
+                        VAE_CHANGEABLE);
     vae_status status = vae_config_set(&changed, name, text, err);
     if (!status && changed.epochs != model->config.epochs && changed.epochs < begun)
         status = vae_fail(err, VAE_E_USAGE, "--epochs: %llu is less than the %llu that are done or begun",
