@@ -21,14 +21,6 @@ static double to_real(const char *text, char **end)
     return value;
 }
 
-static void from_real(double value, int digits, char *text, size_t size)
-{
-    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = uselocale(c);
-    snprintf(text, size, "%.*g", digits, value);
-    uselocale(before);
-    if (c) freelocale(c);
-}
-
 vae_status vae_parse_real(const char *name, const char *text, double min, double max, double *value, vae_error *err)
 {
     char *end;
@@ -62,10 +54,12 @@ bool has_empty_item(const char *list)
 
 void format_real(double value, char *text, size_t size)
 {
-    for (int digits = 15; digits <= 17; digits++) {
-        from_real(value, digits, text, size);
-        if (to_real(text, NULL) == value) return;
-    }
+    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), before = uselocale(c);
+    int digits = 15;
+    do snprintf(text, size, "%.*g", digits, value);
+    while (strtod(text, NULL) != value && ++digits <= 17);
+    uselocale(before);
+    if (c) freelocale(c);
 }
 
 /* ---- Suggestions ------------------------------------------------------------------------------------------------ */

@@ -182,10 +182,9 @@ static vae_status reserve_room(struct pool *pool, size_t threads, vae_error *err
     const size_t megabytes = 128 * buffers, size = megabytes << 20;
     void *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        return vae_fail(
-            err, VAE_E_MEMORY,
-            "out of memory: OpenBLAS needs %zu MB of address space (see ulimit -v; fewer threads need less)",
-            megabytes);
+        return vae_fail(err, VAE_E_MEMORY,
+                        "out of memory: OpenBLAS needs %zu MB of address space (ulimit -v; fewer threads need less)",
+                        megabytes);
     pool->reserve = room;
     pool->reserved = size;
     return VAE_OK;

@@ -182,7 +182,7 @@ static vae_status set_setting(vae_config *config, const vae_setting *setting, co
     case VAE_T_ENUM:
         if (!is_listed(setting->values, text))
             return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected one of %s)", label, text, setting->values);
-        strcpy(field, text);
+        strcpy(field, text); /* a word of the table, and not from outside */
         return VAE_OK;
     }
     return VAE_E_INTERNAL;
@@ -274,7 +274,8 @@ static vae_status check_settings(const vae_config *config, vae_error *err)
         vae_config_text(config, &settings[i], text, sizeof text);
         vae_status status = set_setting(&scratch, &settings[i], text, err);
         if (!status && !is_same_text(&scratch, config, &settings[i]))
-            status = vae_fail(err, VAE_E_USAGE, "--%s: '%.64s' is more than it can hold", settings[i].name, text);
+            status = vae_fail(err, VAE_E_USAGE, "--%s: '%.64s' is not a value that it can have", settings[i].name,
+                              text);
         if (status) return status;
     }
     return VAE_OK;
