@@ -5,7 +5,7 @@
 set -eu
 
 build="gcc make pkg-config libopenblas-dev zlib1g-dev libpng-dev libjansson-dev librandom123-dev"
-test="libcmocka-dev bats locales"
+test="libcmocka-dev bats locales python3"
 man="help2man"
 blas="libopenblas0-pthread libopenblas0-serial libopenblas0-openmp" # all builds, to compare their results
 torch="python3-torch python3-numpy" # the reference that gradients are compared with

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+from shared.model_file import load
+
 SAMPLES = 500
 SEEDS = 6
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small products: threads of NumPy's cost more than they give
@@ -25,12 +27,9 @@ CASES = [
 
 def load_model(path):
     import numpy
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        data = file.read()
-    config = json.loads(header.pop("__metadata__")["vaectl.config"])
-    return {n: numpy.frombuffer(data[slice(*t["data_offsets"])], "<f4").reshape(t["shape"]).astype("float64")
-            for n, t in header.items()}, config
+    tensors, metadata = load(path)
+    return ({name: numpy.array(values).reshape(shape) for name, (shape, values) in tensors.items()},
+            json.loads(metadata["vaectl.config"]))
 
 
 def load_images(folder):

@@ -2,23 +2,11 @@
 """A model file opens with plain Python: no package, no vaectl. Prints TAP."""
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
 
-
-def load(path):
-    """Tensors as {name: (shape, floats)} and the metadata of a safetensors file."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        data = file.read()
-    metadata = header.pop("__metadata__")
-    tensors = {}
-    for name, t in header.items():
-        begin, end = t["data_offsets"]
-        tensors[name] = (t["shape"], struct.unpack(f"<{(end - begin) // 4}f", data[begin:end]))
-    return tensors, metadata
+from shared.model_file import load
 
 
 def train(folder):
