@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
+#include "base/blas.h"
 #include "base/memory.h"
 
 enum { SPINS = 4000, MAX_THREADS = 256 };
@@ -24,8 +24,7 @@ struct pool {
     size_t workers; /* threads beside the caller */
     pthread_t *thread;
     int spins;
-    void *reserve; /* address space for OpenBLAS until the first round; see reserve_room */
-    size_t reserved;
+    size_t registered; /* threads, with OpenBLAS */
 
     pool_task *run;
     void *context;
@@ -169,42 +168,8 @@ static void add_to_profile(struct pool *pool, const char *phase, long long wall)
     p->entry[i].busy += busy;
 }
 
-/* Threads of the largest pool that has run. OpenBLAS keeps their work buffers for all that follow in this process. */
-static atomic_size_t served;
-
-/* OpenBLAS asks for a work buffer for each thread in a product, again and again where the address space is too small
- * for it, for ever. So room for those that it does not have yet, and for one in any case, is kept free while threads
- * and workspaces get theirs. (With threads of its own, unless OPENBLAS_NUM_THREADS=1, it asks when it is loaded, and
- * nothing can be done.) */
-static vae_status reserve_room(struct pool *pool, size_t threads, vae_error *err)
-{
-    const size_t had = atomic_load(&served), buffers = threads > had + 1 ? threads - had : 1;
-    const size_t megabytes = 128 * buffers, size = megabytes << 20;
-    void *room = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED)
-        return vae_fail(err, VAE_E_MEMORY,
-                        "out of memory: OpenBLAS needs %zu MB of address space (ulimit -v; fewer threads need less)",
-                        megabytes);
-    pool->reserve = room;
-    pool->reserved = size;
-    return VAE_OK;
-}
-
-static void release_room(struct pool *pool)
-{
-    if (pool->reserve) munmap(pool->reserve, pool->reserved);
-    pool->reserve = NULL;
-}
-
-static void note_served(size_t threads)
-{
-    size_t most = atomic_load(&served);
-    while (most < threads && !atomic_compare_exchange_weak(&served, &most, threads)) continue;
-}
-
 void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context)
 {
-    release_room(pool);
     pool->run = run;
     pool->context = context;
     pool->n = n;
@@ -237,13 +202,14 @@ vae_status pool_new(struct pool **out, size_t threads, vae_error *err)
     struct pool *pool = mem_new(1, sizeof *pool, err);
     if (!pool) return VAE_E_MEMORY;
     pool->thread = mem_new(threads, sizeof *pool->thread, err);
-    if (!pool->thread || reserve_room(pool, threads, err)) {
+    openblas_set_num_threads(1);
+    if (!pool->thread || blas_register(threads, err)) {
         free(pool->thread);
         free(pool);
         return VAE_E_MEMORY;
     }
+    pool->registered = threads;
     pool->spins = threads <= cores ? SPINS : 0;
-    openblas_set_num_threads(1);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->started, NULL);
     pthread_cond_init(&pool->finished, NULL);
@@ -266,8 +232,7 @@ void pool_free(struct pool *pool)
     pthread_cond_destroy(&pool->finished);
     pthread_cond_destroy(&pool->started);
     pthread_mutex_destroy(&pool->lock);
-    if (!pool->reserve) note_served(pool->workers + 1);
-    release_room(pool);
+    blas_unregister(pool->registered);
     free(pool->thread);
     free(pool);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "data/source.h"
@@ -218,7 +219,11 @@ vae_status vae_bench_run(vae_bench *out, const vae_config *config, const vae_ima
         out->sparse = stepper.pass.sparse.D > 0;
         job.pool = pool;
         step_shuffle(&stepper, 0);
-        status = run_rounds(out, &job, &stepper, err);
+        status = blas_register(job.threads, err); /* OpenBLAS's own threads hold buffers as well */
+        if (!status) {
+            status = run_rounds(out, &job, &stepper, err);
+            blas_unregister(job.threads);
+        }
     }
     free(job.a);
     free(job.b);
