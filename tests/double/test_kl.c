@@ -302,6 +302,23 @@ static void test_entropy(void **state)
         }
 }
 
+/* d log q / dz = -eps / s, where a posterior that has vanished counts as s = 1e-18. */
+static void test_log_prob_of_a_vanished_posterior(void **state)
+{
+    static const double logvars[] = {0, -82, -83, -200};
+    const real eps = R(0.7);
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        const real b = R(logvars[i]);
+        real s, logq, dz;
+        posterior_gaussian.scale(1, &b, &s);
+        posterior_gaussian.log_prob(1, &b, &s, &eps, &logq, &dz);
+        assert_near((double)dz, -0.7 / fmax(1e-18, exp(0.5 * logvars[i])), 1e-12, "slope at logvar %g", logvars[i]);
+        assert_near((double)logq, -0.5 * (0.49 + logvars[i] + log(6.28318530717958647693)), 1e-12, "log q at logvar %g",
+                    logvars[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_spread_of_noise),
         cmocka_unit_test(test_backward),
         cmocka_unit_test(test_entropy),
+        cmocka_unit_test(test_log_prob_of_a_vanished_posterior),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,6 +214,20 @@ static void test_mean(void **state)
     assert_memory_equal(mean, out, sizeof out);
 }
 
+/* The output of a mean image: logits that stay finite where a pixel is always black or always white. */
+static void test_output_for(void **state)
+{
+    const real mean[] = {0, R(0.0009), R(0.0011), R(0.5), R(0.75), R(0.9989), R(0.9991), 1};
+    const double logit[] = {-6.9067547786485, -6.9067547786485, -6.8113444937338, 0,
+                            1.0986122886681,  6.8113444937338,  6.9067547786485,  6.9067547786485};
+    real out[8];
+    (void)state;
+    likelihood_bernoulli.output_for(NULL, 8, mean, out);
+    for (size_t i = 0; i < 8; i++) assert_near((double)out[i], logit[i], 1e-8, "logit of %g", (double)mean[i]);
+    likelihood_gaussian.output_for(NULL, 8, mean, out);
+    assert_memory_equal(out, mean, sizeof out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_bernoulli_floor_of_grey),
         cmocka_unit_test(test_sums_to_one),
         cmocka_unit_test(test_mean),
+        cmocka_unit_test(test_output_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,9 @@ static void assert_same_metrics(const vae_model *model_a, const vae_model *model
     assert_same_number(a->test_recon, b->test_recon);
     assert_same_number(a->test_kl, b->test_kl);
     assert_same_number(a->test_neg_elbo, b->test_neg_elbo);
+    assert_same_number(a->validation_loss, b->validation_loss);
+    assert_same_number(a->best_loss, b->best_loss);
+    assert_int_equal(a->best_epoch, b->best_epoch);
     for (size_t j = 0; j < vae_model_config(model_a)->latent; j++)
         assert_same_number(vae_model_kl_per_dim(model_a)[j], vae_model_kl_per_dim(model_b)[j]);
 }
@@ -412,6 +415,7 @@ static void test_file_has_every_tensor_and_its_moments(void **state)
     static const char *const prefixes[] = {"adam.m.", "adam.v."};
     char path[PATH_MOST], name[64];
     vae_model *model = trained_model();
+    const real *const moments[] = {model->adam_m, model->adam_v};
     vae_tensor t;
     size_t n = 0, total = 0;
     save(model, in_scratch(path, "model"));
@@ -423,7 +427,9 @@ static void test_file_has_every_tensor_and_its_moments(void **state)
         for (size_t k = 0; k < t.count; k++) assert_true(get_float(stored + 4 * k) == values[k]);
         for (size_t i = 0; i < 2; i++) {
             snprintf(name, sizeof name, "%s%s", prefixes[i], t.name);
-            find_values(&p, name, t.count);
+            stored = find_values(&p, name, t.count);
+            for (size_t k = 0; k < t.count; k++)
+                assert_true(get_float(stored + 4 * k) == moments[i][tensor_at(&model->tensor[n], k)]);
         }
         total += 3 * 4 * t.count;
     }

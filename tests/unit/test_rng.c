@@ -44,11 +44,21 @@ static void test_layout(void **state)
     }
 }
 
+/* Part of what a seed means, too: a stream that changes its number changes every run, and two with one number repeat
+ * each other. */
+static void test_streams(void **state)
+{
+    static const enum rng_stream streams[] = {RNG_INIT,    RNG_SHUFFLE, RNG_POSTERIOR, RNG_PRIOR,      RNG_EVAL,
+                                              RNG_HOLDOUT, RNG_DIGITS,  RNG_BINARIZE,  RNG_VALIDATION, RNG_NLL};
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) assert_int_equal(streams[i], i);
+}
+
 /* Seeds, streams, steps and blocks that differ in any one part, also in their upper halves, give other words. */
 static void test_counters_are_distinct(void **state)
 {
     static const uint64_t values[] = {0, 1, 2, 3, 0xffffffff, 0x100000000, 0x300000000};
-    enum { V = 7, STREAMS = RNG_DIGITS + 1, ALL = 3 * V * V * STREAMS };
+    enum { V = 7, STREAMS = RNG_NLL + 1, ALL = 3 * V * V * STREAMS };
     static uint32_t seen[ALL][4];
     size_t n = 0;
     (void)state;
@@ -245,12 +255,19 @@ static void test_permutation_is_uniform(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers),         cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_counters_are_distinct), cmocka_unit_test(test_words_do_not_depend_on_chunks),
-        cmocka_unit_test(test_uniform_is_inside),     cmocka_unit_test(test_normal_quantile),
-        cmocka_unit_test(test_normal_ends),           cmocka_unit_test(test_normal_is_odd_and_rises),
-        cmocka_unit_test(test_normal_moments),        cmocka_unit_test(test_normal_distribution),
-        cmocka_unit_test(test_permutation),           cmocka_unit_test(test_permutation_is_uniform),
+        cmocka_unit_test(test_known_answers),
+        cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_counters_are_distinct),
+        cmocka_unit_test(test_words_do_not_depend_on_chunks),
+        cmocka_unit_test(test_uniform_is_inside),
+        cmocka_unit_test(test_normal_quantile),
+        cmocka_unit_test(test_normal_ends),
+        cmocka_unit_test(test_normal_is_odd_and_rises),
+        cmocka_unit_test(test_normal_moments),
+        cmocka_unit_test(test_normal_distribution),
+        cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_permutation_is_uniform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
