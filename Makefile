@@ -1,6 +1,7 @@
 # make              build/vaectl, the library (static and shared)
 # make test         build and run all tests
 # make asan ubsan tsan valgrind    all tests under a checker
+# make mutants      small mistakes that no test notices
 # make format lint  rewrite in house style; static analysis
 # make install uninstall           PREFIX=/usr/local DESTDIR=
 

@@ -3,12 +3,12 @@
 """Do the tests notice small mistakes? Puts mistakes into src, one at a time, at random places of lines that tests
 execute, and runs those tests until one fails.
 
-    scripts/mutants.py [--seed N] [--count N] [--jobs N] [--only PART] [--at FILE:LINE] [--list] [--fresh]
+    scripts/mutants.py [--seed N] [--count N] [--jobs N] [--only PATTERN] [--at FILE:LINE] [--list] [--fresh]
 
 --seed    another seed, other mistakes [1]
 --count   so many mistakes that compile and change the compiled code [20]
 --jobs    at the same time, each in a copy of the tree [all cores]
---only    in files whose path has PART in it
+--only    in files whose path matches PATTERN
 --at      in one line alone
 --list    print the mistakes and stop
 --fresh   measure anew which test executes which line (else only after a change of src or tests)
@@ -203,7 +203,8 @@ def mistakes_in_line(code, start):
         add(m.start(), m.end(), "")
     for m in re.finditer(r"(?<=[(=,] )-(?=[\w(])|(?<=[(\[])-(?=[\w(])|(?<=return )-(?=[\w(])", code):
         add(m.start(), m.end(), "")
-    for m in re.finditer(r"\[(\w+)\]", code):
+    declares = re.match(r"\s*(?:(?:static|const|struct|unsigned|extern) )*\w+[ *]+\w+\[.*[;,=]", code)
+    for m in re.finditer(r"\[(\w+)\]", code) if not declares else ():
         add(m.start(1), m.end(1), f"{m.group(1)} + 1")
     for m in re.finditer(r"(?<=[(,])( ?)([\w.>\-]+)(, )([\w.>\-]+)(?=[,)])", code):
         add(m.start(), m.end(), f"{m.group(1)}{m.group(4)}{m.group(3)}{m.group(2)}")
@@ -221,7 +222,7 @@ def all_mistakes(covered, only, at):
     """Sorted [(file, line, begin, end, replacement)] in lines that are executed by a test."""
     mistakes = []
     for file, lines in sorted(covered.items()):
-        if only and only not in file:
+        if only and not re.search(only, file):
             continue
         with open(os.path.join(ROOT, file)) as source:
             code, start = blanked(source.read()), 0

@@ -37,4 +37,11 @@ tsan:
 valgrind: test-programs
 	VAE_RUNNER="valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
 
+# Puts mistakes into src, one at a time, and lists those that no test notices: make mutants SEED=2 COUNT=50
+SEED ?= 1
+COUNT ?= 20
+.PHONY: mutants
+mutants:
+	scripts/mutants.py --seed $(SEED) --count $(COUNT)
+
 -include $(UNIT_TESTS:=.d) $(DOUBLE_TESTS:=.d)

@@ -292,6 +292,30 @@ static void test_spans(void **state)
         }
 }
 
+/* Into how many tiles a weight gradient is cut: other cuts give other bits, so this is part of what a seed means. */
+static void test_cuts(void **state)
+{
+    static const struct {
+        size_t in, out, rows, tiles;
+    } known[] = {
+        {62, 62, 65, 1},        /* below 5e5 operations */
+        {64, 62, 64, 2},        /* from there on */
+        {200, 400, 249, 2},     /* below 4e7 */
+        {200, 400, 250, 4},     /* from there on */
+        {784, 400, 128, 4},     /* the first layer of the standard setting */
+        {784, 400, 637, 4},     /* below 4e8 */
+        {784, 400, 956, 5},     /* one for every 1e8 */
+        {4096, 4096, 4096, 64}, /* at most */
+        {32, 4096, 4096, 2},    /* no more than there are vectors of 16 */
+        {33, 4096, 4096, 3},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct dense layer = {.in = known[i].in, .out = known[i].out, .activation = &activation_identity};
+        assert_int_equal(dense_gradient_tiles(&layer, known[i].rows), known[i].tiles);
+    }
+}
+
 /* Shapes of one, four and more tiles: the same bits on any number of threads. */
 static void test_threads_do_not_change_bits(void **state)
 {
@@ -433,10 +457,15 @@ static void test_adam_first_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_activations),     cmocka_unit_test(test_activation_rows),
-        cmocka_unit_test(test_gated),           cmocka_unit_test(test_dense),
-        cmocka_unit_test(test_spans),           cmocka_unit_test(test_threads_do_not_change_bits),
-        cmocka_unit_test(test_sparse),          cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_activation_rows),
+        cmocka_unit_test(test_gated),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_threads_do_not_change_bits),
+        cmocka_unit_test(test_sparse),
+        cmocka_unit_test(test_adam),
         cmocka_unit_test(test_adam_first_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

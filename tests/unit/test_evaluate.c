@@ -70,6 +70,29 @@ static void nll_approaches_the_answer(void **state)
     vae_model_free(&model);
 }
 
+/* One image has no spread; two have one, the half of their difference. */
+static void nll_knows_its_images(void **state)
+{
+    vae_model *model = toy_model(0.3, 0.5);
+    vae_images images;
+    vae_nll one, other, both;
+    const vae_nll_options options = {.samples = 50, .seed = 3, .threads = 1};
+    (void)state;
+    assert_int_equal(images_new(&images, 2, 1, 1, false, NULL), VAE_OK);
+    images.pixels[0] = 10;
+    images.pixels[1] = 250;
+    assert_int_equal(vae_estimate_nll(&both, model, &images, &options, NULL), VAE_OK);
+    images.n = 1;
+    assert_int_equal(vae_estimate_nll(&one, model, &images, &options, NULL), VAE_OK);
+    other.nll = 2 * both.nll - one.nll;
+    assert_int_equal(both.n, 2);
+    assert_true(isnan(one.se));
+    assert_near(both.se, 0.5 * fabs(one.nll - other.nll), 1e-9, "standard error of two images");
+    assert_true(both.se > 0.1);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 /* The stated error of sampling is the spread over seeds. */
 static void nll_knows_its_error(void **state)
 {
@@ -279,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nll_is_exact_at_the_posterior),
         cmocka_unit_test(nll_approaches_the_answer),
+        cmocka_unit_test(nll_knows_its_images),
         cmocka_unit_test(nll_knows_its_error),
         cmocka_unit_test(nll_knows_its_bias),
         cmocka_unit_test(blocks_shrink_with_images),
