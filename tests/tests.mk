@@ -20,6 +20,8 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libvae.a
 
 # The k-th allocation fails: the library's calls of the allocator go through the test's.
 $(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
+# Its calls of the system go into a log, and fail one by one.
+$(BUILD)/tests/unit/test_write_file: TEST_LDFLAGS = -Wl,--wrap=open,--wrap=write,--wrap=fsync,--wrap=close,--wrap=rename,--wrap=unlink
 
 .PHONY: test-programs
 test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS) $(BUILD)/tests/tools/dump_gradient
