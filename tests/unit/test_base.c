@@ -112,11 +112,8 @@ static void test_memory_is_zeroed_and_aligned(void **state)
 
 static void test_memory_that_there_is_not(void **state)
 {
-    static const size_t sizes[][2] = {{SIZE_MAX, 1},
-                                      {SIZE_MAX / 2 + 1, 1},
-                                      {(size_t)1 << 32, (size_t)1 << 32},
-                                      {SIZE_MAX / 8 + 2, 8},
-                                      {(size_t)1 << 62, 1}};
+    static const size_t sizes[][2] = {
+        {SIZE_MAX, 1}, {SIZE_MAX / 2 + 1, 1}, {(size_t)1 << 32, (size_t)1 << 32}, {SIZE_MAX / 8 + 2, 8}};
     (void)state;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char wanted[128];
