@@ -187,10 +187,12 @@ vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, con
     const vae_module *module = module_find(at, copy);
     if (!module) return unknown_module(what, at, copy, err);
 
-    *choice = (vae_choice){0};
-    snprintf(choice->name, sizeof choice->name, "%s", module->name);
-    for (size_t i = 0; module->params && module->params[i].name; i++) choice->value[i] = module->params[i].value;
-    return colon ? parse_params(choice, module, colon + 1, err) : VAE_OK;
+    vae_choice chosen = {0};
+    snprintf(chosen.name, sizeof chosen.name, "%s", module->name);
+    for (size_t i = 0; module->params && module->params[i].name; i++) chosen.value[i] = module->params[i].value;
+    vae_status status = colon ? parse_params(&chosen, module, colon + 1, err) : VAE_OK;
+    if (!status) *choice = chosen;
+    return status;
 }
 
 void choice_text(const vae_choice *choice, const vae_module *module, char *text, size_t size)

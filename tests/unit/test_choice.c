@@ -196,16 +196,20 @@ static void test_parse_bad(void **state)
                {"spikeslab:p=nan", {"spikeslab parameter p", "nan", ""}},
                {"spikeslab:c2=0", {"spikeslab parameter c2", "1e-06 to 1", ""}},
                {"spikeslab:p=.5 ", {"spikeslab parameter p", "not a number", ""}},
+               {"spikeslab:p=0.5,c2=2", {"spikeslab parameter c2", "1e-06 to 1", ""}},
                {"laplace:scale=0", {"laplace parameter scale", "0.001 to 1000", ""}}};
     char longest[400];
-    vae_choice choice;
+    vae_choice choice, before;
     vae_error err;
     (void)state;
+    memset(&choice, 0x55, sizeof choice);
+    before = choice;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         err = (vae_error){0};
         if (choice_parse(&choice, "prior", priors, bad[i].text, &err) != VAE_E_USAGE)
             fail_msg("'%s' was taken", bad[i].text);
         for (size_t k = 0; k < 3; k++) assert_contains(err.message, bad[i].message[k]);
+        assert_memory_equal(&choice, &before, sizeof choice);
     }
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
