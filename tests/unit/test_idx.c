@@ -52,11 +52,11 @@ static void put_text(struct bytes *b, const char *text)
     memcpy(b->at, text, b->n);
 }
 
-/* Appends the gzip form of `from`. */
-static void append_gzip(struct bytes *b, const void *from, size_t n)
+/* Appends the gzip form of `from`; level 0: stored, 9: as small as can be. */
+static void append_gzip_at(struct bytes *b, const void *from, size_t n, int level)
 {
     z_stream z = {0};
-    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflateInit2(&z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
     z.next_in = (Bytef *)(uintptr_t)from;
     z.avail_in = (uInt)n;
     z.next_out = b->at + b->n;
@@ -65,6 +65,8 @@ static void append_gzip(struct bytes *b, const void *from, size_t n)
     b->n += z.total_out;
     deflateEnd(&z);
 }
+
+static void append_gzip(struct bytes *b, const void *from, size_t n) { append_gzip_at(b, from, n, 9); }
 
 static void gzip(struct bytes *b)
 {
@@ -112,6 +114,7 @@ static void rank_255(struct bytes *b) { good(b), b->at[3] = 255; }
 static void no_images(struct bytes *b) { put_images(b, 0, 3, 5, 0); }
 static void no_rows(struct bytes *b) { put_images(b, 4, 0, 5, 0); }
 static void no_cols(struct bytes *b) { put_images(b, 4, 3, 0, 0); }
+static void three_labels(struct bytes *b) { put_labels(b, 3); }
 static void no_labels(struct bytes *b) { put_labels(b, 0); }
 static void header_only(struct bytes *b) { put_images(b, 4, 3, 5, 0); }
 static void short_by_1(struct bytes *b) { put_images(b, 4, 3, 5, 59); }
@@ -424,6 +427,142 @@ static void test_many_flipped_bits_do_no_harm(void **state)
     assert_in_range(refused, 1900, 2000);
 }
 
+/* ---- Limits ----------------------------------------------------------------------------------------------------- */
+
+/* A file of that shape which is black and takes no room on the disk. Its pixels stay where they are: there may be
+ * gigabytes of them. */
+static vae_status read_black(const uint32_t dim[3], vae_images *images, vae_error *err)
+{
+    struct bytes b;
+    char path[PATH_MOST];
+    put_header(&b, UBYTE, 3, dim, 3);
+    put_file(in_scratch(path, "black"), b.at, b.n);
+    assert_int_equal(truncate(path, (off_t)(16 + (uint64_t)dim[0] * dim[1] * dim[2])), 0);
+    return idx_read_images(path, 0, images, err);
+}
+
+/* Each byte of each dimension, and the largest there may be: 65536 a side, 2^24 pixels, 2^31 - 2 images. */
+static void test_largest_sizes(void **state)
+{
+    static const uint32_t taken[][3] = {{0x00010203, 1, 1}, {0x01020304, 1, 1},   {1, 0x0102, 3},  {1, 3, 0x0102},
+                                        {1, 65536, 1},      {1, 1, 65536},        {2, 256, 65536}, {2, 65536, 256},
+                                        {1, 4096, 4096},    {INT32_MAX - 1, 1, 1}};
+    static const struct {
+        uint32_t dim[3];
+        const char *message;
+    } refused[] = {
+        {{1, 65537, 1}, "images of 65537 x 1 pixels (at most 65536 x 65536 and 16777216 in all)"},
+        {{1, 1, 65537}, "images of 1 x 65537 pixels (at most 65536 x 65536 and 16777216 in all)"},
+        {{1, 257, 65536}, "images of 257 x 65536 pixels (at most 65536 x 65536 and 16777216 in all)"},
+        {{1, 65536, 257}, "images of 65536 x 257 pixels (at most 65536 x 65536 and 16777216 in all)"},
+        {{1, 4097, 4096}, "images of 4097 x 4096 pixels (at most 65536 x 65536 and 16777216 in all)"},
+        {{1, 4096, 4097}, "images of 4096 x 4097 pixels (at most 65536 x 65536 and 16777216 in all)"},
+        {{INT32_MAX, 1, 1}, "2147483647 items (at most 2147483646)"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        vae_images images = {0};
+        vae_error err = {0};
+        if (read_black(taken[i], &images, &err)) fail_msg("%s", err.message);
+        assert_true(images.n == taken[i][0] && images.rows == taken[i][1] && images.cols == taken[i][2]);
+        images_free(&images);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        vae_images images = {0};
+        vae_error err = {0};
+        char path[PATH_MOST], wanted[2 * PATH_MOST];
+        assert_int_equal(read_black(refused[i].dim, &images, &err), VAE_E_DATA);
+        snprintf(wanted, sizeof wanted, "%s: %s", in_scratch(path, "black"), refused[i].message);
+        assert_string_equal(err.message, wanted);
+    }
+}
+
+/* Stores the header of n images of one pixel uncompressed, which makes a gzip file of 39 bytes. Such a file may hold
+ * 1032 bytes a byte, and the rest of a thousand. */
+static void test_limit_of_deflate(void **state)
+{
+    static const struct {
+        uint32_t n;
+        const char *message;
+    } known[] = {{39 * 1032 + 1031 - 16, "file ends too early"},
+                 {40 * 1032 - 16, "header announces 41280 bytes, more than 39 compressed bytes can hold"}};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct bytes b;
+        char path[PATH_MOST];
+        vae_images images = {0};
+        vae_error err = {0};
+        put_images(&b, known[i].n, 1, 1, 0);
+        const struct bytes plain = b;
+        b.n = 0;
+        append_gzip_at(&b, plain.at, plain.n, 0);
+        assert_int_equal(b.n, 39);
+        put_file(in_scratch(path, "stored"), b.at, b.n);
+        assert_int_equal(idx_read_images(path, SIZE_MAX, &images, &err), VAE_E_DATA);
+        assert_message("stored", &err, path, known[i].message);
+    }
+}
+
+/* Black images shrink to nearly a thousandth. A compressed file is read into memory, however large. */
+static void test_black_images_compressed(void **state)
+{
+    enum { N = 250000 };
+    static uint8_t plain[16 + N];
+    struct bytes b = {0};
+    char path[PATH_MOST];
+    vae_images images = {0};
+    (void)state;
+    put_header(&b, UBYTE, 3, (const uint32_t[]){N, 1, 1}, 3);
+    memcpy(plain, b.at, 16);
+    b.n = 0;
+    append_gzip(&b, plain, sizeof plain);
+    assert_in_range(b.n, N / 1032, N / 800);
+    put_file(in_scratch(path, "black.gz"), b.at, b.n);
+    assert_int_equal(idx_read_images(path, 0, &images, NULL), VAE_OK);
+    assert_non_null(images.pixels);
+    assert_null(images.stream);
+    assert_memory_equal(images.pixels, plain + 16, N);
+    images_free(&images);
+}
+
+/* What is expected is said in full. */
+static void test_whole_messages(void **state)
+{
+    static const struct {
+        void (*make)(struct bytes *);
+        int rank;
+        const char *message;
+    } known[] = {
+        {html, 3, "an HTML or XML page, not an IDX file (expected images, magic 00 00 08 03)"},
+        {html, 1, "an HTML or XML page, not an IDX file (expected labels, magic 00 00 08 01)"},
+        {gz_of_gz, 3, "compressed twice (expected IDX images, magic 00 00 08 03)"},
+        {png, 1, "not an IDX file: starts with 89 50 4e 47 (expected labels, magic 00 00 08 01)"},
+        {type_float, 3, "IDX elements of type 0x0d (expected 0x08, unsigned bytes)"},
+        {labels, 3, "IDX file of rank 1, labels (expected images, magic 00 00 08 03)"},
+        {good, 1, "IDX file of rank 3, images (expected labels, magic 00 00 08 01)"},
+        {rank_2, 3, "IDX file of rank 2, neither images nor labels (expected images, magic 00 00 08 03)"},
+        {rank_4, 1, "IDX file of rank 4, neither images nor labels (expected labels, magic 00 00 08 01)"},
+        {no_cols, 3, "IDX dimension 2 is 0"},
+        {short_by_1, 3, "75 bytes, but its header announces 76 (cut off, or not this format)"},
+        {short_by_1_gz, 3, "file ends too early (the download or copy was cut off)"},
+        {flip_in_crc, 3, "damaged gzip data (a checksum or code in it is wrong)"},
+        {long_by_1_gz, 3, "more data than its header announces"},
+        {three_labels, 1, "3 labels for 4 images"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct bytes b;
+        vae_images images = {0};
+        vae_error err = {0};
+        char path[PATH_MOST], wanted[2 * PATH_MOST];
+        known[i].make(&b);
+        put_file(in_scratch(path, "file"), b.at, b.n);
+        assert_int_equal(read_as(known[i].rank, path, &images, &err), VAE_E_DATA);
+        snprintf(wanted, sizeof wanted, "%s: %s", path, known[i].message);
+        assert_string_equal(err.message, wanted);
+    }
+}
+
 /* ---- Folders ---------------------------------------------------------------------------------------------------- */
 
 static void put_in_scratch(const char *name, void (*make)(struct bytes *))
@@ -433,8 +572,6 @@ static void put_in_scratch(const char *name, void (*make)(struct bytes *))
     make(&b);
     put_file(in_scratch(path, name), b.at, b.n);
 }
-
-static void three_labels(struct bytes *b) { put_labels(b, 3); }
 
 static void assert_folder_refused(const char *part)
 {
@@ -580,6 +717,10 @@ int main(void)
         TEST(test_every_cut_is_refused),
         TEST(test_flipped_bits_never_give_wrong_pixels),
         TEST(test_many_flipped_bits_do_no_harm),
+        TEST(test_largest_sizes),
+        TEST(test_limit_of_deflate),
+        TEST(test_black_images_compressed),
+        TEST(test_whole_messages),
         TEST(test_folder_without_files),
         TEST(test_folder_names),
         TEST(test_folder_with_bad_files),
