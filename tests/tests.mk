@@ -24,6 +24,8 @@ $(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc
 $(BUILD)/tests/unit/test_write_file: TEST_LDFLAGS = -Wl,--wrap=open,--wrap=write,--wrap=fsync,--wrap=close,--wrap=rename,--wrap=unlink
 # A clock that the test sets, products and images that it counts.
 $(BUILD)/tests/unit/test_bench: TEST_LDFLAGS = -Wl,--wrap=clock_gettime,--wrap=cblas_sgemm,--wrap=openblas_set_num_threads,--wrap=images_gather
+# Tiles that are counted and not run.
+$(BUILD)/tests/unit/test_tiles: TEST_LDFLAGS = -Wl,--wrap=pool_run,--wrap=cblas_sgemm
 
 .PHONY: test-programs
 test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS) $(BUILD)/tests/tools/dump_gradient
