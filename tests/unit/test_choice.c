@@ -4,6 +4,8 @@
  * helps. */
 #include "check.h"
 
+#include <locale.h>
+
 static const vae_module *priors(size_t i) { return vae_module_at(VAE_PRIOR, i); }
 
 static void assert_contains(const char *text, const char *part)
@@ -129,6 +131,30 @@ static void test_format_real(void **state)
     }
 }
 
+/* Numbers are read and written by the rules of the C locale; the host's own is put back. */
+static void test_locale_is_put_back(void **state)
+{
+    const locale_t before = uselocale((locale_t)0), own = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    double value;
+    char text[40];
+    (void)state;
+    assert_int_equal(vae_parse_real("x", "0.5", 0, 1, &value, NULL), VAE_OK);
+    format_real(0.5, text, sizeof text);
+    assert_true(uselocale(own) == before);
+    assert_int_equal(vae_parse_real("x", "0.5", 0, 1, &value, NULL), VAE_OK);
+    format_real(0.5, text, sizeof text);
+    assert_true(uselocale(before) == own);
+    freelocale(own);
+}
+
+static void test_empty_items(void **state)
+{
+    static const char *const whole[] = {"a", "a,b", "a,b,c", " "}, *const gaps[] = {"", ",", ",a", "a,", "a,,b", ",,"};
+    (void)state;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) assert_false(has_empty_item(whole[i]));
+    for (size_t i = 0; i < sizeof gaps / sizeof *gaps; i++) assert_true(has_empty_item(gaps[i]));
+}
+
 /* ---- Modules ---------------------------------------------------------------------------------------------------- */
 
 static void test_nearest(void **state)
@@ -153,6 +179,77 @@ static void test_nearest(void **state)
     const char *const of_long[] = {longest, "normal", NULL};
     assert_string_equal(vae_nearest("norma", of_long), "normal");
     vae_nearest(longest, names); /* must not overrun anything */
+}
+
+/* A word may be off by one letter, and by one more for each three that it has: changed, missing or too many. */
+static void test_how_near(void **state)
+{
+    static const struct {
+        const char *word, *names[3], *near;
+    } known[] = {
+        {"abcxyz", {"abcdef"}, "abcdef"},
+        {"abwxyz", {"abcdef"}, NULL},
+        {"abc", {"abcde"}, "abcde"},
+        {"abc", {"abcdef"}, NULL},
+        {"ab", {"abc"}, "abc"},
+        {"ab", {"abcd"}, NULL},
+        {"", {"a"}, "a"},
+        {"", {"ab"}, NULL},
+        {"abbc", {"abc"}, "abc"},
+        {"ac", {"abc"}, "abc"},
+        {"ba", {"ab"}, NULL},
+        {"bac", {"abc"}, "abc"},
+        {"abz", {"abx", "aby"}, "abx"},
+        {"abz", {"axx", "aby"}, "aby"},
+        {"abcdefghi", {"abcdef"}, "abcdef"},
+        {"abcdefghi", {"abcd"}, NULL},
+        {"abcdefghi", {"cdefghi"}, "cdefghi"},
+    };
+    char word[66], name[66];
+    const char *const names[] = {name, NULL};
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const char *near = vae_nearest(known[i].word, known[i].names);
+        if (!known[i].near != !near || (near && strcmp(near, known[i].near)))
+            fail_msg("'%s' is near '%s'", known[i].word, near ? near : "nothing");
+    }
+    for (size_t length = 64; length <= 65; length++) { /* 64 letters are the most that are looked at */
+        memset(word, 'n', sizeof word);
+        memset(name, 'n', sizeof name);
+        word[length] = name[length] = '\0';
+        assert_ptr_equal(vae_nearest(word, names), length == 64 ? name : NULL);
+    }
+}
+
+/* A text has 255 characters at most. */
+static void test_parse_long(void **state)
+{
+    char text[257] = "spikeslab:p=0.";
+    vae_choice choice;
+    vae_error err = {0};
+    (void)state;
+    memset(text + strlen(text), '0', sizeof text - strlen(text));
+    text[255] = '\0';
+    assert_int_equal(choice_parse(&choice, "prior", priors, text, NULL), VAE_OK);
+    assert_true(choice.value[0] == 0);
+    text[255] = '0';
+    text[256] = '\0';
+    assert_int_equal(choice_parse(&choice, "prior", priors, text, &err), VAE_E_USAGE);
+    assert_string_equal(err.message, "prior: name too long");
+}
+
+static void test_find(void **state)
+{
+    char text[16];
+    const vae_module *const m = module_find(priors, "spikeslab");
+    (void)state;
+    assert_string_equal(m->name, "spikeslab");
+    assert_null(module_find(priors, "spike"));
+    assert_int_equal(module_param(m, "p"), 0);
+    assert_int_equal(module_param(m, "c2"), 1);
+    assert_int_equal(module_param(m, "c"), VAE_MAX_PARAMS);
+    assert_int_equal(module_param(module_find(priors, "normal"), "p"), VAE_MAX_PARAMS);
+    assert_string_equal(module_names(priors, text, sizeof text), "normal, spikesl"); /* as much as there is room for */
 }
 
 static void test_parse_good(void **state)
@@ -435,14 +532,27 @@ static void test_combinations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reals),           cmocka_unit_test(test_range_in_message),
-        cmocka_unit_test(test_counts),          cmocka_unit_test(test_count_overflow),
-        cmocka_unit_test(test_format_real),     cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_parse_good),      cmocka_unit_test(test_parse_bad),
-        cmocka_unit_test(test_choice_text),     cmocka_unit_test(test_module_tables),
-        cmocka_unit_test(test_fallbacks),       cmocka_unit_test(test_settings_good),
-        cmocka_unit_test(test_settings_bad),    cmocka_unit_test(test_enum_is_one_word),
-        cmocka_unit_test(test_parameter_flags), cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_reals),
+        cmocka_unit_test(test_range_in_message),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_count_overflow),
+        cmocka_unit_test(test_format_real),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_locale_is_put_back),
+        cmocka_unit_test(test_empty_items),
+        cmocka_unit_test(test_how_near),
+        cmocka_unit_test(test_parse_long),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_parse_good),
+        cmocka_unit_test(test_parse_bad),
+        cmocka_unit_test(test_choice_text),
+        cmocka_unit_test(test_module_tables),
+        cmocka_unit_test(test_fallbacks),
+        cmocka_unit_test(test_settings_good),
+        cmocka_unit_test(test_settings_bad),
+        cmocka_unit_test(test_enum_is_one_word),
+        cmocka_unit_test(test_parameter_flags),
+        cmocka_unit_test(test_combinations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
