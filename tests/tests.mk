@@ -22,6 +22,8 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libvae.a
 $(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 # Its calls of the system go into a log, and fail one by one.
 $(BUILD)/tests/unit/test_write_file: TEST_LDFLAGS = -Wl,--wrap=open,--wrap=write,--wrap=fsync,--wrap=close,--wrap=rename,--wrap=unlink
+# Reads that are short, and files that cannot be opened.
+$(BUILD)/tests/unit/test_source: TEST_LDFLAGS = -Wl,--wrap=pread,--wrap=open
 # A clock that the test sets, products and images that it counts.
 $(BUILD)/tests/unit/test_bench: TEST_LDFLAGS = -Wl,--wrap=clock_gettime,--wrap=cblas_sgemm,--wrap=openblas_set_num_threads,--wrap=images_gather
 # Tiles that are counted and not run.

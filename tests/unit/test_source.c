@@ -6,10 +6,42 @@
 
 #include "check.h"
 #include "data/idx.h"
+#include "data/stream.h"
 #include "files.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <zlib.h>
+
+/* ---- The system's calls ----------------------------------------------------------------------------------------- */
+
+static struct {
+    size_t most;         /* bytes that pread takes at once, 0: all */
+    bool is_interrupted; /* every second pread */
+    int error;           /* of every pread, unless 0 */
+    size_t preads;       /* so far */
+    int opens;           /* until one fails, -1: none does */
+} calls = {.opens = -1};
+
+ssize_t __real_pread(int fd, void *bytes, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t at);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+
+ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t at)
+{
+    assert_true(calls.preads++ < 1000000); /* a loop that never ends */
+    errno = calls.error ? calls.error : EINTR;
+    if (calls.error || (calls.is_interrupted && calls.preads % 2)) return -1;
+    errno = EINTR; /* a call that succeeds may leave anything there */
+    return __real_pread(fd, bytes, calls.most && size > calls.most ? calls.most : size, at);
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    errno = EMFILE;
+    return calls.opens >= 0 && calls.opens-- == 0 ? -1 : __real_open(path, flags);
+}
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
@@ -51,6 +83,19 @@ static void ink(const char *path, size_t number, size_t D, size_t at, const uint
     assert_true(fd >= 0);
     assert_int_equal(pwrite(fd, bytes, n, (off_t)(HEADER + number * D + at)), n);
     close(fd);
+}
+
+/* A file of n images of two pixels, which are the image's number. */
+static const char *put_numbered(char path[PATH_MOST], size_t n)
+{
+    uint8_t *body = malloc(2 * n);
+    for (size_t i = 0; i < n; i++) {
+        body[2 * i] = (uint8_t)(i >> 8);
+        body[2 * i + 1] = (uint8_t)i;
+    }
+    ink(put_black(path, "numbered", n, 1, 2), 0, 0, 0, body, 2 * n);
+    free(body);
+    return path;
 }
 
 static void noise(uint8_t *bytes, size_t n, uint64_t seed)
@@ -167,6 +212,74 @@ static void test_a_stream_that_ends(void **state)
     images_free(&images);
 }
 
+/* Reads that are short or interrupted go on; others that fail are told. */
+static void test_short_reads(void **state)
+{
+    enum { ALL = IMAGES * 97 * 89 };
+    static uint8_t body[ALL], read[ALL];
+    char path[PATH_MOST];
+    vae_images memory, stream;
+    (void)state;
+    noise(body, ALL, 5);
+    ink(put_black(path, "images", IMAGES, 97, 89), 0, ALL, 0, body, ALL);
+    open_images(path, ALL, &memory);
+    open_images(path, 0, &stream);
+    calls.most = 1000;
+    calls.is_interrupted = true;
+    const vae_status status = vae_images_read(&stream, 0, IMAGES, read, NULL);
+    for (size_t k = 0; k < 3; k++) assert_same_pixels(&memory, &stream, &rules[k]);
+    calls.most = 0;
+    calls.is_interrupted = false;
+    calls.error = EIO;
+    const vae_status failed = vae_images_read(&stream, 0, IMAGES, read, NULL);
+    calls.error = 0;
+    assert_int_equal(status, VAE_OK);
+    assert_int_equal(failed, VAE_E_DATA);
+    assert_memory_equal(read, body, ALL);
+    images_free(&memory);
+    images_free(&stream);
+}
+
+/* Streams are closed with their images, and not inherited by other programs. */
+static void test_descriptors(void **state)
+{
+    char path[PATH_MOST];
+    vae_images images;
+    (void)state;
+    const int before = dup(0);
+    close(before); /* the least that is free */
+    open_images(put_black(path, "images", 4, 5, 5), 0, &images);
+    assert_true(fcntl(images.stream->file, F_GETFD) & FD_CLOEXEC);
+    images_free(&images);
+    assert_true(!images.stream && !images.pixels && images.n == 0);
+    put_numbered(path, 40);
+    vae_data *data = open_data(path, 0.5, 0.5, 1);
+    vae_data_free(&data);
+    const int after = dup(0);
+    close(after);
+    assert_int_equal(after, before);
+}
+
+/* The file is opened once to look at it and once more to stay in it. */
+static void test_a_stream_that_cannot_be_opened(void **state)
+{
+    char path[PATH_MOST], wanted[2 * PATH_MOST];
+    (void)state;
+    put_black(path, "images", 4, 5, 5);
+    snprintf(wanted, sizeof wanted, "%s: cannot open: %s", path, strerror(EMFILE));
+    for (int opens = 0; opens < 2; opens++) {
+        vae_images images;
+        vae_error err = {0};
+        calls.opens = opens;
+        const vae_status status = idx_read_images(path, 0, &images, &err);
+        calls.opens = -1;
+        assert_int_equal(status, VAE_E_DATA);
+        assert_int_equal(err.status, VAE_E_DATA);
+        assert_string_equal(err.message, wanted);
+        assert_null(images.stream);
+    }
+}
+
 static void test_reading_past_the_end(void **state)
 {
     static const struct {
@@ -215,21 +328,21 @@ static void test_every_grey(void **state)
     for (size_t i = 0; i < 256; i++) assert_true(x[i] == (i < 128 ? 0 : 1));
 }
 
-/* Known answers: pixels drawn by a Philox4x32-10 of another hand (in Python), for images of seven pixels, which are two
- * blocks of random words, the last of them with a word to spare. */
+/* Known answers: pixels drawn by a Philox4x32-10 of another hand (in Python), for images of five pixels, which are two
+ * blocks of random words, the last of them with three to spare. */
 static void test_drawn_pixels(void **state)
 {
-    static const char *const known[] = {"0010010", "0111011", "1110010"};
-    static const uint8_t grey[] = {100, 128, 200, 30, 0, 255, 128};
-    uint8_t bytes[21];
-    real x[21];
-    vae_images images = {.n = 3, .rows = 1, .cols = 7, .pixels = bytes};
+    static const char *const known[] = {"00100", "01111", "11101"};
+    static const uint8_t grey[] = {100, 128, 200, 30, 77};
+    uint8_t bytes[15];
+    real x[15];
+    vae_images images = {.n = 3, .rows = 1, .cols = 5, .pixels = bytes};
     uint32_t number[] = {2, 0, 1};
     (void)state;
-    for (size_t i = 0; i < 21; i++) bytes[i] = grey[i % 7];
+    for (size_t i = 0; i < 15; i++) bytes[i] = grey[i % 5];
     for (size_t turn = 0; turn < 2; turn++, images.number = number) {
         assert_true(images_gather(&images, &rules[2], NULL, 0, 3, x));
-        for (size_t i = 0; i < 21; i++) assert_true((double)x[i] == known[turn ? number[i / 7] : i / 7][i % 7] - '0');
+        for (size_t i = 0; i < 15; i++) assert_true((double)x[i] == known[turn ? number[i / 5] : i / 5][i % 5] - '0');
     }
 }
 
@@ -247,6 +360,34 @@ static void test_drawn_greys(void **state)
         uint8_t drawn[256];
         for (size_t k = 0; k < 256; k++) drawn[k] = x[i * 256 + k] == 1;
         assert_int_equal(crc32(0, drawn, 256), known[i]);
+    }
+}
+
+/* And for fours of the same grey, which may be all black, all white, or look as if they were. */
+static void test_drawn_fours(void **state)
+{
+    uint8_t bytes[1024], drawn[1024];
+    real x[1024];
+    const vae_images images = {.n = 1, .rows = 32, .cols = 32, .pixels = bytes};
+    (void)state;
+    for (size_t i = 0; i < 1024; i++) bytes[i] = (uint8_t)(i / 4);
+    assert_true(images_gather(&images, &rules[2], NULL, 0, 1, x));
+    for (size_t i = 0; i < 1024; i++) drawn[i] = x[i] == 1;
+    assert_int_equal(crc32(0, drawn, sizeof drawn), 0x06125397);
+}
+
+/* Nothing behind the pixels is written. */
+static void test_room_for_pixels(void **state)
+{
+    static const uint8_t bytes[10] = {0, 255, 10, 20, 30, 255, 0, 7, 77, 255};
+    const vae_images images = {.n = 2, .rows = 1, .cols = 5, .pixels = (uint8_t *)(uintptr_t)bytes};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        real x[12];
+        for (size_t k = 0; k < 12; k++) x[k] = 77;
+        assert_true(images_gather(&images, &rules[i], NULL, 0, 2, x));
+        for (size_t k = 0; k < 12; k++) assert_int_equal(x[k] == 77, k >= 10);
+        assert_true(images_gather(&images, &rules[i], NULL, 1, 0, x));
     }
 }
 
@@ -277,6 +418,7 @@ static void test_sparse_images(void **state)
     check_sparse(20, 1, 13, 7, false);
     check_sparse(1, 20, 14, 6, true);
     check_sparse(1, 20, 0, 7, false);
+    check_sparse(999, 1, 650, 349, true);
     check_sparse(1000, 1, 651, 349, true);
     check_sparse(1000, 1, 650, 350, false);
     check_sparse(1001, 1, 650, 351, false);
@@ -329,19 +471,6 @@ static void test_sparse_parts(void **state)
 }
 
 /* ---- Divisions -------------------------------------------------------------------------------------------------- */
-
-/* A file of n images of two pixels, which are the image's number. */
-static const char *put_numbered(char path[PATH_MOST], size_t n)
-{
-    uint8_t *body = malloc(2 * n);
-    for (size_t i = 0; i < n; i++) {
-        body[2 * i] = (uint8_t)(i >> 8);
-        body[2 * i + 1] = (uint8_t)i;
-    }
-    ink(put_black(path, "numbered", n, 1, 2), 0, 0, 0, body, 2 * n);
-    free(body);
-    return path;
-}
 
 static void assert_numbers(const vae_images *images, const char *want)
 {
@@ -428,6 +557,23 @@ static void test_nothing_left_to_train_on(void **state)
         assert_int_equal(vae_data_open(&data, path, known[i].holdout, known[i].validation, 1, &err), VAE_E_USAGE);
         assert_int_equal(err.status, VAE_E_USAGE);
         assert_string_equal(err.message, known[i].message);
+        assert_null(data);
+    }
+}
+
+static void test_shares_out_of_range(void **state)
+{
+    static const double bad[][2] = {{-0.25, 0.5}, {1.5, 0.5}, {0.5, -0.25}, {0.5, 1.5}};
+    char path[PATH_MOST], wanted[128];
+    (void)state;
+    put_numbered(path, 4);
+    for (size_t i = 0; i < 4; i++) {
+        vae_data *data = NULL;
+        vae_error err = {0};
+        assert_int_equal(vae_data_open(&data, path, bad[i][0], bad[i][1], 1, &err), VAE_E_USAGE);
+        snprintf(wanted, sizeof wanted, "shares of images: holdout %g, validation %g (expected 0 to 1)", bad[i][0],
+                 bad[i][1]);
+        assert_string_equal(err.message, wanted);
         assert_null(data);
     }
 }
@@ -554,6 +700,24 @@ static void test_long_names(void **state)
     assert_null(data);
 }
 
+/* What does not fit behind a long name is cut. */
+static void test_description_of_a_long_name(void **state)
+{
+    char path[PATH_MOST], name[1025] = "";
+    (void)state;
+    put_numbered(path, 5);
+    const size_t dots = (1023 - strlen(path)) / 2;
+    strcpy(name, scratch);
+    for (size_t i = 0; i < dots; i++) strcat(name, "/.");
+    strcat(name, "/numbered");
+    vae_data *data = open_data(name, 0, 0.4, 1);
+    assert_int_equal(strlen(data->name), sizeof data->name - 1);
+    assert_int_equal(strncmp(data->name, name, strlen(name)), 0);
+    assert_int_equal(strncmp(data->name + strlen(name), ": 3 + 2 + 0 images of 1 x 2 (no test split", 40), 0);
+    assert_int_equal(data->train.n, 3);
+    vae_data_free(&data);
+}
+
 static void test_no_such_source(void **state)
 {
     char path[PATH_MOST], wanted[2 * PATH_MOST];
@@ -577,21 +741,28 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_streams_equal_memory),
         TEST(test_a_stream_that_ends),
+        TEST(test_short_reads),
+        TEST(test_descriptors),
+        TEST(test_a_stream_that_cannot_be_opened),
         TEST(test_reading_past_the_end),
         TEST(test_every_grey),
         TEST(test_drawn_pixels),
         TEST(test_drawn_greys),
+        TEST(test_drawn_fours),
+        TEST(test_room_for_pixels),
         TEST(test_sparse_images),
         TEST(test_sparse_samples),
         TEST(test_sparse_parts),
         TEST(test_who_is_held_out),
         TEST(test_sizes_of_parts),
         TEST(test_nothing_left_to_train_on),
+        TEST(test_shares_out_of_range),
         TEST(test_division_of_a_large_file),
         TEST(test_labels_of_parts),
         TEST(test_limit_of_memory),
         TEST(test_order_of_names),
         TEST(test_long_names),
+        TEST(test_description_of_a_long_name),
         TEST(test_no_such_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,6 +282,27 @@ static void test_a_folder_that_cannot_be_synced(void **state)
     assert_file("opening the folder", path, "two");
 }
 
+/* Without a standard input the file itself may be number 0. */
+static void test_descriptor_zero(void **state)
+{
+    char path[PATH_MOST];
+    const int before = dup(0);
+    vae_status status[2];
+    (void)state;
+    in_scratch(path, "out");
+    close(0);
+    status[0] = write_logged(path, "one", 3, NULL);
+    const bool in_order = strstr(calls.log, "close file\nrename") && strstr(calls.log, "fsync folder\nclose folder\n");
+    calls.failing = FSYNC, calls.error = EIO;
+    status[1] = write_logged(path, "two", 3, NULL);
+    if (before >= 0) assert_true(dup2(before, 0) == 0 && close(before) == 0);
+    assert_true(in_order);
+    assert_int_equal(status[0], VAE_OK);
+    assert_int_equal(status[1], VAE_E_WRITE);
+    assert_file("descriptor 0", path, "one");
+    assert_int_equal(scratch_entries(), 1);
+}
+
 /* ---- What is there before --------------------------------------------------------------------------------------- */
 
 static void test_leftover_of_a_killed_process(void **state)
@@ -364,6 +385,7 @@ int main(void)
         TEST(test_writes_go_on),
         TEST(test_failures_leave_the_old_file),
         TEST(test_a_folder_that_cannot_be_synced),
+        TEST(test_descriptor_zero),
         TEST(test_leftover_of_a_killed_process),
         TEST(test_only_files_are_replaced),
         TEST(test_standard_output_is_not_replaced),
