@@ -151,6 +151,9 @@ static void test_spans_of_tiles(void **state)
             assert_true(s.begin == known[tiles - 1][t] && s.end == known[tiles - 1][t + 1]);
             assert_true(w.begin == s.begin && w.end == s.end);
         }
+    static const size_t whole[] = {0, 16, 48, 64, 96}; /* six vectors and no rest */
+    for (size_t t = 0; t < 4; t++)
+        assert_true(tile_span(96, 4, t).begin == whole[t] && tile_span(96, 4, t).end == whole[t + 1]);
     const struct span last = tile_span(5, 4, 3), none = tile_span(5, 4, 0); /* more tiles than vectors */
     assert_true(last.begin == 0 && last.end == 5 && none.begin == 0 && none.end == 0);
     const struct span bias = dense_bias_span(&layer, 2, 1);
