@@ -1,17 +1,93 @@
 # SPDX-License-Identifier: MIT
 """Running vaectl, and files for it to read."""
+import contextlib
+import csv
+import json
 import os
+import pty
 import shlex
+import signal
 import struct
 import subprocess
+import time
+import tty
+
+MOST_SECONDS = 600  # that a test waits for anything: a checker on a loaded machine is slow
+
+
+def _command(words):
+    return shlex.split(os.environ.get("VAECTL_RUNNER", "")) + [os.environ["VAECTL"], *map(str, words)]
+
+
+def _default_signals():
+    """Background jobs of shells, and what nohup starts, ignore some."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def vaectl(*words, status=0):
     """stdout of `vaectl WORDS` and its stderr; the exit status must be `status`."""
-    command = shlex.split(os.environ.get("VAECTL_RUNNER", "")) + [os.environ["VAECTL"], *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(_command(words), capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == status, f"vaectl {words}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
+
+
+def vaectl_json(*words):
+    """The object that `vaectl WORDS --json` prints."""
+    return json.loads(vaectl(*words, "--json")[0])
+
+
+def refuse(status, message, *words):
+    """vaectl must end with `status`, say `message` and nothing else."""
+    out, errors = vaectl(*words, status=status)
+    assert (out, errors) == ("", f"vaectl: {message}\n"), f"vaectl {words}: wrote {out!r}, said {errors!r}"
+
+
+@contextlib.contextmanager
+def started(*words):
+    """vaectl in the background. What still runs in the end is killed."""
+    process = subprocess.Popen(_command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, preexec_fn=_default_signals)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(holds, what):
+    """Calls `holds` until it returns something true."""
+    end = time.monotonic() + MOST_SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"waited in vain: {what}"
+        time.sleep(0.002)
+
+
+def on_terminal(*words, until=None):
+    """stdout of vaectl and what its stderr, a terminal, was sent. SIGTERM comes as soon as `until` of that holds."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)  # line ends stay as they are written
+    process = subprocess.Popen(_command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
+                               text=True, preexec_fn=_default_signals)
+    os.close(theirs)
+    sent = b""
+    with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # at its end it fails
+        while some := terminal.read(4096):
+            sent += some
+            if until and until(sent.decode()):
+                process.terminate()
+    return process.communicate()[0], sent.decode()
+
+
+def read_rows(run):
+    """metrics.csv of a run as dictionaries of texts."""
+    with open(f"{run}/metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def write_idx(path, dims, values):
