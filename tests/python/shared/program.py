@@ -12,7 +12,7 @@ import subprocess
 import time
 import tty
 
-MOST_SECONDS = 600  # that a test waits for anything: a checker on a loaded machine is slow
+MOST_SECONDS = 120  # that a test waits for anything: a checker on a loaded machine is slow
 
 
 def _command(words):

@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: MIT
+"""Commands, flags, defaults, help and refusals of vaectl against literal tables. Every flag has a row here and an effect
+that can be seen: a new flag without them turns these tests red."""
+import os
+import re
+import struct
+import subprocess
+import sys
+
+from shared.program import (read_bytes, refuse, started, vaectl, vaectl_json, wait_until, write_idx)
+from shared.tap import run, same, test
+
+HELP_COLUMN = 31
+
+COMMANDS = [
+    ("train", "train a model, write a run folder"),
+    ("eval", "ELBO, likelihood, KL per dimension, sparsity"),
+    ("reconstruct", "PNG: images above their reconstructions"),
+    ("sample", "PNG: decoded draws from the prior"),
+    ("traverse", "PNG: one row per latent dimension, or a grid over two"),
+    ("info", "what a model is: settings, tensors, losses, build"),
+    ("priors", "list the priors, their densities and parameters"),
+    ("bench", "speed of training against the machine's matrix products"),
+]
+
+# Name, what it takes, default.
+SETTINGS = [
+    ("data", "SOURCE", "data/mnist if it is there, else builtin:digits"), ("holdout", "F", "0.1"),
+    ("validation", "F", "0"), ("binarize", "none|threshold|static|dynamic", "none"),
+    ("prior", "NAME[:k=v,...]", "normal"), ("kl", "auto|exact|mc", "auto"), ("kl-samples", "K", "10"),
+    ("kl-noise", "iid|stratified", "iid"), ("posterior", "NAME", "gaussian"), ("likelihood", "NAME[:k=v]", "bernoulli"),
+    ("latent", "L", "10"), ("hidden", "H[,H...]", "400"), ("activation", "NAME", "relu"),
+    ("init", "torch|glorot|he", "torch"), ("output-bias", "init|data", "init"), ("objective", "elbo|iwae", "elbo"),
+    ("samples", "S", "1"), ("gradient", "standard|stl|dreg", "standard"), ("beta", "B", "1"), ("beta-warmup", "E", "0"),
+    ("free-bits", "F", "0"), ("epochs", "N", "10"), ("patience", "E", "0"), ("batch", "B", "128"), ("lr", "R", "0.001"),
+    ("clip", "C", "0"), ("schedule", "constant|step|iwae|cosine", "constant"), ("lr-steps", "E[,E...]", "none"),
+    ("lr-factor", "F", "0.1"), ("adam-beta1", "B", "0.9"), ("adam-beta2", "B", "0.999"), ("adam-eps", "E", "1e-08"),
+    ("seed", "N", "1"),
+]
+
+# Letter and name, what it takes, default.
+FLAGS = {
+    "train": [("", *row) for row in SETTINGS] + [
+        ("", "threads", "N", "all cores"), ("o", "output", "RUN", "runs/PRIOR-DATE-TIME"), ("", "force", "", ""),
+        ("", "resume", "RUN", ""), ("q", "quiet", "", ""), ("", "json", "", ""), ("h", "help", "", "")],
+    "eval": [
+        ("", "samples", "S", "100"), ("", "elbo-samples", "S", "1"), ("", "kl", "exact|mc", "as trained"),
+        ("", "kl-samples", "K", "as trained"), ("", "near-zero", "T", "two sd of the spike, else 0.4472"),
+        ("", "limit", "N", "all"), ("", "seed", "N", "1"),
+        ("", "data", "SOURCE", "those that the model was trained on"), ("", "split", "train|validation|test", "test"),
+        ("", "threads", "N", "all cores"), ("", "json", "", ""), ("h", "help", "", "")],
+    "reconstruct": [
+        ("n", "n", "N", "20"), ("", "first", "I", "0"), ("", "data", "SOURCE", "those that the model was trained on"),
+        ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "reconstruct.png beside the model"),
+        ("h", "help", "", "")],
+    "sample": [
+        ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("o", "output", "FILE", "sample.png beside the model"),
+        ("h", "help", "", "")],
+    "traverse": [
+        ("", "range", "R", "3"), ("", "steps", "N", "11"), ("", "rows", "N", "32"), ("", "dims", "I,J", ""),
+        ("", "image", "I", "at 0"), ("", "data", "SOURCE", "what the model was trained on"),
+        ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
+        ("h", "help", "", "")],
+    "info": [("", "json", "", ""), ("h", "help", "", "")],
+    "priors": [("h", "help", "", "")],
+    "bench": [("", *row) for row in SETTINGS] + [
+        ("", "threads", "N", "all cores"), ("", "rounds", "N", "5"), ("", "json", "", ""), ("h", "help", "", "")],
+}
+
+MODULES = """
+Priors (--prior NAME):
+  normal       standard normal
+  spikeslab    spike and slab: sparse latents
+      --p V  weight of the spike, 0 to 1 [0.8]
+      --c2 V  variance of the spike, 1e-06 to 1 [0.05]
+  laplace      Laplace: peaked, exponential tails
+      --scale V  scale b; the variance is 2 b^2, 0.001 to 1000 [1]
+  cauchy       Cauchy: very heavy tails
+      --scale V  scale g; half of the mass is within |z| < g, 0.001 to 1000 [1]
+
+Likelihoods (--likelihood NAME):
+  bernoulli    pixels in [0,1], decoder gives logits
+  gaussian     real pixels, decoder gives the mean
+      --sigma V  standard deviation of a pixel, 0.001 to 1000 [1]
+
+Activations (--activation NAME):
+  relu         max(x, 0)
+  tanh         tanh x
+  sigmoid      1 / (1 + exp(-x))
+  softplus     log(1 + exp x)
+  elu          x > 0 ? x : exp(x) - 1
+  gated        h / (1 + exp(-g)), h and g from weights of their own
+
+Built-in data (--data builtin:NAME[:k=v,...]):
+  digits       28x28 handwritten-looking digits with labels, drawn by the program
+      train=V  training images, 1 to 10000000 [10000]
+      test=V  test images, 1 to 10000000 [1000]
+      seed=V  another seed, another set, 0 to 9007199254740992 [1]
+"""
+
+RUN_PARAGRAPH = """
+RUN is a model file or a run folder [runs/latest]; of a folder, best.safetensors is taken where
+there is one (train --validation writes it), else model.safetensors.
+"""
+
+PRIORS = """\
+normal: standard normal
+    p(z) = N(z; 0, 1)
+spikeslab: spike and slab: sparse latents
+    p(z) = p N(z; 0, c2) + (1-p) N(z; 0, 1)
+    --p  weight of the spike, 0 to 1 [0.8]
+    --c2  variance of the spike, 1e-06 to 1 [0.05]
+laplace: Laplace: peaked, exponential tails
+    p(z) = exp(-|z|/scale) / (2 scale)
+    --scale  scale b; the variance is 2 b^2, 0.001 to 1000 [1]
+cauchy: Cauchy: very heavy tails
+    p(z) = 1 / (pi scale (1 + (z/scale)^2))
+    --scale  scale g; half of the mass is within |z| < g, 0.001 to 1000 [1]
+"""
+
+STATUSES = """
+Exit status:
+  0  done
+  1  internal error
+  2  wrong use: unknown command, flag or name, bad value, inconsistent choice
+  3  input data missing or malformed
+  4  could not write; what was there before is intact
+  5  model missing, corrupt or incompatible
+  6  training diverged (non-finite); the last good model is kept
+  7  run folder in use or already there
+  8  out of memory
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; training saves its state first
+"""
+
+
+# ---- Help -----------------------------------------------------------------------------------------------------------
+
+def flags_of_help(text):
+    """(letter, name, what it takes, default) of each flag; all help texts start in one column."""
+    lines = re.search(r"^Flags:\n(.*?)(?:\n\n|\Z)", text, re.S | re.M)[1].splitlines()
+    flags = []
+    for line in lines:
+        head = re.match(r"  (?:-(\w), |    )--([\w-]+)(?: (\S+))?(?=  |$)", line)
+        if head:
+            flags.append([head[1] or "", head[2], head[3] or "", ""])
+        if not head or len(head[0]) < HELP_COLUMN:
+            assert line[HELP_COLUMN - 1] == " " != line[HELP_COLUMN], line
+            flags[-1][3] = (re.search(r"\[([^\[\]]*)\]$", line) or ["", ""])[1]
+    return [tuple(flag) for flag in flags]
+
+
+@test("each command's help lists the flags of the table, with their defaults")
+def _():
+    for command, _ in COMMANDS:
+        same(flags_of_help(vaectl(command, "--help")[0]), FLAGS[command], command)
+
+
+@test("help: usage, modules and what RUN is, for the commands that take them")
+def _():
+    for command, _ in COMMANDS:
+        text = vaectl(command, "--help")[0]
+        takes_run, takes_settings = command not in ("train", "priors", "bench"), command in ("train", "bench")
+        same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{' [RUN]' if takes_run else ''}")
+        rest = text[text.index("this text\n") + len("this text\n"):]
+        same(rest, RUN_PARAGRAPH if takes_run else MODULES if takes_settings else "", command)
+        for words in (["help", command], [command, "-h"], [command, "-h", "--json"][:3 if command == "info" else 2]):
+            same(vaectl(*words), (text, ""), words)
+
+
+@test("vaectl --help lists the commands and exit statuses; without a command that goes to stderr, with status 2")
+def _():
+    listed = "\nCommands:\n" + "".join(f"  {name:12} {summary}\n" for name, summary in COMMANDS) + "\nExamples:\n"
+    text, errors = vaectl("--help")
+    assert listed in text and text.endswith("runs with.\n" + STATUSES) and not errors
+    for words in (["-h"], ["help"]):
+        same(vaectl(*words), (text, ""))
+    same(vaectl(status=2), ("", text[:-len(STATUSES)]))
+
+
+@test("priors: names, densities, parameters with their ranges")
+def _():
+    same(vaectl("priors"), (PRIORS, ""))
+
+
+@test("--version names the program and the libraries")
+def _():
+    text = vaectl("--version")[0]
+    assert re.fullmatch(r"vaectl 0\.1\.0\nvaectl 0\.1\.0 \(OpenBLAS .*, zlib .*, libpng .*, jansson .*\)\n", text), text
+
+
+# ---- Refusals -------------------------------------------------------------------------------------------------------
+
+LIST = "train, eval, reconstruct, sample, traverse, info, priors, bench"
+REFUSED = [
+    (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
+    (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),
+    (["help", "evil"], f"unknown command 'evil' (did you mean 'eval'? there are: {LIST})"),
+    (["train", "--epoch=3"], "train: unknown flag --epoch (did you mean --epochs?)"),
+    (["train", "--scal", "3"], "train: unknown flag --scal (did you mean --scale?)"),
+    (["train", "--helo"], "train: unknown flag --helo (did you mean --help?)"),
+    (["info", "--quiet"], "info: unknown flag --quiet (see vaectl info --help)"),
+    (["priors", "--p", "1"], "priors: unknown flag --p (see vaectl priors --help)"),
+    (["sample", "-x"], "sample: unknown flag -x (see vaectl sample --help)"),
+    (["sample", "-nn"], "--n: 'n' is not a whole number"),
+    (["train", "--quie"], "train: unknown flag --quie (did you mean --quiet?)"),
+    (["train", "--lat=3"], "train: unknown flag --lat (did you mean --data?)"),
+    (["train", "--json=1"], "train: --json takes no value"),
+    (["train", "-q", "there"], "train: unexpected argument 'there'"),
+    (["info", "a", "b", "c"], "info: unexpected argument 'b'"),
+    (["info", "--", "--json", "b"], "info: unexpected argument 'b'"),
+    (["priors", "a"], "priors: unexpected argument 'a'"),
+    (["info", ""], "info: RUN is empty"),
+    (["train", "--seed"], "train: --seed needs a value"),
+    (["sample", "-q", "-n"], "sample: unknown flag -q (see vaectl sample --help)"),
+    (["sample", "-n"], "sample: -n needs a value"),
+    (["sample", "-n", ""], "sample: -n is empty"),
+    (["sample", "--output="], "sample: --output= is empty"),
+    (["sample", "--seed", ""], "sample: --seed is empty"),
+    (["eval", "--split", "valid"], "--split: 'valid' (expected train, validation or test)"),
+    (["eval", "--kl", "auto"], "--kl: 'auto' (expected exact or mc)"),
+    (["eval", "--near-zero", "x"], "--near-zero: 'x' is not a number"),
+    (["info"] + ["--json"] * 129, "info: too many flags"),
+]
+
+# The first value that is too small, and the first that is too large, with the range that is named.
+RANGES = [
+    ("train", "threads", "0", "257", "1 to 256"), ("bench", "threads", "0", "257", "1 to 256"),
+    ("bench", "rounds", "0", "102", "1 to 101"), ("eval", "threads", "0", "257", "1 to 256"),
+    ("eval", "samples", None, "1000001", "0 to 1000000"), ("eval", "elbo-samples", "0", "100001", "1 to 100000"),
+    ("eval", "kl-samples", "0", "1000001", "1 to 1000000"), ("eval", "limit", "0", "1000000001", "1 to 1000000000"),
+    ("eval", "seed", None, "9007199254740992", "0 to 9007199254740991"),
+    ("eval", "near-zero", "-0.1", "1000000001", "0 to 1e+09"),
+    ("sample", "seed", None, "9007199254740992", "0 to 9007199254740991"), ("sample", "n", "0", "10001", "1 to 10000"),
+    ("reconstruct", "n", "0", "1001", "1 to 1000"), ("reconstruct", "first", None, "1000000001", "0 to 1000000000"),
+    ("traverse", "steps", "0", "102", "1 to 101"), ("traverse", "range", "-1", "1000001", "0 to 1e+06"),
+]
+
+
+def make_run(name, *flags):
+    """A small model in the run folder `name`, and its JSON summary."""
+    return vaectl_json("train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--epochs",
+                       2, "--batch", 10, "--threads", 1, "-q", "-o", name, *flags)
+
+
+@test("wrong words: status 2 and one line, which says what would be right")
+def _():
+    make_run("runs/latest")
+    for words, message in REFUSED:
+        refuse(2, message, *words)
+
+
+@test("numbers out of range are refused, with the range; the ends are in it")
+def _():
+    make_run("runs/latest")
+    for command, flag, low, high, allowed in RANGES:
+        for value in filter(None, (low, high)):
+            refuse(2, f"--{flag}: {value} is out of range (expected {allowed})", command, f"--{flag}", value)
+    for words in ("eval --samples 0 --elbo-samples 1 --kl-samples 1 --limit 1 --seed 0 --near-zero 0 --threads 1",
+                  "eval --samples 1 --limit 1000000000 --seed 9007199254740991 --near-zero 1e9",
+                  "sample -n 1 --seed 0", "reconstruct -n 1000 --first 19", "traverse --steps 101 --rows 1 --range 0"):
+        vaectl(*words.split())
+
+
+@test("exit statuses 2 to 7: each has a cause that one line names")
+def _():
+    source = ["--data", "builtin:digits:train=30,test=5", "-q"]
+    vaectl("train", *source, "--hidden", 6, "--epochs", 1, "-o", "run")
+    open("file", "w").close()
+    os.remove("runs/latest")
+    refuse(5, "runs/latest: no model there (train one with 'vaectl train', or name a run)", "info")
+    refuse(2, "--latent: 0 is out of range (expected 1 to 65536)", "train", "--latent", 0)
+    refuse(3, "nowhere: No such file or directory (expected a folder with the MNIST files, an IDX file or "
+           "builtin:digits)", "train", "--data", "nowhere")
+    refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a/b")
+    refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a")
+    refuse(4, "file: cannot open folder: Not a directory", "train", *source, "-o", "file", "--force")
+    refuse(5, "no/model: cannot open: No such file or directory (expected a model file)", "info", "no/model")
+    refuse(5, "no/run: cannot open folder: No such file or directory", "train", "--resume", "no/run")
+    refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller --lr", "train", *source, "--lr", "1e6", "-o", "wild")
+    refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *source, "-o", "run")
+
+
+@test("stdout that is a closed pipe is a write error, not a death")
+def _():
+    reader, writer = os.pipe()
+    os.close(reader)
+    for words in (["priors"], ["--help"], ["priors", "--help"]):
+        done = subprocess.run([os.environ["VAECTL"], *words], stdout=writer, stderr=subprocess.PIPE, text=True,
+                              stdin=subprocess.DEVNULL)
+        same((done.returncode, done.stderr), (4, "vaectl: stdout: cannot write: Broken pipe\n"), words)
+    os.close(writer)
+
+
+# ---- What flags do --------------------------------------------------------------------------------------------------
+
+# Given in every training.
+BASE = {"data": "one", "hidden": "6", "latent": "3", "epochs": "2", "batch": "10"}
+
+# Another value of each setting, and settings that it needs to matter.
+CHANGED = [
+    ("data", "two", {}), ("holdout", "0.25", {}), ("validation", "0.5", {}),
+    ("binarize", "threshold", {}), ("prior", "laplace:scale=1", {}), ("kl", "mc", {}), ("kl-samples", "3", {"kl": "mc"}),
+    ("kl-noise", "stratified", {"kl": "mc"}), ("posterior", "gaussian", {}), ("likelihood", "gaussian:sigma=1", {}),
+    ("latent", "2", {}), ("hidden", "5,4", {}), ("activation", "tanh", {}), ("init", "he", {}),
+    ("output-bias", "data", {}), ("objective", "iwae", {"samples": "2"}), ("samples", "2", {}), ("gradient", "stl", {}),
+    ("beta", "4", {}), ("beta-warmup", "2", {}), ("free-bits", "1.5", {}), ("epochs", "3", {}),
+    ("patience", "1", {"validation": "0.5"}), ("batch", "7", {}), ("lr", "0.01", {}), ("clip", "0.01", {}),
+    ("schedule", "cosine", {}), ("lr-steps", "1", {"schedule": "step", "lr-steps": "2"}),
+    ("lr-factor", "0.5", {"schedule": "step", "lr-steps": "1"}), ("adam-beta1", "0.5", {}), ("adam-beta2", "0.9", {}),
+    ("adam-eps", "0.001", {}), ("seed", "2", {}),
+]
+SAME_WEIGHTS = ("posterior", "patience")  # there is one posterior; two epochs are too few for patience
+
+
+def numbers(texts):
+    """Texts that are numbers, as numbers."""
+    return {name: float(text) if re.fullmatch(r"[0-9.e-]+", str(text)) else text for name, text in texts.items()}
+
+
+def trained(settings):
+    """The configuration and the bytes of the tensors after training with settings."""
+    vaectl("train", *(word for name in settings for word in (f"--{name}", settings[name])), "--threads", 1, "-q",
+           "--force", "-o", "run")
+    raw = read_bytes("run/model.safetensors")
+    return vaectl_json("info", "run")["config"], raw[8 + struct.unpack("<Q", raw[:8])[0]:]
+
+
+def write_ramps(path, n, rows=6, cols=5):
+    """A file of n images, each pixel lighter than the one before."""
+    size = rows * cols
+    write_idx(path, (n, rows, cols), [(5 * i + 200 * k // size) % 256 for i in range(n) for k in range(size)])
+
+
+@test("train: each setting reaches the model file and changes what is trained; the others keep their defaults")
+def _():
+    write_ramps("one", 40)
+    write_ramps("two", 41)
+    same([name for name, _, _ in CHANGED], [name for name, _, _ in SETTINGS])
+    defaults, before = {name: default for name, _, default in SETTINGS}, {}
+    for name, value, needed in CHANGED:
+        base = {**BASE, **needed}
+        config, changed = trained({**base, name: value})
+        same(numbers(config), numbers({**defaults, **base, name: value}), name)
+        if str(needed) not in before:
+            before[str(needed)] = trained(base)[1]
+        assert (changed == before[str(needed)]) == (name in SAME_WEIGHTS), name
+
+
+# What the JSON of eval then says, other than without the flag.
+EVALUATED = [
+    ("samples", "7", "nll_samples", 7), ("elbo-samples", "3", "elbo_samples", 3), ("kl", "exact", "kl_samples", 0),
+    ("kl-samples", "33", "kl_samples", 33), ("near-zero", "0.25", "near_zero", 0.25), ("limit", "5", "n", 5),
+    ("seed", "9", "seed", 9), ("data", "builtin:digits:train=7,test=6", "n", 6), ("split", "train", "split", "train"),
+]
+
+# Flags that change a picture; `-o` names it.
+PICTURES = {
+    "reconstruct": [("n", "3"), ("first", "1"), ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train")],
+    "sample": [("n", "3"), ("seed", "2")],
+    "traverse": [("range", "2"), ("steps", "5"), ("rows", "2"), ("dims", "0,2"), ("image", "1"),
+                 ("data", "builtin:digits:train=5,test=5,seed=3 --image 1"), ("split", "train --image 1")],
+}
+
+
+def names_of(command, *without):
+    return [name for _, name, _, _ in FLAGS[command] if name not in ("help", *without)]
+
+
+@test("eval: each flag shows in the JSON")
+def _():
+    make_run("run", "--prior", "laplace")
+    same([name for name, _, _, _ in EVALUATED], names_of("eval", "threads", "json"))
+    before = vaectl_json("eval", "run")
+    for name, value, key, shown in EVALUATED:
+        after = vaectl_json("eval", "run", f"--{name}", value)
+        assert after[key] == shown != before[key], (name, after[key], before[key])
+    same([before[key] for _, _, key, _ in EVALUATED], [100, 1, 10, 10, 0.447213595, 20, 1, 20, "test"])
+
+
+@test("pictures: each flag changes the picture, which -o names; by default it lies beside the model")
+def _():
+    make_run("run")
+    for command, rows in PICTURES.items():
+        same(sorted(dict(rows)), sorted(names_of(command, "output")))
+        same(vaectl(command, "run"), (f"run/{command}.png\n", ""))
+        for name, words in rows:
+            value, *more = words.split()
+            same(vaectl(command, "run", f"--{name}={value}", "-o", "after.png", *more), ("after.png\n", ""))
+            vaectl(command, "run", "-o", "before.png", *more)
+            assert read_bytes("after.png") != read_bytes("before.png"), (command, name)
+
+
+@test("of a flag that is given twice, the last one counts; short and long forms are one flag")
+def _():
+    make_run("run")
+    vaectl("sample", "-n", 4, "run", "--n=9", "-n2", "-o", "a.png", "--output", "b.png", "--seed", 1, "--seed=3")
+    vaectl("sample", "run", "--n", 2, "--seed", 3, "-oc.png")
+    same(os.path.exists("a.png"), False)
+    same(read_bytes("b.png"), read_bytes("c.png"))
+    same(vaectl("info", *["--json"] * 128, "run"), vaectl("info", "run", "--json"))
+
+
+def threads_of(process):
+    return len(os.listdir(f"/proc/{process.pid}/task"))
+
+
+@test("--threads starts so many threads")
+def _():
+    if not os.path.isdir("/proc/self/task"):
+        return
+    make_run("one")
+    make_run("four")
+    for words in (["eval", "--samples", 1000000], ["train", "--epochs", 1000000000, "-q", "--resume"]):
+        with started(*words, "one", "--threads", 1) as one, started(*words, "four", "--threads", 4) as four:
+            wait_until(lambda: threads_of(four) - threads_of(one) == 3, f"threads of {words}")
+            same((one.poll(), four.poll()), (None, None), words)
+
+
+@test("bench: a setting is measured alone; --data and flags of its own leave the five standard ones")
+def _():
+    write_ramps("one", 20)
+    small = ["bench", "--data", "one", "--rounds", 1, "--threads", 1]
+    one = vaectl_json(*small, "--hidden", "6,5", "--latent", 3, "--batch", 10, "--prior", "cauchy")["results"]
+    same([(r["setting"], r["batch"], r["rounds"], r["threads"]) for r in one],
+         [("cauchy, hidden 6-5, latent 3, batch 10", 10, 1, 1)])
+    same([r["setting"] for r in vaectl_json(*small)["results"]], [
+        "normal, hidden 400, latent 20, batch 128", "normal, hidden 200-200, latent 50, batch 100",
+        "normal, hidden 100-100, latent 10, batch 64", "spikeslab, hidden 400, latent 10, batch 128",
+        "normal, hidden 200-200, latent 50, batch 20"])
+
+
+sys.exit(run())
