@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""Run folders: their names, locks and files, what signals leave in them, and what --resume and --force keep."""
+import fcntl
+import os
+import re
+import signal
+import sys
+import time
+
+from shared.program import (read_bytes, read_rows, refuse, started, vaectl, vaectl_json, wait_until)
+from shared.tap import run, same, test
+
+SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--threads", 1, "-q"]
+ENDLESS = [*SMALL, "--epochs", 1000000000]
+IN_USE = "run: in use by another training"
+
+
+def epoch_of(model):
+    return vaectl_json("info", model)["epoch"]
+
+
+def rows_on_disk(folder):
+    return len(read_rows(folder)) if os.path.exists(f"{folder}/metrics.csv") else 0
+
+
+def stop(process, number=signal.SIGTERM):
+    """Sends a signal, of which the process must die; returns its stderr."""
+    process.send_signal(number)
+    errors = process.communicate()[1]
+    same(process.returncode, -number, errors)
+    return errors
+
+
+# ---- Locks ----------------------------------------------------------------------------------------------------------
+
+@test("a folder that anyone has locked is not trained in, and a training locks it against everyone")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    before = read_bytes("run/model.safetensors")
+    for kind in (fcntl.LOCK_SH, fcntl.LOCK_EX):
+        folder = os.open("run", os.O_RDONLY)
+        fcntl.flock(folder, kind)
+        refuse(7, IN_USE, "train", *SMALL, "-o", "run", "--force")
+        refuse(7, IN_USE, "train", "--resume", "run", "--epochs", 2, "-q")
+        refuse(7, IN_USE, "train", "--resume", "run/model.safetensors", "--epochs", 2, "-q")
+        os.close(folder)
+    same(read_bytes("run/model.safetensors"), before)
+    vaectl("train", "--resume", "run", "--epochs", 2, "-q")
+    same(epoch_of("run"), 2)
+
+
+@test("of two trainings in one folder the second ends with 7, and the first goes on unharmed")
+def _():
+    with started("train", *ENDLESS, "-o", "run") as first:
+        wait_until(lambda: rows_on_disk("run") > 0, "the first epoch")
+        refuse(7, IN_USE, "train", *ENDLESS, "-o", "run", "--force")
+        refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *ENDLESS, "-o", "run")
+        refuse(7, IN_USE, "train", "--resume", "run", "-q")
+        reached = rows_on_disk("run")
+        wait_until(lambda: rows_on_disk("run") > reached + 1, "two more epochs")
+        stop(first)
+    rows = read_rows("run")
+    same([int(row["epoch"]) for row in rows], list(range(1, len(rows) + 1)))
+    same(epoch_of("run"), len(rows))
+    same(sorted(os.listdir("run")), ["metrics.csv", "model.safetensors"])
+
+
+# ---- Signals --------------------------------------------------------------------------------------------------------
+
+@test("SIGINT, SIGTERM and SIGHUP: the state is saved, and that is said; the best model stays")
+def _():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        name = f"run{int(number)}"
+        with started("train", *ENDLESS, "--validation", 0.3, "--batch", 1, "-o", name) as process:
+            wait_until(lambda: rows_on_disk(name) > 0, "the first epoch")
+            same(stop(process, number), f"vaectl: interrupted: state saved in {name}/model.safetensors\n")
+        state, best = vaectl_json("info", f"{name}/model.safetensors"), vaectl_json("info", name)
+        same(state["epoch"], rows_on_disk(name))
+        assert 0 <= state["step"] - 21 * state["epoch"] <= 21, state["step"]
+        same((best["model"], best["epoch"], best["step"]),
+             (f"{name}/best.safetensors", state["best_epoch"], 21 * state["best_epoch"]))
+
+
+@test("a second signal quits at once, in the middle of a step; the last saved state is whole")
+def _():
+    with started("train", *SMALL[:-1], "--kl", "mc", "--kl-samples", 1000000, "--epochs", 1, "-o", "run") as process:
+        announced = [process.stderr.readline(), process.stderr.readline()]
+        wait_until(lambda: process.send_signal(signal.SIGINT) or process.poll() is not None, "the second signal")
+        same((process.returncode, process.stderr.read()), (-signal.SIGINT, ""), announced)
+    same((epoch_of("run"), vaectl_json("info", "run")["step"]), (0, 0))
+    same(rows_on_disk("run"), 0)
+
+
+# ---- Names ----------------------------------------------------------------------------------------------------------
+
+def dated(prior, t, suffix=""):
+    return f"runs/{prior}-{time.strftime('%Y%m%d-%H%M%S', time.localtime(t))}{suffix}"
+
+
+@test("without -o a run is named after its prior and the local time; what is there already has a number added")
+def _():
+    os.environ["TZ"] = "XXX-5:30"
+    time.tzset()
+    began = int(time.time())
+    path = vaectl_json("train", *SMALL, "--epochs", 1, "--prior", "cauchy")["run"]
+    assert path in [dated("cauchy", t) for t in range(began, int(time.time()) + 1)], path
+    soon = range(int(time.time()), int(time.time()) + 60)
+    for suffixes, free in (([""], "-2"), ([f"-{i}" for i in range(2, 99)], "-99")):
+        for t in soon:
+            for suffix in suffixes:
+                os.makedirs(dated("laplace", t, suffix), exist_ok=True)
+        path = vaectl("train", *SMALL, "--epochs", 1, "--prior", "laplace")[0].split("/model")[0]
+        assert path in [dated("laplace", t, free) for t in soon], path
+        same(os.readlink("runs/latest"), path[len("runs/"):])
+    for t in soon:
+        os.makedirs(dated("laplace", t, "-99"), exist_ok=True)
+    errors = vaectl("train", *SMALL, "--epochs", 1, "--prior", "laplace", status=4)[1]
+    assert re.fullmatch(r"vaectl: runs/laplace-\d{8}-\d{6}-99: cannot make folder: File exists\n", errors), errors
+
+
+@test("-o: parents are made, slashes at the end do not count, and runs/latest points at it")
+def _():
+    here = os.getcwd()
+    for given, path, target in (("a/b//c///", "a/b//c", f"{here}/a/b/c"), ("runs/x", "runs/x", "x"),
+                                ("runs/x2/", "runs/x2", "x2"), ("runs/d/e", "runs/d/e", f"{here}/runs/d/e"),
+                                ("runsy", "runsy", f"{here}/runsy"), (f"{here}/runs/z", f"{here}/runs/z", "z")):
+        same(vaectl("train", *SMALL, "--epochs", 1, "-o", given)[0], f"{path}/model.safetensors\n{path}/metrics.csv\n")
+        same(os.readlink("runs/latest"), target, given)
+        same(vaectl_json("info", "runs/latest")["epoch"], 1)
+        same(sorted(os.listdir(given)), ["metrics.csv", "model.safetensors"])
+    same(sorted(os.listdir("runs")), ["d", "latest", "x", "x2", "z"])
+    refuse(7, "/: is already there (--force trains into it; another -o keeps it)", "train", *SMALL, "-o", "//")
+
+
+@test("a runs/latest that is a folder stays, and training goes on")
+def _():
+    os.makedirs("runs/latest")
+    same(vaectl("train", *SMALL, "--epochs", 1, "-o", "run")[1],
+         "vaectl: runs/latest: cannot point at run: Is a directory\n")
+    same((os.listdir("runs"), os.listdir("runs/latest")), (["latest"], []))
+
+
+@test("names of folders may have 1024 characters")
+def _():
+    longest = "/".join(["x" * 255] * 4)
+    same(len(longest + "/"), 1024)
+    vaectl("train", *SMALL, "--epochs", 1, "-o", longest + "/")
+    vaectl("train", "--resume", longest + "/", "--epochs", 2, "-q")
+    refuse(2, "-o: a folder name of 1025 characters (expected 1 to 1024)", "train", *SMALL, "-o", longest + "/y")
+    refuse(5, "RUN: longer than 1024 characters", "train", "--resume", longest + "//", "--epochs", 3)
+
+
+# ---- What a folder keeps --------------------------------------------------------------------------------------------
+
+def put_bytes(path, data):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def row(epoch, fields=10):
+    return ",".join([str(epoch)] + ["1.5"] * (fields - 1)) + "\n"
+
+
+# What metrics.csv has below its header, whether there is a validation split, the epochs whose rows are kept of 3.
+KEPT = [
+    (row(1) + row(2) + row(3), False, [1, 2, 3]),
+    (row(1) + row(2) + row(3) + row(4), False, [1, 2, 3]),
+    (row(1) + row(1) + row(2) + row(3) + row(2), False, [1, 2, 3]),
+    (row(0) + row(2) + row(1) + row(3), False, [2, 3]),
+    (row(1) + row(2) + row(3)[:-1], False, [1, 2]),
+    (row(1) + row(2, 9) + row(3, 11), False, [1]),
+    (row(1) + row(2, 11) + row(3, 11), True, [2, 3]),
+    (row(1).replace("1.5", "nan", 3) + row(2).replace("1.5", "", 1) + row(3).replace("1.5", "1.5x", 1), False, [1]),
+    (row(1).replace("1.5", " 1.5", 1) + " " + row(2) + row(3).replace("\n", " \n"), False, []),
+    (row(1).replace(",", ";", 1) + row(2).replace("\n", "\r\n") + row(3).replace(",1.5\n", ",1.5,\n"), False, []),
+    ("\n" + row(1) + "\n\n" + row(2) + "rubbish\n" + row(3), False, [1, 2, 3]),
+    ("", True, []),
+]
+
+
+def check_kept(name, whole, header, text, epochs, fields):
+    """Resumes a run of 3 epochs, whose model file is `whole`, with `text` in metrics.csv."""
+    put_bytes(f"{name}/model.safetensors", whole)
+    put_bytes(f"{name}/metrics.csv", header + text.encode())
+    errors = vaectl("train", "--resume", name, "-q", "--epochs", 4)[1]
+    same(errors, "" if len(epochs) == 3 else f"vaectl: {name}/metrics.csv: {3 - len(epochs)} of 3 earlier epochs are "
+         "missing or damaged; the rest is kept\n", text)
+    first, *kept, last = read_bytes(f"{name}/metrics.csv").splitlines(keepends=True)
+    same("".join(row(epoch, fields) for epoch in epochs).replace("1.5", "nan", text.count("nan")),
+         b"".join(kept).decode(), text)
+    same((first, last[:2]), (header, b"4,"), text)
+
+
+@test("resume keeps the whole rows of the epochs that the model has, in their order, and says how many are missing")
+def _():
+    for name, fields, *flags in (["run", 10], ["validating", 11, "--validation", 0.3]):
+        vaectl("train", *SMALL, "--epochs", 3, "-o", name, *flags)
+        whole, header = read_bytes(f"{name}/model.safetensors"), read_bytes(f"{name}/metrics.csv").split(b"\n")[0]
+        for text, validates, epochs in KEPT:
+            if validates == (fields == 11):
+                check_kept(name, whole, header + b"\n", text, epochs, fields)
+
+
+@test("best.safetensors is written after the epochs whose validation loss is the lowest so far, and after no other")
+def _():
+    flags = ["--data", "builtin:digits:train=40,test=5", "--hidden", 20, "--latent", 3, "--threads", 1, "--validation",
+             0.3, "--batch", 4, "--lr", 0.05, "-q"]
+    vaectl("train", *flags, "--epochs", 1, "-o", "run")
+    written, before = [], read_bytes("run/best.safetensors")
+    same(before, read_bytes("run/model.safetensors"))
+    for epoch in range(2, 13):
+        vaectl("train", "--resume", "run", "--epochs", epoch, "-q", "--threads", 1)
+        best = read_bytes("run/best.safetensors")
+        written += [epoch] if best != before else []
+        same(best == read_bytes("run/model.safetensors"), best != before, epoch)
+        before = best
+    losses = [float(r["validation_loss"]) for r in read_rows("run")]
+    same(written, [e for e in range(2, 13) if losses[e - 1] < min(losses[:e - 1])])
+    assert 0 < len(written) < 11, losses
+    same(vaectl_json("eval", "run", "--samples", 0)["epoch"], written[-1])
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run", "--force")
+    same(sorted(os.listdir("run")), ["metrics.csv", "model.safetensors"])
+    same(len(read_rows("run")), 1)
+
+
+@test("--resume takes a folder or its model file, also from within; not -o nor --force")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    for epochs, given in enumerate(("run", "run/", "run/model.safetensors", "./run//model.safetensors"), 2):
+        vaectl("train", "--resume", given, "--epochs", epochs, "-q")
+        same((epoch_of("run"), len(read_rows("run"))), (epochs, epochs), given)
+    for flag in (["--output", "x"], ["-o", "x"], ["--force"]):
+        name = "force" if flag == ["--force"] else "output"
+        refuse(2, f"--resume goes on in the run's own folder (no --{name})", "train", "--resume", "run", *flag)
+    refuse(2, "--resume: run/metrics.csv: expected a run folder or its model.safetensors", "train", "--resume",
+           "run/metrics.csv")
+    os.chdir("run")
+    for epochs, given in ((6, "model.safetensors"), (7, ".")):
+        same(vaectl("train", "--resume", given, "--epochs", epochs, "-q")[0], "./model.safetensors\n./metrics.csv\n")
+        same(epoch_of("."), epochs)
+
+
+@test("a trained model keeps its settings, but for data, epochs and patience")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "--validation", 0.3, "-o", "run")
+    kept = "a trained model keeps its settings (all but data|epochs|patience)"
+    for flag, value in (("lr", 0.001), ("latent", 3), ("p", 0.5), ("scale", 2)):
+        refuse(2, f"--{flag}: {kept}", "train", "--resume", "run", f"--{flag}", value)
+    data = "builtin:digits:train=30,test=10"
+    vaectl("train", "--resume", "run", "--data", data, "--epochs", 2, "--patience", 5, "--threads", 2, "--json", "-q")
+    config = vaectl_json("info", "run")["config"]
+    same((config["data"], config["epochs"], config["patience"]), (data, 2, 5))
+
+
+sys.exit(run())
