@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Commands, flags, defaults, help and refusals of vaectl against literal tables. Every flag has a row here and an effect
-that can be seen: a new flag without them turns these tests red."""
+"""Commands, flags, defaults, help and refusals of vaectl against literal tables. Every flag has a row here and an
+effect that can be seen: a new flag without them turns these tests red."""
 import os
 import re
 import struct
@@ -276,7 +276,8 @@ def _():
     refuse(4, "file: cannot open folder: Not a directory", "train", *source, "-o", "file", "--force")
     refuse(5, "no/model: cannot open: No such file or directory (expected a model file)", "info", "no/model")
     refuse(5, "no/run: cannot open folder: No such file or directory", "train", "--resume", "no/run")
-    refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller --lr", "train", *source, "--lr", "1e6", "-o", "wild")
+    refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller --lr", "train",
+           *source, "--lr", "1e6", "-o", "wild")
     refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *source, "-o", "run")
 
 
@@ -299,7 +300,8 @@ BASE = {"data": "one", "hidden": "6", "latent": "3", "epochs": "2", "batch": "10
 # Another value of each setting, and settings that it needs to matter.
 CHANGED = [
     ("data", "two", {}), ("holdout", "0.25", {}), ("validation", "0.5", {}),
-    ("binarize", "threshold", {}), ("prior", "laplace:scale=1", {}), ("kl", "mc", {}), ("kl-samples", "3", {"kl": "mc"}),
+    ("binarize", "threshold", {}), ("prior", "laplace:scale=1", {}), ("kl", "mc", {}),
+    ("kl-samples", "3", {"kl": "mc"}),
     ("kl-noise", "stratified", {"kl": "mc"}), ("posterior", "gaussian", {}), ("likelihood", "gaussian:sigma=1", {}),
     ("latent", "2", {}), ("hidden", "5,4", {}), ("activation", "tanh", {}), ("init", "he", {}),
     ("output-bias", "data", {}), ("objective", "iwae", {"samples": "2"}), ("samples", "2", {}), ("gradient", "stl", {}),

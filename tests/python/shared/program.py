@@ -9,6 +9,7 @@ import shlex
 import signal
 import struct
 import subprocess
+import threading
 import time
 import tty
 
@@ -70,13 +71,17 @@ def on_terminal(*words, until=None):
     process = subprocess.Popen(_command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
                                text=True, preexec_fn=_default_signals)
     os.close(theirs)
+    watch = threading.Timer(MOST_SECONDS, process.kill)
+    watch.start()
     sent = b""
-    with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # at its end it fails
+    with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # reading fails at its end
         while some := terminal.read(4096):
             sent += some
             if until and until(sent.decode()):
                 process.terminate()
-    return process.communicate()[0], sent.decode()
+    out = process.communicate()[0]
+    watch.cancel()
+    return out, sent.decode()
 
 
 def read_rows(run):
