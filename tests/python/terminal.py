@@ -4,7 +4,7 @@ import re
 import sys
 
 from shared.program import on_terminal, read_rows, vaectl, write_idx
-from shared.tap import run, same, test
+from shared.tap import alike, run, same, test
 
 SMALL = ["train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--threads",
          1]
@@ -26,16 +26,6 @@ def epoch_line(row, epochs, latents, loss="", end=""):
             f"recon {r['train_recon']:.2f} + kl {r['train_kl']:.2f}  test {r['test_neg_elbo']:.2f} = "
             f"recon {r['test_recon']:.2f} + kl {r['test_kl']:.2f}  active {row['active_units']}/{latents}  "
             f"{r['seconds']:.1f} s{end}\n")
-
-
-def alike(got, want):
-    """The same but for the last digit of numbers: `want` may have been rounded twice."""
-    got, want = (re.split(r"(\d+\.\d+)", text) for text in (got, want))
-    same(got[::2], want[::2])
-    for a, b in zip(got[1::2], want[1::2]):
-        digits = len(b.split(".")[1])
-        same(len(a.split(".")[1]), digits, a)
-        assert abs(float(a) - float(b)) < 1.01 * 10 ** -digits, (a, b)
 
 
 @test("train says what it trains on, its settings, and after each epoch its losses")

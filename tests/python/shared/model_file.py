@@ -6,11 +6,12 @@ import zlib
 
 
 def load(path):
-    """Tensors as {name: (shape, floats)} and the metadata, a dictionary of texts."""
+    """Tensors as {name: (shape, floats)}, in the order of their data, and the metadata, a dictionary of texts."""
     with open(path, "rb") as file:
         header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         data = file.read()
     metadata = header.pop("__metadata__")
+    header = dict(sorted(header.items(), key=lambda item: item[1]["data_offsets"]))
     return {name: (t["shape"], struct.unpack(f"<{(t['data_offsets'][1] - t['data_offsets'][0]) // 4}f",
                                              data[slice(*t["data_offsets"])])) for name, t in header.items()}, metadata
 

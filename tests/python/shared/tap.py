@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A list of tests that prints TAP: decorate functions with @test("what holds"), end with sys.exit(run())."""
 import os
+import re
 import tempfile
 import traceback
 
@@ -22,6 +23,16 @@ def same(got, want, what=""):
 def near(got, want, bound, what=""):
     """|got - want| <= bound * max(1, |want|). NaN never passes."""
     assert abs(got - want) <= bound * max(1, abs(want)), f"{what}: got {got!r}, expected {want!r} within {bound:g}"
+
+
+def alike(got, want):
+    """The same text but for the last digit of its numbers, as one of them may have been rounded twice."""
+    got, want = (re.split(r"(\d+\.\d+)", text) for text in (got, want))
+    same(got[::2], want[::2])
+    for a, b in zip(got[1::2], want[1::2]):
+        digits = len(b.split(".")[1])
+        same(len(a.split(".")[1]), digits, a)
+        assert abs(float(a) - float(b)) < 1.01 * 10 ** -digits, (a, b)
 
 
 def run():
