@@ -28,7 +28,8 @@ def _default_signals():
 
 def vaectl(*words, status=0):
     """stdout of `vaectl WORDS` and its stderr; the exit status must be `status`."""
-    done = subprocess.run(_command(words), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(_command(words), capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          timeout=MOST_SECONDS)
     assert done.returncode == status, f"vaectl {words}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
 
