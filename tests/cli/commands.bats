@@ -198,8 +198,11 @@ load common
 
 @test "gzip is recognised by content, not by name" {
     make_mnist m
+    expect 0 train --data m --hidden 8 --epochs 1 -o plain
     for file in m/*; do gzip -c "$file" >"$file.new" && mv "$file.new" "$file"; done
     expect 0 train --data m --hidden 8 --epochs 1 -o run
+    [[ $errors == *"m: 20 + 10 images of 6 x 5"* ]]
+    cmp plain/model.safetensors run/model.safetensors
 }
 
 @test "a file of images that is larger than memory should hold" {
@@ -331,7 +334,9 @@ load common
 @test "importance-weighted training, all estimators and activations" {
     for gradient in standard stl dreg; do
         expect 0 train "${SMALL[@]}" --objective iwae --samples 3 --gradient $gradient -o run-$gradient
+        cut -d, -f4- run-$gradient/metrics.csv | tail -n 1 >>losses
     done
+    [ "$(sort -u losses | wc -l)" -eq 3 ]
     expect 0 train "${SMALL[@]}" --activation gated --schedule cosine --clip 1 -o gated
     expect 0 info gated
     [[ $output == *"encoder.0.gate.weight 32 x 784"* ]]
@@ -352,16 +357,18 @@ load common
     for p in 0 1; do
         expect 0 train "${SMALL[@]}" --prior spikeslab --p $p -o run$p
         expect 0 sample run$p
+        expect 0 info run$p
+        [[ $output == *"  prior                spikeslab:p=$p,c2=0.05"*"  encoder.0.weight     32 x 784"* ]]
     done
 }
 
 @test "a signal: state saved, shell sees it" {
-    for signal in INT TERM; do
+    for signal in INT TERM HUP; do
         # bash starts background jobs with SIGINT ignored; env undoes that.
-        env --default-signal=INT ${VAECTL_RUNNER:-} "$VAECTL" train --data builtin:digits:train=2000,test=50 --epochs 1000000 \
-            -q -o run-$signal 2>errors.txt &
+        env --default-signal=$signal ${VAECTL_RUNNER:-} "$VAECTL" train --data builtin:digits:train=2000,test=50 \
+            --epochs 1000000 -q -o run-$signal 2>errors.txt &
         pid=$!
-        while ! grep -q '^1,' run-$signal/metrics.csv 2>/dev/null; do sleep 0.1; done
+        while ! grep -q '^1,' run-$signal/metrics.csv 2>/dev/null; do sleep 0.01; done
         kill -$signal $pid
         status=0
         wait $pid || status=$?
