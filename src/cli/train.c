@@ -15,14 +15,21 @@
 
 static volatile sig_atomic_t caught_signal;
 
-static void on_signal(int number) { caught_signal = number; }
+/* A second signal, be it another one, quits at once. */
+static void on_signal(int number)
+{
+    if (caught_signal) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    caught_signal = number;
+}
 
-/* SA_RESETHAND: a second signal finds the default action and quits at once. A signal that whoever started us has
- * ignored, as nohup does, stays ignored. */
+/* A signal that whoever started us has ignored, as nohup does, stays ignored. */
 static void catch_signals(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    const struct sigaction action = {.sa_handler = on_signal};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction before;
         if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
