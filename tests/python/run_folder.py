@@ -212,6 +212,15 @@ def _():
                 check_kept(name, whole, header + b"\n", text, epochs, fields)
 
 
+@test("a run whose metrics.csv is gone goes on; its rows are missing")
+def _():
+    vaectl("train", *SMALL, "--epochs", 2, "-o", "run")
+    os.remove("run/metrics.csv")
+    same(vaectl("train", "--resume", "run", "--epochs", 3, "-q")[1],
+         "vaectl: run/metrics.csv: 2 of 2 earlier epochs are missing or damaged; the rest is kept\n")
+    same([r["epoch"] for r in read_rows("run")], ["3"])
+
+
 @test("best.safetensors is written after the epochs whose validation loss is the lowest so far, and after no other")
 def _():
     flags = ["--data", "builtin:digits:train=40,test=5", "--hidden", 20, "--latent", 3, "--threads", 1, "--validation",
