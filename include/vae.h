@@ -223,7 +223,8 @@ VAE_API void vae_model_write(vae_model *model, size_t i, const float *values);
 typedef struct vae_progress {
     uint64_t epoch, epochs; /* 1-based number of the epoch at work */
     uint64_t done, total;   /* images of that epoch */
-    double seconds;         /* since the epoch began */
+    uint64_t earlier;       /* of those done: by a training that stopped within the epoch */
+    double seconds;         /* for the others */
     double loss;            /* mean so far in this epoch */
 } vae_progress;
 

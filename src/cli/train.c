@@ -53,7 +53,7 @@ static void show_progress(struct session *s, const vae_progress *p)
     if (p->seconds < s->last_shown) s->last_shown = 0; /* a new epoch */
     if (s->quiet || !s->terminal || p->seconds - s->last_shown < 0.1) return;
     s->last_shown = p->seconds;
-    const double share = (double)p->done / (double)p->total, rate = (double)p->done / p->seconds;
+    const double share = (double)p->done / (double)p->total, rate = (double)(p->done - p->earlier) / p->seconds;
     const double left = ((double)(p->epochs - p->epoch + 1) * (double)p->total - (double)p->done) / rate;
     char bar[BAR + 1] = "";
     for (int i = 0; i < BAR; i++) bar[i] = i < share * BAR ? '#' : '.';

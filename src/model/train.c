@@ -35,13 +35,14 @@ static void add_losses(struct vae_model *model, const struct losses *losses, siz
     model->metrics.step = ++model->step;
 }
 
-static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done, double began)
+static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done, size_t earlier, double began)
 {
     if (!t->hooks || !t->hooks->on_step) return false;
     const vae_progress progress = {.epoch = epoch + 1,
                                    .epochs = t->model->config.epochs,
                                    .done = done,
                                    .total = t->data->train.n,
+                                   .earlier = earlier,
                                    .seconds = clock_now() - began,
                                    .loss = t->model->sum_loss / (double)done};
     return t->hooks->on_step(t->hooks->context, &progress);
@@ -51,7 +52,7 @@ static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done,
 static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, vae_error *err)
 {
     struct vae_model *model = t->model;
-    const size_t n = t->data->train.n;
+    const size_t n = t->data->train.n, earlier = model->step % t->step.steps * t->step.batch;
     const double began = clock_now();
     step_shuffle(&t->step, epoch);
     for (uint64_t s = model->step % t->step.steps; s < t->step.steps && !*stopped; s++) {
@@ -61,7 +62,7 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
         if (status) return status;
         if (!isfinite(losses.loss)) return diverged(t, model->step, "training", err);
         add_losses(model, &losses, B);
-        *stopped = asked_to_stop(t, epoch, first + B, began);
+        *stopped = asked_to_stop(t, epoch, first + B, earlier, began);
     }
     model->metrics.seconds = clock_now() - began;
     return VAE_OK;

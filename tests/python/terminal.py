@@ -3,7 +3,7 @@
 import re
 import sys
 
-from shared.program import on_terminal, read_rows, vaectl, write_idx
+from shared.program import on_terminal, read_rows, vaectl, vaectl_json, write_idx
 from shared.tap import alike, run, same, test
 
 SMALL = ["train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--threads",
@@ -83,8 +83,9 @@ def _():
 IMAGES, HELD_OUT, SIDE, EPOCHS = 10800, 1200, 20, 900
 
 
-def check_bar(found):
-    """Width, share, rate and the time left of a line of progress agree. Returns the bounds of the seconds so far."""
+def check_bar(found, earlier=0):
+    """Width, share, rate and the time left of a line of progress agree. Returns the bounds of the seconds so far, that
+    is without the `earlier` images of an epoch that was resumed."""
     epoch, epochs, done, rest, percent, loss, rate, minutes, seconds = found
     same((len(done + rest), int(epochs)), (24, EPOCHS), found)
     low, high = float(percent) / 100 - 0.0051, float(percent) / 100 + 0.0051
@@ -93,7 +94,12 @@ def check_bar(found):
     least, most = (((EPOCHS - int(epoch) + 1) - share) * IMAGES / (float(rate) + half)
                    for share, half in ((high, 0.51), (low, -0.51)))
     assert least - 1 <= 60 * int(minutes) + int(seconds) <= most, (found, least, most)
-    return low * IMAGES / (float(rate) + 0.51), high * IMAGES / (float(rate) - 0.51)
+    return (low * IMAGES - earlier) / (float(rate) + 0.51), (high * IMAGES - earlier) / (float(rate) - 0.51)
+
+
+def write_images():
+    all_images = IMAGES + HELD_OUT
+    write_idx("images", (all_images, SIDE, SIDE), bytes(range(240)) * (all_images * SIDE * SIDE // 240))
 
 
 def is_within_a_later_epoch(sent):
@@ -102,8 +108,7 @@ def is_within_a_later_epoch(sent):
 
 @test("progress on a terminal: a bar of 24, percent, rate and time left, at most ten times a second, in each epoch")
 def _():
-    all_images = IMAGES + HELD_OUT
-    write_idx("images", (all_images, SIDE, SIDE), bytes(range(240)) * (all_images * SIDE * SIDE // 240))
+    write_images()
     out, sent = on_terminal("train", "--data", "images", "--hidden", 400, "--latent", 2, "--epochs", EPOCHS,
                             "--threads", 1, "-o", "run", until=is_within_a_later_epoch)
     assert is_within_a_later_epoch(sent), sent
@@ -115,6 +120,18 @@ def _():
             assert high >= 0.1 * i - 1e-3 and low <= end + 0.06, (epoch, i, low, high, end)
     assert sent.endswith(f"{CLEAR}vaectl: interrupted: state saved in run/model.safetensors\n"), sent
     same(out, "")
+
+
+@test("progress of a resumed epoch counts what was done before, but not in its rate")
+def _():
+    write_images()
+    flags = ["--epochs", EPOCHS, "--threads", 1]
+    on_terminal("train", "--data", "images", "--hidden", 400, "--latent", 2, *flags, "-o", "run", until=BAR.search)
+    state = vaectl_json("info", "run")
+    earlier = 128 * (state["step"] - 85 * state["epoch"])  # 85 steps an epoch
+    found = BAR.search(on_terminal("train", "--resume", "run", *flags, until=BAR.search)[1]).groups()
+    if int(found[0]) == state["epoch"] + 1:  # else the rest of that epoch was too short to be seen
+        assert check_bar(found, earlier)[1] > 0.1 - 1e-3 and int(found[4]) > 100 * earlier // IMAGES, (earlier, found)
 
 
 @test("eval on a terminal says how far the likelihood is, and clears that")
