@@ -3,7 +3,7 @@
 import re
 import sys
 
-from shared.program import on_terminal, read_rows, vaectl, vaectl_json, write_idx
+from shared.program import on_terminal, read_rows, vaectl, vaectl_json
 from shared.tap import alike, run, same, test
 
 SMALL = ["train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--threads",
@@ -80,7 +80,9 @@ def _():
 
 # ---- Progress -------------------------------------------------------------------------------------------------------
 
-IMAGES, HELD_OUT, SIDE, EPOCHS = 10800, 1200, 20, 900
+IMAGES, BATCH, EPOCHS = 200, 10, 900
+SLOW = ["train", "--data", f"builtin:digits:train={IMAGES},test=1", "--hidden", 4, "--latent", 2, "--batch", BATCH,
+        "--threads", 1, "--kl", "mc", "--kl-samples", 70000, "-o", "run"]
 
 
 def check_bar(found, earlier=0):
@@ -97,20 +99,13 @@ def check_bar(found, earlier=0):
     return (low * IMAGES - earlier) / (float(rate) + 0.51), (high * IMAGES - earlier) / (float(rate) - 0.51)
 
 
-def write_images():
-    all_images = IMAGES + HELD_OUT
-    write_idx("images", (all_images, SIDE, SIDE), bytes(range(240)) * (all_images * SIDE * SIDE // 240))
-
-
 def is_within_a_later_epoch(sent):
     return any(int(found[0]) > 1 and int(found[4]) < 85 for found in BAR.findall(sent))
 
 
 @test("progress on a terminal: a bar of 24, percent, rate and time left, at most ten times a second, in each epoch")
 def _():
-    write_images()
-    out, sent = on_terminal("train", "--data", "images", "--hidden", 400, "--latent", 2, "--epochs", EPOCHS,
-                            "--threads", 1, "-o", "run", until=is_within_a_later_epoch)
+    out, sent = on_terminal(*SLOW, "--epochs", EPOCHS, until=is_within_a_later_epoch)
     assert is_within_a_later_epoch(sent), sent
     ends = [float(text) for text in re.findall(r"active \d/2  (\d+\.\d) s", sent)]
     for epoch, end in enumerate([*ends, float("inf")], 1):
@@ -124,14 +119,20 @@ def _():
 
 @test("progress of a resumed epoch counts what was done before, but not in its rate")
 def _():
-    write_images()
-    flags = ["--epochs", EPOCHS, "--threads", 1]
-    on_terminal("train", "--data", "images", "--hidden", 400, "--latent", 2, *flags, "-o", "run", until=BAR.search)
+    on_terminal(*SLOW, "--epochs", EPOCHS, until=BAR.search)
     state = vaectl_json("info", "run")
-    earlier = 128 * (state["step"] - 85 * state["epoch"])  # 85 steps an epoch
-    found = BAR.search(on_terminal("train", "--resume", "run", *flags, until=BAR.search)[1]).groups()
+    earlier = BATCH * state["step"] - IMAGES * state["epoch"]
+    found = BAR.search(on_terminal("train", "--resume", "run", "--threads", 1, until=BAR.search)[1]).groups()
     if int(found[0]) == state["epoch"] + 1:  # else the rest of that epoch was too short to be seen
         assert check_bar(found, earlier)[1] > 0.1 - 1e-3 and int(found[4]) > 100 * earlier // IMAGES, (earlier, found)
+
+
+@test("no progress of a long step under --quiet, nor where stderr is no terminal")
+def _():
+    flags = [*SLOW, "--data", "builtin:digits:train=10,test=1", "--kl-samples", 600000, "--epochs", 1, "--force"]
+    same(on_terminal(*flags, "-q")[1], "")
+    errors = vaectl(*flags)[1]
+    same((errors.count("\n"), "\r" in errors, "\033" in errors), (3, False, False))
 
 
 @test("eval on a terminal says how far the likelihood is, and clears that")
