@@ -80,6 +80,7 @@ def on_terminal(*words, until=None):
             sent += some
             if until and until(sent.decode()):
                 process.terminate()
+                until = None
     out = process.communicate()[0]
     watch.cancel()
     return out, sent.decode()
