@@ -122,10 +122,13 @@ load common
         refuse 4 "run/.probe: cannot write: File too large" train "${SMALL[@]}" -o run --force
         refuse 4 "run/.probe: cannot write: File too large" train --resume run --epochs 3 -q
         refuse 4 "new/model.safetensors: cannot write: File too large" train "${SMALL[@]}" -o new
+        mkdir empty
+        refuse 4 "empty/model.safetensors: cannot write: File too large" train "${SMALL[@]}" -o empty --force
     )
     sha256sum -c --quiet before
     [ -z "$(find run -name '*tmp*' -o -name '.probe*')" ]
     [ ! -e new ]
+    rmdir empty
     expect 0 info run
 }
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Commands, flags, defaults, help and refusals of vaectl against literal tables. Every flag has a row here and an
 effect that can be seen: a new flag without them turns these tests red."""
+import json
 import os
 import re
-import struct
 import subprocess
 import sys
 
-from shared.program import (read_bytes, refuse, started, vaectl, vaectl_json, wait_until, write_idx)
+from shared.model_file import load
+from shared.program import read_bytes, refuse, started, vaectl, vaectl_json, wait_until, write_idx
 from shared.tap import run, same, test
 
 HELP_COLUMN = 31
@@ -163,7 +164,7 @@ def _():
         same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{' [RUN]' if takes_run else ''}")
         rest = text[text.index("this text\n") + len("this text\n"):]
         same(rest, RUN_PARAGRAPH if takes_run else MODULES if takes_settings else "", command)
-        for words in (["help", command], [command, "-h"], [command, "-h", "--json"][:3 if command == "info" else 2]):
+        for words in (["help", command], ["help", command, "more"], [command, "-h"]):
             same(vaectl(*words), (text, ""), words)
 
 
@@ -320,11 +321,11 @@ def numbers(texts):
 
 
 def trained(settings):
-    """The configuration and the bytes of the tensors after training with settings."""
+    """The configuration and the tensors after training with settings."""
     vaectl("train", *(word for name in settings for word in (f"--{name}", settings[name])), "--threads", 1, "-q",
            "--force", "-o", "run")
-    raw = read_bytes("run/model.safetensors")
-    return vaectl_json("info", "run")["config"], raw[8 + struct.unpack("<Q", raw[:8])[0]:]
+    tensors, metadata = load("run/model.safetensors")
+    return json.loads(metadata["vaectl.config"]), tensors
 
 
 def write_ramps(path, n, rows=6, cols=5):
@@ -388,8 +389,8 @@ def _():
         for name, words in rows:
             value, *more = words.split()
             same(vaectl(command, "run", f"--{name}={value}", "-o", "after.png", *more), ("after.png\n", ""))
-            vaectl(command, "run", "-o", "before.png", *more)
-            assert read_bytes("after.png") != read_bytes("before.png"), (command, name)
+            before = vaectl(command, "run", "-o", "before.png", *more)[0][:-1] if more else f"run/{command}.png"
+            assert read_bytes("after.png") != read_bytes(before), (command, name)
 
 
 @test("of a flag that is given twice, the last one counts; short and long forms are one flag")
