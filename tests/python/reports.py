@@ -278,7 +278,8 @@ def _():
         limit, flags = (["--limit", 50], []) if flags == ["--limit"] else ([], flags)
         vaectl("train", "--data", "m", *TINY, *flags)
         what = (image, pixel, flags)
-        same(vaectl_json("eval", "run", "--samples", 0, *limit)["pseudo_likelihood"], told, what)
+        e = vaectl_json("eval", "run", "--samples", 0, *limit)
+        same((e["pseudo_likelihood"], e["binarize"]), (told, flags[1] if "--binarize" in flags else "none"), what)
         same("a pseudo-likelihood" in vaectl("eval", "run", "--samples", 0, *limit)[0], told, what)
 
 
