@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""Philox4x32-10 (Salmon et al., SC 2011) in the layout of src/base/rng.h."""
-MASK = 0xffffffff
+"""The words of src/base/rng.h without vaectl: Philox4x32-10 (Salmon et al. 2011, section 3.3)."""
+
+INIT, SHUFFLE, POSTERIOR, PRIOR, EVAL, HOLDOUT, DIGITS, BINARIZE, VALIDATION, NLL = range(10)  # the streams
+
+_LOW = 0xFFFFFFFF
 
 
 def philox4x32(counter, key):
+    """Ten rounds over four words of counter and two of key."""
+    (a, b, c, d), (k, l) = counter, key
     for _ in range(10):
-        left, right = 0xD2511F53 * counter[0], 0xCD9E8D57 * counter[2]
-        counter = (right >> 32 ^ counter[1] ^ key[0], right & MASK, left >> 32 ^ counter[3] ^ key[1], left & MASK)
-        key = (key[0] + 0x9E3779B9 & MASK, key[1] + 0xBB67AE85 & MASK)
-    return counter
+        left, right = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = right >> 32 ^ b ^ k, right & _LOW, left >> 32 ^ d ^ l, left & _LOW
+        k, l = k + 0x9E3779B9 & _LOW, l + 0xBB67AE85 & _LOW
+    return a, b, c, d
 
 
 def block(seed, stream, step, number):
-    """The four words of block `number`."""
-    return philox4x32((number & MASK, number >> 32 ^ stream << 24, step & MASK, step >> 32), (seed & MASK, seed >> 32))
+    """Four words: block `number` of a stream."""
+    return philox4x32((number & _LOW, number >> 32 ^ stream << 24, step & _LOW, step >> 32), (seed & _LOW, seed >> 32))
 
 
 def words(seed, stream, step, first, n):
-    """Words first .. first+n-1."""
-    blocks = range(first // 4, (first + n + 3) // 4)
-    return [word for b in blocks for word in block(seed, stream, step, b)][first % 4:first % 4 + n]
+    """Words first .. first+n-1 of a stream, four a block."""
+    return [block(seed, stream, step, i // 4)[i % 4] for i in range(first, first + n)]
+
+
+def uniform(word):
+    """In (0, 1)."""
+    return (word + 0.5) / 2**32
