@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""Grey PNGs of 8 bits without libpng, by the specification (ISO/IEC 15948). Whatever is not as it says is refused."""
+import struct
+import zlib
+
+
+def _chunks(data):
+    """(type, content) of each chunk, checksums checked, up to IEND and not beyond."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n", "not a PNG"
+    at, kind = 8, None
+    while kind != b"IEND":
+        length, kind = struct.unpack(">I4s", data[at:at + 8])
+        content = data[at + 8:at + 8 + length]
+        assert data[at + 8 + length:at + 12 + length] == struct.pack(">I", zlib.crc32(kind + content)), f"CRC of {kind}"
+        at += 12 + length
+        yield kind, content
+    assert at == len(data), "bytes behind IEND"
+
+
+def _paeth(left, up, corner):
+    """The neighbour that is nearest to left + up - corner."""
+    return min((abs(up - corner), 0, left), (abs(left - corner), 1, up), (abs(left + up - 2 * corner), 2, corner))[2]
+
+
+def _unfilter(kind, line, above):
+    """A row as it was before filter `kind` (section 9.2): each byte is the difference to a guess from its neighbours."""
+    if kind == 0:
+        return bytes(line)
+    if kind == 2:
+        return bytes(a + b & 255 for a, b in zip(line, above))
+    guess = {1: lambda left, up, corner: left, 3: lambda left, up, corner: (left + up) // 2, 4: _paeth}[kind]
+    row, left, corner = bytearray(), 0, 0
+    for byte, up in zip(line, above):
+        left = byte + guess(left, up, corner) & 255
+        corner = up
+        row.append(left)
+    return bytes(row)
+
+
+def size(path):
+    """Width and height, from the header alone."""
+    with open(path, "rb") as file:
+        return struct.unpack(">II", file.read(24)[16:])
+
+
+def read(path):
+    """Rows of bytes, and the texts by their keywords."""
+    with open(path, "rb") as file:
+        chunks = list(_chunks(file.read()))
+    assert chunks[0][0] == b"IHDR" and len(chunks[0][1]) == 13, "IHDR comes first"
+    width, height, *kind = struct.unpack(">II5B", chunks[0][1])
+    assert kind == [8, 0, 0, 0, 0], f"depth, colour, compression, filter, interlace are {kind}"
+    packed = zlib.decompress(b"".join(content for name, content in chunks if name == b"IDAT"))
+    assert len(packed) == height * (width + 1), f"{len(packed)} bytes for {height} rows of {width}"
+    rows, above = [], bytes(width)
+    for at in range(0, len(packed), width + 1):
+        above = _unfilter(packed[at], packed[at + 1:at + 1 + width], above)
+        rows.append(above)
+    texts = [content.decode("latin-1").split("\0") for name, content in chunks if name == b"tEXt"]
+    return rows, dict(texts)
