@@ -23,9 +23,21 @@ def block(seed, stream, step, number):
 
 def words(seed, stream, step, first, n):
     """Words first .. first+n-1 of a stream, four a block."""
-    return [block(seed, stream, step, i // 4)[i % 4] for i in range(first, first + n)]
+    blocks = range(first // 4, (first + n + 3) // 4)
+    return [word for number in blocks for word in block(seed, stream, step, number)][first % 4:first % 4 + n]
 
 
 def uniform(word):
     """In (0, 1)."""
     return (word + 0.5) / 2**32
+
+
+def permutation(seed, stream, step, n):
+    """A random order of 0 .. n-1 (Fisher-Yates from the end): place i-1 changes with place floor(i u), where u has the
+    64 bits of words 1 and 0 of block i."""
+    order = list(range(n))
+    for i in range(n, 1, -1):
+        low, high, *_ = block(seed, stream, step, i)
+        j = i * (high << 32 | low) >> 64
+        order[i - 1], order[j] = order[j], order[i - 1]
+    return order
