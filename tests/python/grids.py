@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from shared.picture import LETTERS, draw, shows
+from shared.philox import words
 from shared.png import read, size
 from shared.tap import run, same, test
 
@@ -72,13 +73,21 @@ def labels():
 @test("greys are rounded to the nearest and clipped")
 def greys():
     known = [((byte + part) / 255, byte) for byte in range(256) for part in (0, -0.49, 0.49)]
-    known += [(0.5, 128), (1, 255), (1.001, 255), (1e9, 255), (INFINITE, 255), (-0.001, 0), (-1e9, 0), (-INFINITE, 0),
-              (NAN, 0)]
-    grid(1, 1, 7, 111, [value for value, _ in known])
+    known += [(0.5, 128), (1, 255), (1.1, 255), (1.9, 255), (1e9, 255), (INFINITE, 255),
+              (-0.001, 0), (-0.9, 0), (-1e9, 0), (-INFINITE, 0), (NAN, 0)]
+    grid(1, 1, 10, 78, [value for value, _ in known])
     rows, _ = read("picture.png")
-    greys = [grey for row in rows[3:10] for grey in row[3:114]]
+    greys = [grey for row in rows[3:13] for grey in row[3:81]]
     for (value, want), grey in zip(known, greys):
         same(grey, want, f"{value}")
+
+
+@test("a picture that does not compress comes in several pieces, and whole")
+def noise():
+    greys = bytes(word >> 24 for word in words(1, 0, 0, 0, 57 * 400))
+    same(grid(1, 1, 57, 400, [grey / 255 for grey in greys]), "")
+    rows, _ = read("picture.png")
+    same(b"".join(row[3:403] for row in rows[3:60]), greys, "pixels")
 
 
 @test("the title is the PNG's, or there is none")
@@ -92,7 +101,8 @@ def refusals():
     for shape in ((0, 1, 1, 1), (1, 0, 1, 1), (1, 1, 0, 1), (1, 1, 1, 0)):
         same(grid(*shape, status=2), "picture.png: a picture of no pixels\n", f"{shape}")
     large = "picture.png: a picture of {} x {} pixels is too large (at most 32768 a side)\n"
-    for shape, pixels in (((1, 1, 1, 32763), (32769, 7)), ((1, 1, 32763, 1), (7, 32769)), ((1, 2, 57, 16380), (32769, 63))):
+    for shape, pixels in (((1, 1, 1, 32763), (32769, 7)), ((1, 1, 32763, 1), (7, 32769)),
+                          ((1, 2, 57, 16380), (32769, 63))):
         same(grid(*shape, status=2), large.format(*pixels), f"{shape}")
     assert not os.path.exists("picture.png")
     for shape, pixels in (((1, 1, 1, 32762), (32768, 7)), ((1, 1, 32762, 1), (7, 32768))):

@@ -23,7 +23,7 @@ def _paeth(left, up, corner):
 
 
 def _unfilter(kind, line, above):
-    """A row as it was before filter `kind` (section 9.2): each byte is the difference to a guess from its neighbours."""
+    """A row as it was before filter `kind` (section 9.2): bytes are differences to guesses from neighbours."""
     if kind == 0:
         return bytes(line)
     if kind == 2:
