@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a program gets of the latents: means and scales of q(z|x), mean images of z, draws from the prior. Encoder and
+ * decoder are linear with known weights, and there are more rows than fit into one block. */
+#include "data/source.h"
+#include "models.h"
+
+enum { N = 1100, BEHIND = 4 }; /* images; values behind those asked for, which stay as they were */
+
+/* Rows of two values: all of one block, one row more and fewer, several blocks, none. */
+static const size_t spans[][2] = {{0, N}, {0, 512}, {3, 513}, {588, 512}, {N - 1, 1}, {7, 25}, {N, 0}};
+
+static const float untouched = -77;
+
+static float *new_values(size_t rows)
+{
+    float *values = calloc(2 * rows + BEHIND, sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < 2 * rows + BEHIND; i++) values[i] = untouched;
+    return values;
+}
+
+static void assert_end(const float *values, size_t rows)
+{
+    for (size_t i = 0; i < BEHIND; i++) assert_true(values[2 * rows + i] == untouched);
+}
+
+/* ---- Encoding --------------------------------------------------------------------------------------------------- */
+
+/* N images of two pixels, no two images alike. */
+static void make_pixels(vae_images *images)
+{
+    assert_int_equal(images_new(images, N, 1, 2, false, NULL), VAE_OK);
+    for (size_t i = 0; i < N; i++) {
+        images->pixels[2 * i] = (uint8_t)(7 * i % 251);
+        images->pixels[2 * i + 1] = (uint8_t)(11 * i % 241);
+    }
+}
+
+/* mean = (a - 1/2, a + 2b), log variance = (1 - 2b, 4a) for an image of pixels a and b. */
+static vae_model *make_encoder(const char *binarize)
+{
+    const float unit[4] = {1, 0, 0, 1}, zero[2] = {0};
+    vae_model *model = MODEL_WITH(1, 2, "latent", "2", "hidden", "2", "binarize", binarize);
+    set_tensor(model, "encoder.0.weight", unit);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", (const float[4]){1, 0, 1, 2});
+    set_tensor(model, "mu.bias", (const float[2]){-0.5f, 0});
+    set_tensor(model, "logvar.weight", (const float[4]){0, -2, 4, 0});
+    set_tensor(model, "logvar.bias", (const float[2]){1, 0});
+    return model;
+}
+
+static void check_span(const vae_model *model, const vae_images *images, size_t first, size_t n, size_t threads)
+{
+    float *mean = new_values(n), *scale = new_values(n);
+    assert_int_equal(vae_encode(model, images, first, n, 1, threads, mean, scale, NULL), VAE_OK);
+    for (size_t i = 0; i < n; i++) {
+        const double a = images->pixels[2 * (first + i)] / 255.0, b = images->pixels[2 * (first + i) + 1] / 255.0;
+        const double m[2] = {a - 0.5, a + 2 * b}, s[2] = {exp(0.5 - b), exp(2 * a)};
+        for (size_t j = 0; j < 2; j++) {
+            assert_near((double)mean[2 * i + j], m[j], 1e-6, "mean %zu of image %zu", j, first + i);
+            assert_near((double)scale[2 * i + j], s[j], 1e-5, "scale %zu of image %zu", j, first + i);
+        }
+    }
+    assert_end(mean, n);
+    assert_end(scale, n);
+    assert_int_equal(vae_encode(model, images, first, n, 1, threads, scale, NULL, NULL), VAE_OK);
+    assert_memory_equal(mean, scale, 2 * n * sizeof *mean);
+    free(mean);
+    free(scale);
+}
+
+static void encoding(void **state)
+{
+    vae_images images;
+    vae_model *model = make_encoder("none");
+    (void)state;
+    make_pixels(&images);
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
+        check_span(model, &images, spans[i][0], spans[i][1], i % 3);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
+/* Drawn pixels are 0 or 1, more often 1 where they are lighter, and other ones by another seed. */
+static void encoding_binarised_pixels(void **state)
+{
+    float *mean[2] = {new_values(N), new_values(N)};
+    vae_images images;
+    vae_model *model = make_encoder("dynamic");
+    size_t moved = 0, ink = 0;
+    (void)state;
+    make_pixels(&images);
+    memset(images.pixels, 51, 2 * N);
+    for (uint64_t seed = 0; seed < 2; seed++)
+        assert_int_equal(vae_encode(model, &images, 0, N, seed, 1, mean[seed], NULL, NULL), VAE_OK);
+    for (size_t i = 0; i < N; i++) {
+        assert_true(mean[0][2 * i] == -0.5f || mean[0][2 * i] == 0.5f);
+        ink += mean[0][2 * i] > 0;
+        moved += mean[0][2 * i] != mean[1][2 * i];
+    }
+    assert_in_range(ink, 165, 275);   /* a fifth, four standard errors */
+    assert_in_range(moved, 290, 414); /* 2 * 0.2 * 0.8 of them */
+    free(mean[0]);
+    free(mean[1]);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
+static void images_that_are_not_there(void **state)
+{
+    static const size_t bad[][2] = {{0, N + 1}, {1, N}, {N, 1}, {N + 1, 0}, {SIZE_MAX, 1}, {1, SIZE_MAX}};
+    vae_images images;
+    vae_model *model = make_encoder("none");
+    vae_error err;
+    (void)state;
+    make_pixels(&images);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(vae_encode(model, &images, bad[i][0], bad[i][1], 1, 1, NULL, NULL, &err), VAE_E_USAGE);
+    assert_int_equal(vae_encode(model, &images, 3, N, 1, 1, NULL, NULL, &err), VAE_E_USAGE);
+    assert_string_equal(err.message, "images 3 to 1103 of 1100");
+    images.rows = 2, images.cols = 1;
+    assert_int_equal(vae_encode(model, &images, 0, 1, 1, 1, NULL, NULL, &err), VAE_E_DATA);
+    assert_string_equal(err.message, "images are 2 x 1, the model takes 1 x 2");
+    images_free(&images);
+    vae_model_free(&model);
+}
+
+/* ---- Decoding --------------------------------------------------------------------------------------------------- */
+
+/* Outputs (y - 1, x/2 + 2y) of a latent (x, y): two hidden units each, for its positive and its negative part. */
+static vae_model *make_decoder(const char *likelihood)
+{
+    vae_model *model = MODEL_WITH(2, 1, "latent", "2", "hidden", "4", "likelihood", likelihood);
+    set_tensor(model, "decoder.0.weight", (const float[8]){1, 0, -1, 0, 0, 1, 0, -1});
+    set_tensor(model, "decoder.0.bias", (const float[4]){0});
+    set_tensor(model, "decoder.1.weight", (const float[8]){0, 0, 1, -1, 0.5f, -0.5f, 2, -2});
+    set_tensor(model, "decoder.1.bias", (const float[2]){-1, 0});
+    return model;
+}
+
+static double itself(double x) { return x; }
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+
+static void check_decoding(const char *likelihood, double (*mean_of)(double output))
+{
+    float *z = new_values(N);
+    vae_model *model = make_decoder(likelihood);
+    for (size_t i = 0; i < 2 * N; i++) z[i] = (float)test_uniform(i, -2, 2);
+    for (size_t k = 0; k < sizeof spans / sizeof *spans; k++) {
+        const size_t first = spans[k][0], n = spans[k][1];
+        float *mean = new_values(n);
+        assert_int_equal(vae_decode(model, n, z + 2 * first, k % 3, mean, NULL), VAE_OK);
+        for (size_t i = 0; i < n; i++) {
+            const double x = (double)z[2 * (first + i)], y = (double)z[2 * (first + i) + 1];
+            assert_near((double)mean[2 * i], mean_of(y - 1), 1e-6, "%s, pixel 0 of row %zu", likelihood, i);
+            assert_near((double)mean[2 * i + 1], mean_of(x / 2 + 2 * y), 1e-6, "%s, pixel 1 of row %zu", likelihood, i);
+        }
+        assert_end(mean, n);
+        free(mean);
+    }
+    free(z);
+    vae_model_free(&model);
+}
+
+static void decoding(void **state)
+{
+    (void)state;
+    check_decoding("gaussian:sigma=0.3", itself); /* not clipped: that is for pictures */
+    check_decoding("bernoulli", sigmoid);
+}
+
+/* Blocks of large images have fewer rows. */
+static void large_images(void **state)
+{
+    enum { ROWS = 64, COLS = 256, D = ROWS * COLS, IMAGES = 300 };
+    float *weight = calloc(2 * (size_t)D, sizeof *weight), *mean = calloc((size_t)IMAGES * D, sizeof *mean);
+    float z[2 * IMAGES];
+    vae_images images;
+    vae_model *model = MODEL_WITH(ROWS, COLS, "latent", "2", "hidden", "2", "likelihood", "gaussian");
+    (void)state;
+    assert_true(weight && mean);
+    assert_int_equal(images_new(&images, IMAGES, ROWS, COLS, false, NULL), VAE_OK);
+    for (size_t i = 0; i < IMAGES; i++) images.pixels[i * D] = (uint8_t)(i % 251);
+    weight[0] = 1; /* from the first pixel, through the first unit, to the first latent and back */
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const layers[] = {"encoder.0", "mu", "decoder.0", "decoder.1"};
+        char name[32];
+        snprintf(name, sizeof name, "%s.weight", layers[i]);
+        set_tensor(model, name, weight);
+        snprintf(name, sizeof name, "%s.bias", layers[i]);
+        set_tensor(model, name, weight + 2);
+    }
+    assert_int_equal(vae_encode(model, &images, 0, IMAGES, 1, 1, z, NULL, NULL), VAE_OK);
+    assert_int_equal(vae_decode(model, IMAGES, z, 1, mean, NULL), VAE_OK);
+    for (size_t i = 0; i < IMAGES; i++) {
+        assert_near((double)z[2 * i], (double)(i % 251) / 255, 1e-6, "mean of image %zu", i);
+        assert_near((double)mean[i * D], (double)(i % 251) / 255, 1e-6, "mean image %zu", i);
+    }
+    images_free(&images);
+    vae_model_free(&model);
+    free(weight);
+    free(mean);
+}
+
+/* ---- Draws from the prior ---------------------------------------------------------------------------------------- */
+
+enum { DRAWS = 6 };
+
+/* From Philox in Python (tests/python/shared/philox.py), quantiles and tangents in double: value i comes from block i
+ * of the stream, from its word 0; word 1 is the coin of spike and slab. */
+static const struct {
+    const char *prior;
+    uint64_t seed;
+    double z[DRAWS];
+} known[] = {
+    {"normal", 1, {1.561328, -1.513470, 0.167147, -1.916319, 0.446025, 1.824702}},
+    {"normal", 0x10000000005, {-1.115347, 1.442302, -0.494872, 0.111382, 0.333726, -0.132306}},
+    {"spikeslab:p=0.5,c2=0.05", 1, {1.561328, -0.338422, 0.167147, -1.916319, 0.446025, 1.824702}},
+    {"spikeslab:p=0.5,c2=0.05", 0x10000000005, {-0.249399, 0.322508, -0.494872, 0.111382, 0.333726, -0.029585}},
+    {"laplace:scale=2", 1, {4.266591, -4.077979, 0.284846, -5.789079, 0.844473, 5.375142}},
+    {"laplace:scale=2", 0x10000000005, {-2.658302, 3.804703, -0.953845, 0.185737, 0.606035, -0.222440}},
+    {"cauchy:scale=3", 1, {15.937776, -14.468117, 0.634776, -34.434092, 1.802431, 27.960209}},
+    {"cauchy:scale=3", 0x10000000005, {-6.794465, 12.563927, -2.034044, 0.420652, 1.306133, -0.500587}},
+};
+
+static void draws_are_known(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
+        vae_model *model = MODEL_WITH(1, 2, "latent", "2", "hidden", "2", "prior", known[k].prior);
+        float *z = new_values(DRAWS / 2);
+        vae_sample_prior(model, known[k].seed, DRAWS / 2, z);
+        for (size_t i = 0; i < DRAWS; i++)
+            assert_near((double)z[i], known[k].z[i], 2e-5, "%s, value %zu", known[k].prior, i);
+        assert_end(z, DRAWS / 2);
+        free(z);
+        vae_model_free(&model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(encoding),
+        cmocka_unit_test(encoding_binarised_pixels),
+        cmocka_unit_test(images_that_are_not_there),
+        cmocka_unit_test(decoding),
+        cmocka_unit_test(large_images),
+        cmocka_unit_test(draws_are_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
