@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: MIT
+"""The pictures of reconstruct, sample and traverse, pixel by pixel, of models whose encoder and decoder are linear with
+known weights. Prints TAP."""
+import json
+import math
+import os
+import re
+import shutil
+import statistics
+import sys
+
+from shared.model_file import load, save
+from shared.philox import BINARIZE, HOLDOUT, PRIOR, VALIDATION, block, permutation, uniform, words
+from shared.picture import draw, shows
+from shared.png import read, size
+from shared.program import vaectl, write_idx, write_mnist
+from shared.tap import run, same, test
+
+ROWS, COLS, LATENT, HIDDEN = 5, 3, 12, 24
+PIXELS = ROWS * COLS
+ZOOM, PAD = 11, 13  # of such tiles
+
+# ---- Images and models -----------------------------------------------------------------------------------------------
+
+# The mean of latent j is 2 x[j] - x[j+3]; pixel k of the mean image is BIAS[k] + sum_j WEIGHT[k][j] z[j].
+BIAS = [(8 + k) / 32 for k in range(PIXELS)]
+WEIGHT = [[((7 * k + 5 * j) % 13 - 6) / 64 for j in range(LATENT)] for k in range(PIXELS)]
+
+
+def make_images(number, n):
+    """n images of noise; `number` names the set."""
+    return [bytes(word >> 24 for word in words(number, 20, i, 0, PIXELS)) for i in range(n)]
+
+
+TRAIN, TEST = make_images(1, 30), make_images(2, 25)
+
+
+def tile(levels):
+    return [levels[at:at + COLS] for at in range(0, PIXELS, COLS)]
+
+
+BLACK = tile([0] * PIXELS)
+
+
+def grey(image):
+    return [byte / 255 for byte in image]
+
+
+def encode(x):
+    return [2 * x[j] - x[j + 3] for j in range(LATENT)]
+
+
+def outputs(z):
+    return [bias + sum(w * v for w, v in zip(row, z)) for bias, row in zip(BIAS, WEIGHT)]
+
+
+def decode(z):
+    return tile([255 * out for out in outputs(z)])
+
+
+def sigmoid_decode(z):
+    return tile([255 / (1 + math.exp(-out)) for out in outputs(z)])
+
+
+def matrix(rows, cols, values):
+    """A tensor with values at {(row, column): value}, zero elsewhere."""
+    return [rows, cols], [values.get((r, c), 0) for r in range(rows) for c in range(cols)]
+
+
+def linear_weights():
+    """ReLU passes pixels, which are not negative; a latent takes two units, for its positive and its negative part. The
+    posterior is wide: were z drawn and not its mean, every pixel would show it."""
+    signs = [(j, sign) for j in range(LATENT) for sign in (1, -1)]
+    return {
+        "encoder.0.weight": matrix(HIDDEN, PIXELS, {(k, k): 1 for k in range(PIXELS)}),
+        "encoder.0.bias": ([HIDDEN], [0] * HIDDEN),
+        "mu.weight": matrix(LATENT, HIDDEN, {(j, k): v for j in range(LATENT) for k, v in ((j, 2), (j + 3, -1))}),
+        "mu.bias": ([LATENT], [0] * LATENT),
+        "logvar.weight": matrix(LATENT, HIDDEN, {}),
+        "logvar.bias": ([LATENT], [4] * LATENT),
+        "decoder.0.weight": matrix(HIDDEN, LATENT, {(h, j): sign for h, (j, sign) in enumerate(signs)}),
+        "decoder.0.bias": ([HIDDEN], [0] * HIDDEN),
+        "decoder.1.weight": ([PIXELS, HIDDEN], [sign * row[j] for row in WEIGHT for j, sign in signs]),
+        "decoder.1.bias": ([PIXELS], BIAS),
+    }
+
+
+def rewrite(path, weights, **state):
+    """Puts tensors and parts of the training state into a model file."""
+    tensors, metadata = load(path)
+    for name, (shape, values) in weights.items():
+        same(tensors[name][0], shape, name)
+        tensors[name] = shape, values
+    metadata["vaectl.state"] = json.dumps({**json.loads(metadata["vaectl.state"]), **state})
+    save(path, tensors, metadata)
+
+
+def make_model(*flags, weights=None, kl=(), data="images"):
+    """run/model.safetensors, trained on TRAIN and TEST in the folder `images`, with known weights put in."""
+    write_mnist("images", ROWS, COLS, TRAIN, TEST)
+    vaectl("train", "--data", data, "--latent", LATENT, "--hidden", HIDDEN, "--likelihood", "gaussian", "--epochs", 1,
+           "-q", "-o", "run", *flags)
+    rewrite("run/model.safetensors", weights or linear_weights(), kl_per_dim=list(kl))
+
+
+def written(path, *words):
+    """The command succeeds and says the file that it wrote, and no more."""
+    if os.path.exists(path):
+        os.remove(path)
+    same(vaectl(*words), (f"{path}\n", ""), f"{words}")
+
+
+def refused(status, message, *words):
+    same(vaectl(*words, status=status), ("", f"vaectl: {message}\n"), f"{words}")
+
+
+# ---- Traversals ------------------------------------------------------------------------------------------------------
+
+KL = [0.31, 2.5, 17.04, 2.5, 9.99, 0, -0.06, 1, 33.33, 104.25, 0.07, 6.5]
+BY_KL = {9: "z9 KL 104.25", 8: "z8 KL 33.33", 2: "z2 KL 17.04", 4: "z4 KL 9.99", 11: "z11 KL 6.50", 1: "z1 KL 2.50",
+         3: "z3 KL 2.50", 7: "z7 KL 1.00", 0: "z0 KL 0.31", 10: "z10 KL 0.07", 5: "z5 KL 0.00", 6: "z6 KL -0.06"}
+ORIGIN = [0] * LATENT
+ROW_TITLE = "latents in the order of their KL, each from left to right"
+
+
+def moved(base, **to):
+    """`base` with latents zJ put elsewhere."""
+    return [to.get(f"z{j}", value) for j, value in enumerate(base)]
+
+
+def rows_of(base, latents, positions, decode=decode):
+    """The picture of a traversal, latents with their labels."""
+    tiles = [[decode(moved(base, **{f"z{j}": z})) for z in positions] for j in latents]
+    return draw(tiles, ZOOM, PAD, labels=list(latents.values()))
+
+
+def first_by_kl(n):
+    return dict(list(BY_KL.items())[:n])
+
+
+@test("traverse: a row a latent, the largest KL first, from -3 on the left to 3 on the right")
+def traverse_rows():
+    make_model(kl=KL)
+    written("run/traverse.png", "traverse", "run", "--steps", 3)
+    shows("run/traverse.png", rows_of(ORIGIN, BY_KL, (-3, 0, 3)), ROW_TITLE)
+    written("p.png", "traverse", "run", "--steps", 5, "--range", 1.5, "--rows", 3, "-o", "p.png")
+    shows("p.png", rows_of(ORIGIN, first_by_kl(3), (-1.5, -0.75, 0, 0.75, 1.5)), ROW_TITLE)
+
+
+@test("traverse: unknown KLs are in the order of the latents, which are named alone")
+def traverse_without_kl():
+    make_model()
+    written("run/traverse.png", "traverse", "run", "--steps", 2, "--rows", 11)
+    shows("run/traverse.png", rows_of(ORIGIN, {j: f"z{j}" for j in range(11)}, (-3, 3)), ROW_TITLE)
+
+
+@test("traverse: the means of a Bernoulli likelihood are probabilities")
+def traverse_bernoulli():
+    make_model("--likelihood", "bernoulli", kl=KL)
+    written("run/traverse.png", "traverse", "run", "--steps", 2, "--rows", 2, "--range", 20)
+    shows("run/traverse.png", rows_of(ORIGIN, first_by_kl(2), (-20, 20), sigmoid_decode), ROW_TITLE)
+
+
+@test("traverse --image: the other latents stay at the posterior mean of that image of that split")
+def traverse_from_image():
+    others = make_images(3, 7)
+    make_model(kl=KL)
+    write_mnist("others", ROWS, COLS, others[:4], others[4:])
+    for image, flags in ((TEST[0], "0"), (TEST[24], "24"), (TRAIN[29], "29 --split train"),
+                         (others[2], "2 --split train --data others"), (others[4], "0 --data others")):
+        written("p.png", "traverse", "run", "--rows", 2, "--steps", 2, "-o", "p.png", "--image", *flags.split())
+        shows("p.png", rows_of(encode(grey(image)), first_by_kl(2), (-3, 3)), ROW_TITLE)
+    written("p.png", "traverse", "run", "--rows", 2, "--steps", 1, "--image", 3, "-o", "p.png")
+    shows("p.png", rows_of(encode(grey(TEST[3])), first_by_kl(2), (0,)), ROW_TITLE)
+
+
+@test("traverse --dims: the first latent to the right, the second upwards")
+def traverse_plane():
+    make_model(kl=KL)
+    base = encode(grey(TEST[2]))
+    for (right, up), flags, start in (((0, 11), [], ORIGIN), ((10, 2), ["--image", 2], base)):
+        dims = f"{right},{up}"
+        written("p.png", "traverse", "run", "--dims", dims, "--range", 2, "--steps", 3, "-o", "p.png", *flags)
+        tiles = [[decode(moved(start, **{f"z{right}": x, f"z{up}": y})) for x in (-2, 0, 2)] for y in (2, 0, -2)]
+        shows("p.png", draw(tiles, ZOOM, PAD), f"latent {right} to the right, latent {up} upwards")
+    written("p.png", "traverse", "run", "--dims", "0,11", "--steps", 1, "-o", "p.png")
+    shows("p.png", draw([[decode(ORIGIN)]], ZOOM, PAD), "latent 0 to the right, latent 11 upwards")
+
+
+# ---- Samples ---------------------------------------------------------------------------------------------------------
+
+def prior_draws(seed, n):
+    """Latents of n draws from the normal prior: word 0 of a block each, through the normal quantile."""
+    quantile = statistics.NormalDist().inv_cdf
+    return [[quantile(uniform(block(seed, PRIOR, 0, i * LATENT + j)[0])) for j in range(LATENT)] for i in range(n)]
+
+
+@test("sample: draws from the prior of a seed, in the smallest square that holds them, wide rather than high")
+def sample():
+    make_model()
+    most = 2**53 - 1
+    for n, across, seed in ((1, 1, 1), (2, 2, 2), (3, 2, 7), (5, 3, most), (7, 3, 0), (9, 3, 1)):
+        tiles = [decode(z) for z in prior_draws(seed, n)]
+        tiles += [BLACK] * (-n % across)
+        written("run/sample.png", "sample", "run", "-n", n, "--seed", seed)
+        shows("run/sample.png", draw([tiles[at:at + across] for at in range(0, len(tiles), across)], ZOOM, PAD),
+              "draws from the prior, decoded")
+
+
+# ---- Reconstructions -------------------------------------------------------------------------------------------------
+
+def reconstructions(images, pixels=grey):
+    """Bands of ten images, below them the decoded means of q(z|x), where x are the image's `pixels`. The last band may
+    be filled in part."""
+    rows, across = [], min(10, len(images))
+    for at in range(0, len(images), across):
+        band = images[at:at + across]
+        rest = [BLACK] * (across - len(band))
+        rows += [[tile(image) for image in band] + rest, [decode(encode(pixels(image))) for image in band] + rest]
+    return draw(rows, ZOOM, PAD, band=2)
+
+
+def reconstructed(images, *flags, pixels=grey):
+    written("run/reconstruct.png", "reconstruct", "run", *flags)
+    shows("run/reconstruct.png", reconstructions(images, pixels), "images above their reconstructions")
+
+
+@test("reconstruct: ten images a band, each above the decoded mean of its posterior")
+def reconstruct():
+    make_model()
+    reconstructed(TEST[:20])
+    reconstructed(TEST[7:20], "-n", 13, "--first", 7)
+    reconstructed(TEST[2:4], "-n", 2, "--first", 2)
+    reconstructed(TEST[24:], "--first", 24)
+    refused(2, "--first: 25 is past the last of 25 images", "reconstruct", "run", "--first", 25)
+
+
+@test("reconstruct: the splits of one file by the model's shares and seed; training images where none are held out")
+def reconstruct_splits():
+    write_idx("one", (len(TRAIN), ROWS, COLS), b"".join(TRAIN))
+    make_model("--holdout", 0.2, "--validation", 0.25, "--seed", 5, data="one")
+    os.remove("run/best.safetensors")  # its weights are those that were trained
+    first = [TRAIN[i] for i in permutation(5, HOLDOUT, 0, 30)]
+    kept, test = first[:24], first[24:]
+    second = [kept[i] for i in permutation(5, VALIDATION, 0, 24)]
+    for images, flags in ((test, []), (test, ["--split", "test"]), (second[:18], ["--split", "train"]),
+                          (second[18:], ["--split", "validation"])):
+        reconstructed(images, *flags)
+    shutil.rmtree("run")
+    make_model("--holdout", 0, data="one")
+    reconstructed([TRAIN[i] for i in permutation(1, HOLDOUT, 0, 30)][:2], "-n", 2)
+    for split in ("test", "validation"):
+        refused(2, f"--split {split}: the data has no such split", "reconstruct", "run", "--split", split)
+    refused(2, "--split: 'valid' (expected train, validation or test)", "reconstruct", "run", "--split", "valid")
+
+
+@test("reconstruct --data: other images; where the model's own are missing, the message names the flag")
+def reconstruct_other_data():
+    make_model()
+    os.rename("images", "moved")
+    reconstructed(TEST[:1], "--data", "moved", "-n", 1)
+    missing = ": No such file or directory (expected a folder with the MNIST files, an IDX file or builtin:digits)"
+    refused(3, f"images{missing} (the model's training data; --data names others)", "reconstruct", "run")
+    refused(3, f"other{missing}", "reconstruct", "run", "--data", "other")
+
+
+@test("pixels of the encoder are binarised as the model has it, those of the picture are not")
+def binarised():
+    make_model("--binarize", "threshold")
+    reconstructed(TEST[:2], "-n", 2, pixels=lambda image: [byte > 127 for byte in image])
+    shutil.rmtree("run")
+    make_model("--binarize", "dynamic", kl=KL)
+
+    def drawn(image):
+        """By seed 1; a step of its own for the test split, counted from the last; four pixels a block, four blocks an
+        image."""
+        noise = words(1, BINARIZE, 2**64 - 1 - 2, 16 * TEST.index(image), PIXELS)
+        return [255 * word < byte << 32 for word, byte in zip(noise, image)]
+
+    reconstructed(TEST[3:6], "-n", 3, "--first", 3, pixels=drawn)
+    written("p.png", "traverse", "run", "--rows", 2, "--steps", 2, "--image", 4, "-o", "p.png")
+    shows("p.png", rows_of(encode(drawn(TEST[4])), first_by_kl(2), (-3, 3)), ROW_TITLE)
+
+
+# ---- Which model, which file, which values ---------------------------------------------------------------------------
+
+def even_weights(level):
+    """A decoder whose images are of one grey."""
+    return {"decoder.1.weight": matrix(PIXELS, HIDDEN, {}), "decoder.1.bias": ([PIXELS], [level / 255] * PIXELS)}
+
+
+def level_of(path):
+    return read(path)[0][PAD][PAD]
+
+
+@test("a run's best model before its last, a file by its own name, runs/latest without a name; pictures beside them")
+def models():
+    make_model(weights=even_weights(10))
+    os.remove("runs/latest")
+    shutil.copytree("run", "runs/latest")
+    for path, level in (("run/best", 20), ("runs/latest/model", 30), ("file", 40)):
+        shutil.copy("run/model.safetensors", f"{path}.safetensors")
+        rewrite(f"{path}.safetensors", even_weights(level))
+    os.mkdir("folder")
+    for words, path, level in ((["run"], "run/{}.png", 20), (["run/"], "run//{}.png", 20),
+                               (["run/model.safetensors"], "run/{}.png", 10), (["file.safetensors"], "{}.png", 40),
+                               ([], "runs/latest/{}.png", 30), (["-o", "p.png"], "p.png", 30),
+                               (["run", "-o", "folder/p.png"], "folder/p.png", 20),
+                               (["run", "--output=p.png"], "p.png", 20)):
+        for command in ("sample", "traverse"):
+            name = path.format(command)
+            written(name, command, *words, *(["-n", 1] if command == "sample" else ["--steps", 1, "--dims", "0,1"]))
+            same(level_of(name), level, f"grey of {command} {words}")
+
+
+@test("models that are not there")
+def no_models():
+    os.mkdir("empty")
+    cannot = "cannot open: No such file or directory (expected a model file)"
+    refused(5, "runs/latest: no model there (train one with 'vaectl train', or name a run)", "sample")
+    refused(5, f"nowhere: {cannot}", "reconstruct", "nowhere")
+    refused(5, f"empty/model.safetensors: {cannot}", "traverse", "empty")
+    refused(5, "/dev/null: not a regular file (expected a model file)", "sample", "/dev/null")
+
+
+@test("names as long as they may be, and longer")
+def long_names():
+    make_model(weights=even_weights(10))
+    name = "./" * 1020 + "abc.png"
+    written(name, "sample", "run", "-n", 1, "-o", name)
+    refused(2, "-o: longer than 2047 characters", "sample", "run", "-o", "./" + name[1:])
+    name = "./" * 1013 + "run"
+    written(f"{name}/sample.png", "sample", name, "-n", 1)
+    refused(5, "RUN: longer than 2029 characters", "sample", "./" + name[1:])
+
+
+DEFAULTS = {"reconstruct": {"n": 20, "first": 0, "split": "test"}, "sample": {"n": 100, "seed": 1},
+            "traverse": {"range": 3, "steps": 11, "rows": 32}}
+
+
+@test("values without flags are those that the help states")
+def defaults():
+    write_mnist("images", ROWS, COLS, TRAIN, TEST)
+    vaectl("train", "--data", "images", "--latent", 34, "--hidden", 8, "--epochs", 1, "-q", "-o", "run")
+    for command, values in DEFAULTS.items():
+        usage, _ = vaectl(command, "--help")
+        for name, value in values.items():
+            assert re.search(rf"--{name} \S+\s[^[]*\[{value}]\n", usage), f"{command} --{name}: {usage}"
+        written(f"run/{command}.png", command, "run")
+        written("p.png", command, "run", "-o", "p.png", *(f"--{name}={value}" for name, value in values.items()))
+        same(read(f"run/{command}.png"), read("p.png"), command)
+    same(size("run/traverse.png")[1], PAD + 32 * (ROWS * ZOOM + PAD), "height of 32 rows")
+
+
+@test("flags out of range and their ranges")
+def ranges():
+    make_model()
+    files = os.listdir("run")
+    for words, message in {
+        "reconstruct -n 0": "--n: 0 is out of range (expected 1 to 1000)",
+        "reconstruct -n 1001": "--n: 1001 is out of range (expected 1 to 1000)",
+        "reconstruct --first 1000000001": "--first: 1000000001 is out of range (expected 0 to 1000000000)",
+        "sample -n 0": "--n: 0 is out of range (expected 1 to 10000)",
+        "sample --seed 9007199254740992": "--seed: 9007199254740992 is out of range (expected 0 to 9007199254740991)",
+        "traverse --steps 0": "--steps: 0 is out of range (expected 1 to 101)",
+        "traverse --rows 0": "--rows: 0 is out of range (expected 1 to 256)",
+        "traverse --range -1": "--range: -1 is out of range (expected 0 to 1e+06)",
+        "traverse --image 25": "--image: 25 is out of range (expected 0 to 24)",
+        "traverse --dims 0": "--dims: '0' (expected two latent indices such as 0,1)",
+        "traverse --dims 0,": "--dims: '0,' (expected two latent indices such as 0,1)",
+        "traverse --dims 0,1,2": "--dims: '0,1,2' (expected two latent indices such as 0,1)",
+        "traverse --dims a,1": "--dims: 'a,1' (expected two latent indices such as 0,1)",
+        "traverse --dims 0,12": "--dims: 12 is out of range (expected 0 to 11)",
+        "traverse --dims 12,0": "--dims: 12 is out of range (expected 0 to 11)",
+        "traverse --dims 3,3": "--dims: twice the same latent 3",
+    }.items():
+        command, *flags = words.split()
+        refused(2, message, command, "run", *flags)
+    same(os.listdir("run"), files, "files of the run")
+
+
+sys.exit(run())
