@@ -145,6 +145,9 @@ def traverse_rows():
     shows("run/traverse.png", rows_of(ORIGIN, BY_KL, (-3, 0, 3)), ROW_TITLE)
     written("p.png", "traverse", "run", "--steps", 5, "--range", 1.5, "--rows", 3, "-o", "p.png")
     shows("p.png", rows_of(ORIGIN, first_by_kl(3), (-1.5, -0.75, 0, 0.75, 1.5)), ROW_TITLE)
+    rewrite("run/model.safetensors", {}, kl_per_dim=[0] * 11 + [1234567890123.25])  # no label may be longer
+    written("p.png", "traverse", "run", "--steps", 1, "--rows", 1, "-o", "p.png")
+    shows("p.png", rows_of(ORIGIN, {11: "z11 KL 1234567890123.25"}, [0]), ROW_TITLE)
 
 
 @test("traverse: unknown KLs are in the order of the latents, which are named alone")
@@ -302,15 +305,15 @@ def models():
         shutil.copy("run/model.safetensors", f"{path}.safetensors")
         rewrite(f"{path}.safetensors", even_weights(level))
     os.mkdir("folder")
-    for words, path, level in ((["run"], "run/{}.png", 20), (["run/"], "run//{}.png", 20),
-                               (["run/model.safetensors"], "run/{}.png", 10), (["file.safetensors"], "{}.png", 40),
-                               ([], "runs/latest/{}.png", 30), (["-o", "p.png"], "p.png", 30),
-                               (["run", "-o", "folder/p.png"], "folder/p.png", 20),
-                               (["run", "--output=p.png"], "p.png", 20)):
+    for words, path, level in (("run", "run/{}.png", 20), ("run/model.safetensors", "run/{}.png", 10),
+                               ("file.safetensors", "{}.png", 40), ("", "runs/latest/{}.png", 30),
+                               ("-o p.png", "p.png", 30), ("run --output=folder/p.png", "folder/p.png", 20)):
         for command in ("sample", "traverse"):
             name = path.format(command)
-            written(name, command, *words, *(["-n", 1] if command == "sample" else ["--steps", 1, "--dims", "0,1"]))
+            written(name, command, *words.split(), *{"sample": ["-n", 1], "traverse": ["--dims", "0,1"]}[command])
             same(level_of(name), level, f"grey of {command} {words}")
+    for command in ("reconstruct", "sample", "traverse"):
+        refused(4, "nowhere/p.png: cannot write: No such file or directory", command, "run", "-o", "nowhere/p.png")
 
 
 @test("models that are not there")
