@@ -25,8 +25,8 @@ enum { MOST_PRODUCTS = 3 * MAX_LAYERS, MOST_ROUNDS = 101, STEPS = 20 };
 
 struct floor_job {
     struct product product[MOST_PRODUCTS];
-    size_t products;
-    real *a, *b, *c; /* room for the largest operands; their values do not matter to SGEMM */
+    size_t products, largest; /* elements of the largest operand */
+    real *a, *b, *c;          /* room for the largest operands; their values do not matter to SGEMM */
     struct pool *pool;
     size_t threads;
     /* The product at work. */
@@ -93,21 +93,31 @@ static const struct {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
-static void add_product(struct floor_job *job, struct product p) { job->product[job->products++] = p; }
+static void add_product(struct floor_job *job, struct product p)
+{
+    const size_t sizes[] = {p.m * p.k, p.k * p.n, p.m * p.n};
+    for (size_t i = 0; i < 3; i++)
+        if (sizes[i] > job->largest) job->largest = sizes[i];
+    job->product[job->products++] = p;
+}
+
+/* The products of `rows` rows through a network and back, down to its input or not. */
+static void add_net(struct floor_job *job, const struct net *net, size_t rows, bool to_input)
+{
+    for (size_t i = 0; i < net->layers; i++) {
+        const size_t in = net->layer[i].in, out = dense_columns(&net->layer[i]);
+        add_product(job, (struct product){false, false, rows, out, in});
+        add_product(job, (struct product){true, false, in, out, rows});
+        if (i > 0 || to_input) add_product(job, (struct product){false, true, rows, in, out});
+    }
+}
 
 /* The products of one step, and room for their operands. */
 static vae_status prepare_floor(struct floor_job *job, const struct vae_model *model, size_t B, vae_error *err)
 {
-    size_t largest = 0;
-    for (size_t i = 0; i < model->layers; i++) {
-        const size_t in = model->layer[i].in, out = dense_columns(&model->layer[i]);
-        const size_t rows = i <= model->depth ? B : B * model->config.samples;
-        add_product(job, (struct product){false, false, rows, out, in});
-        add_product(job, (struct product){true, false, in, out, rows});
-        if (i > 0) add_product(job, (struct product){false, true, rows, in, out});
-        const size_t sizes[] = {rows * in, rows * out, in * out};
-        for (size_t k = 0; k < 3; k++) largest = sizes[k] > largest ? sizes[k] : largest;
-    }
+    add_net(job, &model->encoder, B, false);
+    add_net(job, &model->decoder, B * model->config.samples, true);
+    const size_t largest = job->largest;
     job->a = mem_new(largest, sizeof(real), err);
     job->b = mem_new(largest, sizeof(real), err);
     job->c = mem_new(largest, sizeof(real), err);

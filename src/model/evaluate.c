@@ -257,7 +257,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
 static void decode_block(struct pass *pass, size_t rows, const float *z, float *mean)
 {
     const struct vae_model *m = pass->model;
-    const real *out = pass->output[m->layers - 1].y;
+    const real *out = run_result(&pass->decoder);
     for (size_t i = 0; i < rows * m->L; i++) pass->z[i] = R(z[i]);
     pass_decode(pass, rows);
     for (size_t r = 0; r < rows; r++) {

@@ -192,7 +192,7 @@ static void backward_tile(void *context, size_t tile)
         pass->model->posterior->backward(n, pass->scale + at, pass->eps + plane, pass->dz + plane, 1, pass->da + at,
                                          pass->db + at);
     }
-    real *heads = pass->gradient[pass->model->depth];
+    real *heads = pass->encoder.gradient[pass->model->encoder.layers - 1];
     for (size_t r = s.begin; r < s.end; r++) {
         memcpy(heads + r * 2 * L, pass->da + r * L, bytes);
         memcpy(heads + r * 2 * L + L, pass->db + r * L, bytes);

@@ -36,10 +36,10 @@ static void name_tensors(struct vae_model *model, const char *module, const stru
     snprintf(bias->name, sizeof bias->name, "%.15s.bias", module);
 }
 
-static struct dense *add_layer(struct vae_model *model, const char *name, size_t in, size_t out,
+static struct dense *add_layer(struct vae_model *model, struct net *net, const char *name, size_t in, size_t out,
                                const struct activation *activation)
 {
-    struct dense *layer = &model->layer[model->layers++];
+    struct dense *layer = &net->layer[net->layers++];
     *layer = (struct dense){.in = in, .out = out, .activation = activation};
     layer->weight = take(model, dense_columns(layer) * in);
     layer->bias = take(model, dense_columns(layer));
@@ -48,12 +48,13 @@ static struct dense *add_layer(struct vae_model *model, const char *name, size_t
     return layer;
 }
 
-static void add_named_layer(struct vae_model *model, const char *side, size_t index, size_t in, size_t out,
+static void add_named_layer(struct vae_model *model, struct net *net, const char *side, size_t in, size_t out,
                             const struct activation *activation)
 {
     char name[32];
+    const size_t index = net->layers;
     snprintf(name, sizeof name, "%s.%zu", side, index);
-    const struct dense *layer = add_layer(model, name, in, out, activation);
+    const struct dense *layer = add_layer(model, net, name, in, out, activation);
     name_tensors(model, name, layer, 0, out);
     if (activation->parts == 1) return;
     snprintf(name, sizeof name, "%s.%zu.gate", side, index);
@@ -63,7 +64,7 @@ static void add_named_layer(struct vae_model *model, const char *side, size_t in
 /* Both heads are one layer, hence one product; in the file each has its own name. */
 static void add_heads(struct vae_model *model, size_t in)
 {
-    const struct dense *heads = add_layer(model, "heads", in, 2 * model->L, &activation_identity);
+    const struct dense *heads = add_layer(model, &model->encoder, "heads", in, 2 * model->L, &activation_identity);
     for (size_t h = 0; h < 2; h++) name_tensors(model, model->posterior->head[h], heads, h * model->L, model->L);
 }
 
@@ -71,18 +72,19 @@ static void lay_out(struct vae_model *model)
 {
     const struct activation *activation = activation_find(model->config.activation.name);
     const uint64_t *hidden = model->config.hidden;
+    const size_t depth = config_depth(&model->config);
     size_t in = model->D;
-    for (size_t i = 0; i < model->depth; i++) {
-        add_named_layer(model, "encoder", i, in, hidden[i], activation);
+    for (size_t i = 0; i < depth; i++) {
+        add_named_layer(model, &model->encoder, "encoder", in, hidden[i], activation);
         in = hidden[i];
     }
     add_heads(model, in);
     in = model->L;
-    for (size_t i = 0; i < model->depth; i++) {
-        add_named_layer(model, "decoder", i, in, hidden[model->depth - 1 - i], activation);
-        in = hidden[model->depth - 1 - i];
+    for (size_t i = depth; i > 0; i--) {
+        add_named_layer(model, &model->decoder, "decoder", in, hidden[i - 1], activation);
+        in = hidden[i - 1];
     }
-    add_named_layer(model, "decoder", model->depth, in, model->D * model->likelihood->outputs, &activation_identity);
+    add_named_layer(model, &model->decoder, "decoder", in, model->D * model->likelihood->outputs, &activation_identity);
 }
 
 size_t model_file_size(const struct vae_model *model)
@@ -160,7 +162,6 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     model->cols = cols;
     model->D = rows * cols;
     model->L = config->latent;
-    model->depth = config_depth(config);
     model->prior = prior_find(config->prior.name);
     model->posterior = posterior_find(config->posterior.name);
     model->likelihood = likelihood_find(config->likelihood.name);

@@ -6,7 +6,7 @@
 #include "base/real.h"
 #include "data/source.h"
 #include "likelihood/likelihood.h"
-#include "net/dense.h"
+#include "net/net.h"
 #include "posterior/posterior.h"
 #include "prior/prior.h"
 #include "vae.h"
@@ -14,7 +14,7 @@
 /* Estimators of the gradient of objectives that weigh draws. */
 enum estimator { ESTIMATOR_STANDARD, ESTIMATOR_STL, ESTIMATOR_DREG };
 
-enum { MAX_LAYERS = 2 * VAE_MAX_LIST + 2, MAX_TENSORS = 4 * MAX_LAYERS, TENSOR_NAME = 24 };
+enum { MAX_LAYERS = 2 * NET_LAYERS, MAX_TENSORS = 4 * MAX_LAYERS, TENSOR_NAME = 24 };
 
 /* A named view of the parameter block, in the order of PyTorch and of the model file: a weight is [out, in] there, and
  * [in, stride] in the block. */
@@ -31,11 +31,9 @@ static inline size_t tensor_at(const struct tensor *tensor, size_t k)
 
 struct vae_model {
     vae_config config;
-    size_t rows, cols;              /* of an image */
-    size_t D, L;                    /* data and latent dimension */
-    size_t depth;                   /* hidden layers on each side */
-    struct dense layer[MAX_LAYERS]; /* encoder (depth), heads (1), decoder (depth + 1), in the order of a batch's way */
-    size_t layers;
+    size_t rows, cols;           /* of an image */
+    size_t D, L;                 /* data and latent dimension */
+    struct net encoder, decoder; /* the encoder's last layer are the heads of q(z|x) */
     struct tensor tensor[MAX_TENSORS];
     size_t tensors;
 

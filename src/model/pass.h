@@ -10,6 +10,7 @@
 #include "data/source.h"
 #include "model/model.h"
 #include "net/adam.h"
+#include "net/net.h"
 
 /* How the KL enters: a KL of its own for each image and latent, exact or by Monte Carlo; or, in objectives that weigh
  * draws, log p(z) - log q(z) of each draw. */
@@ -38,24 +39,23 @@ struct pass {
     size_t B;             /* images in the batch at work */
 
     /* Forward. */
-    real *x;                          /* (B,D) */
-    struct sparse sparse;             /* its nonzeros; D = 0 where it is taken as dense */
-    struct output output[MAX_LAYERS]; /* of each layer: B rows up to the heads, S*B behind */
-    real *a, *b, *scale;              /* (B,L) parameters of q(z|x) and its scale */
-    real *eps;                        /* (S,B,L) noise that the backward pass needs again */
-    real *z;                          /* (S,B,L) */
-    real *kl, *kl_a, *kl_b;           /* (B,L) KL of each latent and its derivatives in a and b */
-    double *recon;                    /* (S*B) -log p(x|z) of each row */
-    real *prior_slope;                /* (S,B,L) of KL_PER_DRAW: d log p(z) / dz, */
-    double *ratio;                    /* (S*B) and log p(z) - log q(z) */
+    real *x;                     /* (B,D) */
+    struct sparse sparse;        /* its nonzeros; D = 0 where it is taken as dense */
+    struct run encoder, decoder; /* B rows from x to the heads; S*B rows from z to the likelihood's parameters */
+    real *a, *b, *scale;         /* (B,L) parameters of q(z|x) and its scale */
+    real *eps;                   /* (S,B,L) noise that the backward pass needs again */
+    real *z;                     /* (S,B,L) */
+    real *kl, *kl_a, *kl_b;      /* (B,L) KL of each latent and its derivatives in a and b */
+    double *recon;               /* (S*B) -log p(x|z) of each row */
+    real *prior_slope;           /* (S,B,L) of KL_PER_DRAW: d log p(z) / dz, */
+    double *ratio;               /* (S*B) and log p(z) - log q(z) */
     /* Scratch of draws and their densities. */
     uint32_t *bits, *shift;             /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
     /* Backward; absent where only losses are wanted. */
-    real *gradient[MAX_LAYERS]; /* (rows,columns) of the loss, before each layer's activation; the last is in place */
-    real *dz;                   /* (S,B,L) */
-    real *da, *db;              /* (B,L) */
-    real *params_gradient;      /* a block like the parameters */
+    real *dz;              /* (S,B,L) */
+    real *da, *db;         /* (B,L) */
+    real *params_gradient; /* a block like the parameters */
 
     void *memory;
 };

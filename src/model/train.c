@@ -158,7 +158,7 @@ static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
  * grey ones.) */
 static vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
 {
-    const struct dense *last = &model->layer[model->layers - 1];
+    const struct dense *last = &model->decoder.layer[model->decoder.layers - 1];
     const bool fresh = !strcmp(model->config.binarize, "dynamic");
     const struct pixels pixels = fresh ? (struct pixels){.rule = PIXELS_GREY} : model_pixels(model, images, 0, 0);
     double *sum = mem_new(model->D, sizeof *sum, err);
