@@ -8,8 +8,9 @@ import re
 import sys
 
 from shared.model_file import load
+from shared.philox import VALIDATION
 from shared.program import vaectl, write_mnist
-from shared.reference import VALIDATION, Vae, divide, rows_of
+from shared.reference import Vae, divide, rows_of
 from shared.tap import near, run, same, test
 
 ROWS, COLS, TRAIN, TEST = 3, 2, 40, 600  # of the test images, 512 are evaluated in one block, 128 by the nll

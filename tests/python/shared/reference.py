@@ -5,9 +5,8 @@ dictionary {tensor name: list}, a weight being a list of rows, one an output, as
 import math
 from statistics import NormalDist
 
-from shared.philox import block, words
+from shared.philox import BINARIZE, EVAL, INIT, NLL, POSTERIOR, SHUFFLE, permutation, uniform, words
 
-INIT, SHUFFLE, POSTERIOR, PRIOR, EVAL, HOLDOUT, DIGITS, BINARIZE, VALIDATION, NLL = range(10)  # streams of base/rng.h
 LAST = 2 ** 64 - 1
 LOG_2PI = math.log(2 * math.pi)
 
@@ -18,10 +17,6 @@ DEFAULTS = {
     "clip": 0, "schedule": "constant", "lr-steps": [], "lr-factor": 0.1, "adam-beta1": 0.9, "adam-beta2": 0.999,
     "adam-eps": 1e-8, "seed": 1, "binarize": "none", "validation": 0, "holdout": 0.1,
 }
-
-
-def uniform(word):
-    return (word + 0.5) / 2 ** 32
 
 
 def normal(word):
@@ -80,16 +75,6 @@ def exact_kl(prior, mu, logvar):
     eps = [-reach + (k + 0.5) * 2 * reach / nodes for k in range(nodes)]
     mean_log = sum(math.exp(log_normal(e, 1)) * log_prior(prior, mu + s * e) for e in eps) * 2 * reach / nodes
     return -0.5 * (logvar + 1 + LOG_2PI) - mean_log
-
-
-def permutation(seed, stream, step, n):
-    """Fisher-Yates; place i-1 changes with place floor(i * (64 random bits) / 2^64)."""
-    order = list(range(n))
-    for i in range(n, 1, -1):
-        w = block(seed, stream, step, i)
-        j = ((w[1] << 32 | w[0]) * i) >> 64
-        order[i - 1], order[j] = order[j], order[i - 1]
-    return order
 
 
 def divide(n, share, seed, stream):
