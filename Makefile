@@ -1,6 +1,6 @@
 # make              build/vaectl, the library (static and shared)
 # make test         build and run all tests
-# make asan ubsan tsan valgrind    all tests under a checker
+# make asan tsan valgrind          all tests under a checker (asan: undefined behaviour, too)
 # make mutants      small mistakes that no test notices
 # make format lint  rewrite in house style; static analysis
 # make install uninstall           PREFIX=/usr/local DESTDIR=
@@ -33,7 +33,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 # The same library in double precision, where central differences can judge gradients.
 DOUBLE_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/double/%.o)
 
-.PHONY: FORCE all test asan ubsan tsan valgrind format lint install uninstall clean man
+.PHONY: FORCE all test asan tsan valgrind format lint install uninstall clean man
 all: $(BUILD)/vaectl $(BUILD)/libvae.a $(BUILD)/$(SONAME) $(BUILD)/vae.pc
 
 $(BUILD)/%.o: %.c
