@@ -220,12 +220,23 @@ static void small_numbers(real *x, size_t n, uint64_t from, bool thin)
     }
 }
 
-/* Products of columns begin .. end-1 alone; the others keep what was there. */
+/* Lists have room for more than is in them; what lies there must not count. */
+static void put_rubbish(struct lists *l)
+{
+    for (size_t i = 0; i < MOST_D; i++) l->column_count[i] = 1;
+    for (size_t i = 0; i < ROWS * MOST_D; i++) {
+        l->row[i] = l->column[i] = 0;
+        l->row_value[i] = l->column_value[i] = 99;
+    }
+}
+
+/* Products of columns begin .. end-1 alone; the others keep what was there, and so do the lists of other inputs. */
 static void check_products(size_t D, size_t out, struct span columns, struct span inputs)
 {
     static struct lists lists;
     static real x[ROWS * MOST_D], w[MOST_D * MOST_OUT], dy[ROWS * MOST_OUT], y[ROWS * MOST_OUT], dw[MOST_D * MOST_OUT];
     const struct sparse sparse = sparse_over(&lists, D);
+    put_rubbish(&lists);
     small_numbers(x, ROWS * D, D, true);
     small_numbers(w, D * out, 1000, false);
     small_numbers(dy, ROWS * out, 9000, false);
@@ -241,6 +252,9 @@ static void check_products(size_t D, size_t out, struct span columns, struct spa
             const bool written = r >= 1 && r < 4 && o >= columns.begin && o < columns.end;
             if ((double)y[r * out + o] != (written ? sum : 0.5)) fail_msg("y[%zu][%zu] of %zu x %zu", r, o, D, out);
         }
+    for (size_t i = 0; i < MOST_D; i++)
+        if (i < inputs.begin || i >= inputs.end)
+            assert_true(lists.column_count[i] == 1 && lists.column_value[i * ROWS] == 99);
     for (size_t i = 0; i < MOST_D * MOST_OUT; i++) {
         double sum = 0;
         const size_t input = inputs.begin + i / out;
