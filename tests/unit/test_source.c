@@ -46,6 +46,7 @@ int __wrap_open(const char *path, int flags, ...)
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 enum { HEADER = 16 };
+enum { MANY = 32000, ROWS = 69, COLS = 61, AREA = ROWS * COLS }; /* 134,688,000 bytes: more than 128 MB */
 
 static void put_number(uint8_t *to, size_t value)
 {
@@ -240,24 +241,51 @@ static void test_short_reads(void **state)
     images_free(&stream);
 }
 
+/* The least descriptor that is free. */
+static int free_descriptor(void)
+{
+    const int fd = open("/", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
 /* Streams are closed with their images, and not inherited by other programs. */
 static void test_descriptors(void **state)
 {
+    const int before = free_descriptor();
     char path[PATH_MOST];
     vae_images images;
     (void)state;
-    const int before = dup(0);
-    close(before); /* the least that is free */
     open_images(put_black(path, "images", 4, 5, 5), 0, &images);
     assert_true(fcntl(images.stream->file, F_GETFD) & FD_CLOEXEC);
     images_free(&images);
     assert_true(!images.stream && !images.pixels && images.n == 0);
-    put_numbered(path, 40);
-    vae_data *data = open_data(path, 0.5, 0.5, 1);
+    assert_int_equal(free_descriptor(), before);
+    vae_data *data = open_data(put_black(path, "large", MANY, ROWS, COLS), 0.5, 0.5, 1);
+    assert_int_equal(fcntl(data->train.stream->file, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     vae_data_free(&data);
-    const int after = dup(0);
-    close(after);
-    assert_int_equal(after, before);
+    assert_int_equal(free_descriptor(), before);
+}
+
+/* Without a standard input a stream may be number 0. */
+static void test_descriptor_zero(void **state)
+{
+    char path[PATH_MOST];
+    uint8_t byte = 1;
+    struct vae_stream *stream = NULL;
+    (void)state;
+    put_black(path, "images", 4, 5, 5);
+    const int before = dup(0);
+    close(0);
+    const vae_status status = stream_open(&stream, path, HEADER, NULL);
+    const int file = status ? -1 : stream->file;
+    const bool is_read = !status && stream_read(stream, 3, 25, 24, 1, &byte);
+    stream_close(stream);
+    const int after = free_descriptor();
+    if (before >= 0) assert_true(dup2(before, 0) == 0 && close(before) == 0);
+    assert_int_equal(status, VAE_OK);
+    assert_true(file == 0 && is_read && byte == 0 && after == 0);
 }
 
 /* The file is opened once to look at it and once more to stay in it. */
@@ -580,20 +608,18 @@ static void test_shares_out_of_range(void **state)
 
 /* ---- Files too large for memory --------------------------------------------------------------------------------- */
 
-enum { MANY = 32000, ROWS = 69, COLS = 61, D = ROWS * COLS }; /* 134,688,000 bytes: more than 128 MB */
-
 /* The images that have these numbers: written to the file now, and read as a part's. */
 static void assert_reads_its_own(const char *path, const vae_images *part, size_t i)
 {
-    uint8_t bytes[D], read[D];
-    static real x[D];
+    uint8_t bytes[AREA], read[AREA];
+    static real x[AREA];
     assert_true(part->stream && !part->pixels);
-    noise(bytes, D, part->number[i] + 1);
-    ink(path, part->number[i], D, 0, bytes, D);
+    noise(bytes, AREA, part->number[i] + 1);
+    ink(path, part->number[i], AREA, 0, bytes, AREA);
     assert_int_equal(vae_images_read(part, i, 1, read, NULL), VAE_OK);
-    assert_memory_equal(read, bytes, D);
+    assert_memory_equal(read, bytes, AREA);
     assert_true(images_gather(part, &rules[0], NULL, i, 1, x));
-    for (size_t k = 0; k < D; k++) assert_true(x[k] == R(bytes[k]) / 255);
+    for (size_t k = 0; k < AREA; k++) assert_true(x[k] == R(bytes[k]) / 255);
 }
 
 /* The division is that of a small file with as many images. */
@@ -743,6 +769,7 @@ int main(void)
         TEST(test_a_stream_that_ends),
         TEST(test_short_reads),
         TEST(test_descriptors),
+        TEST(test_descriptor_zero),
         TEST(test_a_stream_that_cannot_be_opened),
         TEST(test_reading_past_the_end),
         TEST(test_every_grey),
