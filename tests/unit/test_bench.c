@@ -227,6 +227,19 @@ static void test_phases(void **state)
     }
 }
 
+/* Of two threads each reads the clock in a round that both take part in, in any order: five ticks of wall, of which
+ * both together are in their tasks for two or four. Of a round for one alone it is one of three. The other waits all
+ * the time. */
+static void test_waiting_of_two_threads(void **state)
+{
+    const vae_bench bench = run(SETTINGS("hidden", "8", "latent", "2", "batch", "40"), 2, 1, table);
+    (void)state;
+    if (bench.threads != 2) skip(); /* a serial OpenBLAS */
+    for (size_t i = 0; i < bench.phases; i++)
+        assert_within(bench.phase[i].waiting / bench.phase[i].wall, (5 - 4 / 2.) / 5 - 1e-6, (3 - 1 / 2.) / 3 + 1e-6,
+                      "share of waiting in %s", bench.phase[i].name);
+}
+
 /* ---- What is timed ---------------------------------------------------------------------------------------------- */
 
 static int compare_products(const void *a, const void *b) { return memcmp(a, b, sizeof(struct product)); }
@@ -341,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_medians_and_ratios),
         cmocka_unit_test(test_names_of_the_ways),
         cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_waiting_of_two_threads),
         cmocka_unit_test(test_the_floor_is_the_products_of_a_step),
         cmocka_unit_test(test_ways_of_the_floor),
         cmocka_unit_test(test_images_take_turns),

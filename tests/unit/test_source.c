@@ -263,6 +263,7 @@ static void test_descriptors(void **state)
     assert_true(!images.stream && !images.pixels && images.n == 0);
     assert_int_equal(free_descriptor(), before);
     vae_data *data = open_data(put_black(path, "large", MANY, ROWS, COLS), 0.5, 0.5, 1);
+    assert_non_null(data->train.stream);
     assert_int_equal(fcntl(data->train.stream->file, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     vae_data_free(&data);
     assert_int_equal(free_descriptor(), before);
