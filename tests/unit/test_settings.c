@@ -440,6 +440,37 @@ static void test_combinations(void **state)
     }
 }
 
+/* A prior that has no exact KL, in the place of laplace: all that there are have one. The linker sends the library's
+ * calls of prior_find through here (-Wl,--wrap, see tests.mk). */
+static const struct prior_ops *inexact;
+
+const struct prior_ops *__real_prior_find(const char *name);
+const struct prior_ops *__wrap_prior_find(const char *name);
+
+const struct prior_ops *__wrap_prior_find(const char *name)
+{
+    return inexact && !strcmp(name, "laplace") ? inexact : __real_prior_find(name);
+}
+
+static void test_no_exact_kl(void **state)
+{
+    struct prior_ops ops = *__real_prior_find("laplace");
+    vae_config config;
+    vae_error err = {0};
+    (void)state;
+    ops.kl_gaussian = NULL;
+    vae_config_defaults(&config);
+    assert_int_equal(vae_config_set(&config, "prior", "laplace", NULL), VAE_OK);
+    inexact = &ops;
+    const vae_status automatic = vae_config_check(&config, NULL);
+    vae_config_set(&config, "kl", "exact", NULL);
+    const vae_status exact = vae_config_check(&config, &err);
+    inexact = NULL;
+    assert_int_equal(automatic, VAE_OK);
+    assert_int_equal(exact, VAE_E_USAGE);
+    assert_string_equal(err.message, "--kl exact: prior laplace has no exact KL to a gaussian posterior (use --kl mc)");
+}
+
 /* A host may write into the struct what vae_config_set would not have taken. */
 static void test_fields_of_a_host(void **state)
 {
@@ -571,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_parameters_of_modules),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_no_exact_kl),
         cmocka_unit_test(test_fields_of_a_host),
         cmocka_unit_test(test_to_json),
         cmocka_unit_test(test_from_json),
