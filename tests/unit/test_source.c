@@ -337,6 +337,9 @@ static void test_reading_past_the_end(void **state)
             for (size_t k = 0; k < 24; k++)
                 assert_int_equal(bytes[k], known[i].status == VAE_OK && k < 6 * known[i].n ? 0 : 0xa5);
         }
+        vae_error err = {0};
+        assert_int_equal(vae_images_read(&images, 3, 2, NULL, &err), VAE_E_USAGE);
+        assert_string_equal(err.message, "images 3 to 5 of 4");
         images_free(&images);
     }
 }
