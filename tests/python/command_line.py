@@ -413,7 +413,8 @@ def _():
         return
     make_run("one")
     make_run("four")
-    for words in (["eval", "--samples", 1000000], ["train", "--epochs", 100000, "-q", "--resume"]):
+    for words in (["eval", "--limit", 1, "--samples", 1000000], ["eval", "--samples", 0, "--elbo-samples", 100000],
+                  ["train", "--epochs", 100000, "-q", "--resume"]):
         with started(*words, "one", "--threads", 1) as one, started(*words, "four", "--threads", 4) as four:
             wait_until(lambda: threads_of(four) - threads_of(one) == 3, f"threads of {words}")
             same((one.poll(), four.poll()), (None, None), words)

@@ -2,8 +2,9 @@
 """What vaectl says while it works: lines on stderr, and how they change on a terminal."""
 import re
 import sys
+import time
 
-from shared.program import on_terminal, read_rows, vaectl, vaectl_json
+from shared.program import on_terminal, read_rows, vaectl, vaectl_json, write_idx
 from shared.tap import alike, run, same, test
 
 SMALL = ["train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--threads",
@@ -17,6 +18,7 @@ CLEAR = "\r\033[K"
 NEXT = "next: vaectl reconstruct, vaectl sample, vaectl traverse, vaectl eval\n"
 BAR = re.compile(r"\repoch (\d+)/(\d+) \[(#*)(\.*)\] ([ \d]{3}) %  loss (\d+\.\d\d)  (\d+) images/s  (\d+):(\d\d) left"
                  r"\x1b\[K")
+NLL = re.compile(r"\rnll: (\d+) of (\d+) images, (\d+):(\d\d) left\x1b\[K")
 
 
 def epoch_line(row, epochs, latents, loss="", end=""):
@@ -149,6 +151,18 @@ def _():
     assert steps and 0 < int(steps[1]) < int(steps[2]) < 300, sent
     same(vaectl(*flags)[1], "")
     same(on_terminal("eval", "run", "--samples", 0)[1], "")
+
+
+@test("the time left of a likelihood is that of the images to come")
+def _():
+    n = 12800
+    write_idx("images", (n, 1, 2), bytes(2 * n))
+    vaectl("train", "--data", "images", "--hidden", 2, "--latent", 2, "--epochs", 1, "--batch", 1000, "-q", "-o", "run")
+    began = time.monotonic()
+    _, sent = on_terminal("eval", "run", "--split", "train", "--samples", 5000, "--threads", 1, until=NLL.search)
+    elapsed = time.monotonic() - began
+    done, total, minutes, seconds = map(int, NLL.search(sent).groups())
+    assert 0 < 60 * minutes + seconds <= elapsed * (total - done) / done, (sent, elapsed)
 
 
 sys.exit(run())
