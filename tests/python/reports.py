@@ -93,16 +93,17 @@ def _():
 
 @test("info as text")
 def _():
-    vaectl("train", *SMALL, "--validation", 0.4, "--epochs", 2, "-o", "run")
-    m, text = vaectl_json("info", "run"), vaectl("info", "run")[0]
+    vaectl("train", *SMALL, "--validation", 0.4, "--lr", 0.1, "--epochs", 6, "-o", "run")
+    m, text = vaectl_json("info", "run/model.safetensors"), vaectl("info", "run/model.safetensors")[0]
+    assert m["best_loss"] < m["validation_loss"] and m["best_epoch"] < 6, m
     settings = "".join(f"  {name:20} {'%g' % value if isinstance(value, float) else value}\n"
                        for name, value in m["config"].items())
     same(text, f"""\
-model        run/best.safetensors
+model        run/model.safetensors
 built by     {m['build']}
 images       28 x 28
 parameters   {m['parameters']}
-trained      2 epochs, {m['step']} steps
+trained      6 epochs, {m['step']} steps
 test         neg_elbo {m['test_neg_elbo']:.2f} = recon {m['test_recon']:.2f} + kl {m['test_kl']:.2f} nats/image, \
 {m['active_units']} active units
 validation   loss {m['validation_loss']:.2f}, best {m['best_loss']:.2f} after epoch {m['best_epoch']} \
@@ -174,6 +175,14 @@ def _():
             "hoyer_active": None, "seed": 1}
     same({name: e[name] for name in want}, want)
     assert 0 < e["seconds"] < elapsed, (e["seconds"], elapsed)
+
+
+@test("rows and columns of images are not exchanged")
+def _():
+    still_model(STILL)
+    info = vaectl_json("info", "run")
+    same((info["rows"], info["cols"]), (1, 2))
+    assert "\nimages       1 x 2\n" in vaectl("info", "run")[0]
 
 
 @test("eval of a model whose posterior is the prior: weights are equal, and the likelihood is the reconstruction")
