@@ -408,6 +408,25 @@ def threads_of(process):
     return len(os.listdir(f"/proc/{process.pid}/task"))
 
 
+def lengthened(path, length):
+    """Another name of the path, of so many characters, if both lengths are odd or both are even."""
+    return "./" * ((length - len(path)) // 2) + path
+
+
+@test("paths of RUN and -o are as long as they may be, and no longer; a picture lies beside a model without a folder")
+def _():
+    make_run("run")
+    make_run("odds")
+    vaectl("info", lengthened("run", 2029))
+    refuse(5, "RUN: longer than 2029 characters", "info", lengthened("odds", 2030))
+    longest = lengthened("run/p.png", 2047)
+    same(vaectl("sample", "run", "-n", 1, "-o", longest)[0], longest + "\n")
+    refuse(2, "-o: longer than 2047 characters", "sample", "run", "-o", lengthened("run/pp.png", 2048))
+    os.chdir("run")
+    same(vaectl("sample", "model.safetensors", "-n", 1)[0], "sample.png\n")
+    same(read_bytes("sample.png"), read_bytes("p.png"))
+
+
 def three_more(one, four):
     """Looked at a little later than before: a part of the work that is soon over does not count."""
     time.sleep(0.001)
