@@ -116,11 +116,11 @@ load common
 }
 
 @test "paths that are not UTF-8" {
-    name=$(printf 'r\377')
+    name=$(printf 'r\377\200')
     expect 0 train "${SMALL[@]}" -o "$name" --json
-    [[ $output == '{"run": "r?", '* ]]
+    [[ $output == '{"run": "r??", '* ]]
     expect 0 eval "$name" --json --samples 2
-    [[ $output == '{"model": "r?/model.safetensors", '* ]]
+    [[ $output == '{"model": "r??/model.safetensors", '* ]]
     expect 0 info "$name" --json
 }
 

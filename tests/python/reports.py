@@ -307,6 +307,17 @@ def _():
     refuse(2, "--split validation: the data has no such split", "eval", "run", "--data", "n", "--split", "validation")
 
 
+@test("eval holds the same images of a single file out as training did")
+def _():
+    write_mnist("m", 1, 2, [[12 * i, 255 - 7 * i] for i in range(20)], [])
+    vaectl("train", "--data", "m/train-images-idx3-ubyte", "--holdout", 0.3, "--validation", 0.5, "--seed", 7, *TINY)
+    row = read_rows("run")[0]
+    for split, n, column in (("test", 6, "test_neg_elbo"), ("validation", 7, "validation_loss")):
+        e = vaectl_json("eval", "run", "--split", split, "--samples", 0)
+        same(e["n"], n, split)
+        near(e["neg_elbo"], float(row[column]), 1e-6, split)
+
+
 @test("without a test split the training images are evaluated, and that is said")
 def _():
     write_mnist("m", 1, 2, TRAIN_IMAGES, TEST_IMAGES)
