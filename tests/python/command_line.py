@@ -203,6 +203,9 @@ REFUSED = [
     (["info", "--quiet"], "info: unknown flag --quiet (see vaectl info --help)"),
     (["priors", "--p", "1"], "priors: unknown flag --p (see vaectl priors --help)"),
     (["sample", "-x"], "sample: unknown flag -x (see vaectl sample --help)"),
+    (["train", "-qxq"], "train: unknown flag -qxq (see vaectl train --help)"),
+    (["info", "run", "--quiet"], "info: unknown flag --quiet (see vaectl info --help)"),
+    (["info", "run", "-x", "run"], "info: unknown flag -x (see vaectl info --help)"),
     (["sample", "-nn"], "--n: 'n' is not a whole number"),
     (["train", "--quie"], "train: unknown flag --quie (did you mean --quiet?)"),
     (["train", "--lat=3"], "train: unknown flag --lat (did you mean --data?)"),
@@ -348,6 +351,15 @@ def _():
         if str(needed) not in before:
             before[str(needed)] = trained(base)[1]
         assert (changed == before[str(needed)]) == (name in SAME_WEIGHTS), name
+
+
+@test("parameters of modules are flags, before and behind the name of the module")
+def _():
+    for flags in ("--c2 0.1 --sigma 2 --prior spikeslab --likelihood gaussian --p 0.7",
+                  "--likelihood gaussian:sigma=3 --prior spikeslab:p=0.1 --p 0.7 --c2 0.1 --sigma 2"):
+        make_run("run", "--force", *flags.split())
+        config = vaectl_json("info", "run")["config"]
+        same((config["prior"], config["likelihood"]), ("spikeslab:p=0.7,c2=0.1", "gaussian:sigma=2"), flags)
 
 
 # What the JSON of eval then says, other than without the flag.
