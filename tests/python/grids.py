@@ -10,6 +10,7 @@ import sys
 from shared.picture import LETTERS, draw, shows
 from shared.philox import words
 from shared.png import read, size
+from shared.program import MOST_SECONDS
 from shared.tap import run, same, test
 
 INFINITE, NAN = math.inf, math.nan
@@ -20,7 +21,7 @@ def grid(down, across, rows, cols, values=(), band=0, title="", labels=(), statu
     count = down * across * rows * cols
     command = shlex.split(os.environ.get("VAECTL_RUNNER", "")) + [os.environ["VAE_BUILD"] + "/tests/tools/draw_grid"]
     words = ["picture.png", down, across, rows, cols, band, title, *labels]
-    done = subprocess.run(command + [str(word) for word in words], capture_output=True,
+    done = subprocess.run(command + [str(word) for word in words], capture_output=True, timeout=MOST_SECONDS,
                           input=struct.pack(f"={len(values)}f", *values) + bytes(4 * (count - len(values))))
     same(done.returncode, status, f"{words} {done.stderr}")
     return done.stderr.decode()
