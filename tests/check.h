@@ -170,6 +170,11 @@ static inline void prior_case_set(struct prior_case *c, const struct prior_ops *
     choice_text(choice, &ops->module, c->label, sizeof c->label);
 }
 
+static inline kl_function *kl_to_gaussian(const struct prior_ops *prior)
+{
+    return prior_exact_kl(prior, "gaussian", NULL);
+}
+
 /* Runs `check` on every prior with every parameter set. */
 static inline void for_each_prior(void (*check)(const struct prior_case *c))
 {

@@ -28,6 +28,11 @@ struct likelihood_ops {
 const struct likelihood_ops *likelihood_at(size_t i);
 const struct likelihood_ops *likelihood_find(const char *name);
 
-extern const struct likelihood_ops likelihood_bernoulli, likelihood_gaussian;
+/* All likelihoods: src/likelihood/NAME.c defines likelihood_NAME. */
+#define LIKELIHOODS(X) X(bernoulli) X(gaussian)
+
+#define DECLARE_LIKELIHOOD(name) extern const struct likelihood_ops likelihood_##name;
+LIKELIHOODS(DECLARE_LIKELIHOOD)
+#undef DECLARE_LIKELIHOOD
 
 #endif

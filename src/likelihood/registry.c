@@ -1,18 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
+#include "base/registry.h"
 #include "likelihood/likelihood.h"
 
-static const struct likelihood_ops *const likelihoods[] = {&likelihood_bernoulli, &likelihood_gaussian, NULL};
-
-const struct likelihood_ops *likelihood_at(size_t i)
-{
-    return i < sizeof likelihoods / sizeof *likelihoods ? likelihoods[i] : NULL;
-}
-
-const struct likelihood_ops *likelihood_find(const char *name)
-{
-    for (size_t i = 0; likelihoods[i]; i++)
-        if (!strcmp(likelihoods[i]->module.name, name)) return likelihoods[i];
-    return NULL;
-}
+#define ENTRY(name) &likelihood_##name,
+REGISTRY(likelihood, LIKELIHOODS(ENTRY))

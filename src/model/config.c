@@ -286,8 +286,7 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     vae_status status = check_settings(config, err);
     if (status) return status;
     const struct prior_ops *prior = prior_find(config->prior.name);
-    const struct posterior_ops *posterior = posterior_find(config->posterior.name);
-    if (!strcmp(config->kl, "exact") && !posterior->has_exact_kl(prior))
+    if (!strcmp(config->kl, "exact") && !prior_exact_kl(prior, config->posterior.name, NULL))
         return vae_fail(err, VAE_E_USAGE, "--kl exact: prior %s has no exact KL to a %s posterior (use --kl mc)",
                         config->prior.name, config->posterior.name);
     for (size_t i = 1; i < VAE_MAX_LIST && config->lr_steps[i]; i++)

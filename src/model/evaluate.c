@@ -142,7 +142,7 @@ static vae_status choose_kl(const struct vae_model *model, const vae_eval_option
     if (plan->S == 0 || plan->S > VAE_MOST_DRAWS || plan->K > VAE_MOST_DRAWS)
         return vae_fail(err, VAE_E_USAGE, "%zu draws of z, %zu of the KL (expected 1 to %d)", plan->S, plan->K,
                         VAE_MOST_DRAWS);
-    if (plan->kl == KL_EXACT && !model->posterior->has_exact_kl(model->prior))
+    if (plan->kl == KL_EXACT && !model->exact)
         return vae_fail(err, VAE_E_USAGE, "prior %s has no exact KL to a %s posterior", model->config.prior.name,
                         model->config.posterior.name);
     return VAE_OK;

@@ -100,8 +100,7 @@ static void latent_tile(void *context, size_t tile)
     size_t draws = pass->plan.S;
     switch (pass->plan.kl) {
     case KL_EXACT:
-        m->posterior->exact_kl(m->prior, m->prior_state, n, pass->a + at, pass->b + at, pass->kl + at, pass->kl_a + at,
-                               pass->kl_b + at);
+        m->exact(m->prior_state, n, pass->a + at, pass->b + at, pass->kl + at, pass->kl_a + at, pass->kl_b + at);
         break;
     case KL_MONTE_CARLO:
         start_mc_kl(pass, at, n);

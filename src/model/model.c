@@ -115,11 +115,12 @@ vae_status model_check_shape(const struct vae_model *model, const vae_images *im
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 
-static bool uses_exact_kl(const struct vae_model *model)
+static void choose_kl(struct vae_model *model)
 {
-    if (!strcmp(model->config.kl, "auto"))
-        return model->posterior->has_exact_kl(model->prior) && model->prior->exact_by_default;
-    return !strcmp(model->config.kl, "exact");
+    bool by_default = false;
+    model->exact = prior_exact_kl(model->prior, model->posterior->module.name, &by_default);
+    model->exact_kl = by_default;
+    if (strcmp(model->config.kl, "auto")) model->exact_kl = !strcmp(model->config.kl, "exact");
 }
 
 static enum estimator estimator_of(const char *name)
@@ -165,7 +166,7 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     model->prior = prior_find(config->prior.name);
     model->posterior = posterior_find(config->posterior.name);
     model->likelihood = likelihood_find(config->likelihood.name);
-    model->exact_kl = uses_exact_kl(model);
+    choose_kl(model);
     model->stratified = !strcmp(config->kl_noise, "stratified");
     model->iwae = !strcmp(config->objective, "iwae");
     model->estimator = estimator_of(config->gradient);

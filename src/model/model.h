@@ -42,7 +42,8 @@ struct vae_model {
     const struct likelihood_ops *likelihood;
     struct prior_state *prior_state;
     struct likelihood_state *likelihood_state;
-    bool exact_kl;   /* of evaluations, and of training unless the objective weighs draws */
+    kl_function *exact; /* of this prior to this posterior; NULL: there is none */
+    bool exact_kl;      /* is it used in evaluations, and in training unless the objective weighs draws? */
     bool iwae;       /* the objective weighs draws by their importance */
     bool per_draw;   /* the KL enters by draws */
     bool stratified; /* noise of the Monte Carlo KL */

@@ -8,7 +8,6 @@
 #include "base/rng.h"
 #include "base/simd.h"
 #include "posterior/posterior.h"
-#include "prior/prior.h"
 
 VAE_SIMD static void noise(size_t n, const uint32_t *bits, real *eps)
 {
@@ -51,14 +50,6 @@ static void log_prob(size_t n, const real *b, const real *s, const real *eps, re
     }
 }
 
-static bool has_exact_kl(const struct prior_ops *prior) { return prior->kl_gaussian != NULL; }
-
-static void exact_kl(const struct prior_ops *prior, const struct prior_state *state, size_t n, const real *a,
-                     const real *b, real *kl, real *da, real *db)
-{
-    prior->kl_gaussian(state, n, a, b, kl, da, db);
-}
-
 const struct posterior_ops posterior_gaussian = {
     .module = {.name = "gaussian",
                .summary = "diagonal Gaussian, encoder gives mean and log-variance",
@@ -70,6 +61,4 @@ const struct posterior_ops posterior_gaussian = {
     .backward = backward,
     .entropy = entropy,
     .log_prob = log_prob,
-    .has_exact_kl = has_exact_kl,
-    .exact_kl = exact_kl,
 };

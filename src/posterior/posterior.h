@@ -9,9 +9,6 @@
 #include "base/real.h"
 #include "vae.h"
 
-struct prior_ops;
-struct prior_state;
-
 struct posterior_ops {
     vae_module module;
     const char *head[2]; /* names of the heads' tensors */
@@ -28,15 +25,16 @@ struct posterior_ops {
     void (*entropy)(size_t n, const real *b, real *entropy, real *db);
     /* log q(z) at z = g(eps; a, b), and d log q / dz there. */
     void (*log_prob)(size_t n, const real *b, const real *scale, const real *eps, real *logq, real *dz);
-    /* The exact KL to a prior, where that prior has one for this family. */
-    bool (*has_exact_kl)(const struct prior_ops *prior);
-    void (*exact_kl)(const struct prior_ops *prior, const struct prior_state *state, size_t n, const real *a,
-                     const real *b, real *kl, real *da, real *db);
 };
 
 const struct posterior_ops *posterior_at(size_t i);
 const struct posterior_ops *posterior_find(const char *name);
 
-extern const struct posterior_ops posterior_gaussian;
+/* All posteriors: src/posterior/NAME.c defines posterior_NAME. */
+#define POSTERIORS(X) X(gaussian)
+
+#define DECLARE_POSTERIOR(name) extern const struct posterior_ops posterior_##name;
+POSTERIORS(DECLARE_POSTERIOR)
+#undef DECLARE_POSTERIOR
 
 #endif

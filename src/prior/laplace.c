@@ -76,5 +76,5 @@ const struct prior_ops prior_laplace = {
     .init = init,
     .log_prob = log_prob,
     .sample = sample,
-    .kl_gaussian = kl_gaussian,
+    .exact = {{"gaussian", false, kl_gaussian}},
 };

@@ -49,6 +49,5 @@ const struct prior_ops prior_normal = {
     .init = init,
     .log_prob = log_prob,
     .sample = sample,
-    .exact_by_default = true,
-    .kl_gaussian = kl_gaussian,
+    .exact = {{"gaussian", true, kl_gaussian}},
 };

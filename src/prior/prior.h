@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The interface of a latent prior p(z), factorised over dimensions: p(z) = prod_j p(z_j). A prior is one file that ends
- * in a `const struct prior_ops`, listed in registry.c. All callbacks work on n scalars, wherever they come from in the
- * (B,L) matrix. */
+ * in a `const struct prior_ops` and stands in the list below. All callbacks work on n scalars, wherever they come from
+ * in the (B,L) matrix. */
 #ifndef VAE_PRIOR_H
 #define VAE_PRIOR_H
 
@@ -10,6 +10,19 @@
 #include "vae.h"
 
 struct prior_state; /* completed privately by each prior's file */
+
+/* KL(q || p) of n scalars, and its derivatives in the two heads of q (for a Gaussian: mean and log-variance). */
+typedef void kl_function(const struct prior_state *state, size_t n, const real *a, const real *b, real *kl, real *da,
+                         real *db);
+
+/* The KL to one family of posteriors, in closed form or by quadrature. */
+struct exact_kl {
+    const char *posterior; /* name of the family */
+    bool by_default;       /* does `--kl auto` mean it? */
+    kl_function *kl;
+};
+
+enum { EXACT_KLS = 4 };
 
 struct prior_ops {
     vae_module module;
@@ -22,16 +35,21 @@ struct prior_ops {
     /* Required. n draws; bits[i] are four random words for draw i alone. */
     void (*sample)(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z);
 
-    /* Optional (NULL: Monte Carlo only). KL(N(mu, exp(logvar)) || p) with its two derivatives, in closed form or by
-     * quadrature; and whether `--kl auto` means it. */
-    bool exact_by_default;
-    void (*kl_gaussian)(const struct prior_state *state, size_t n, const real *mu, const real *logvar, real *kl,
-                        real *dmu, real *dlogvar);
+    /* Optional: the posteriors to which there is an exact KL; to others it is taken by Monte Carlo. */
+    struct exact_kl exact[EXACT_KLS + 1];
 };
 
 const struct prior_ops *prior_at(size_t i); /* NULL past the last */
 const struct prior_ops *prior_find(const char *name);
 
-extern const struct prior_ops prior_normal, prior_spikeslab, prior_laplace, prior_cauchy;
+/* NULL where there is none. `by_default` may be NULL. */
+kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior, bool *by_default);
+
+/* All priors, in the order of help texts: src/prior/NAME.c defines prior_NAME. */
+#define PRIORS(X) X(normal) X(spikeslab) X(laplace) X(cauchy)
+
+#define DECLARE_PRIOR(name) extern const struct prior_ops prior_##name;
+PRIORS(DECLARE_PRIOR)
+#undef DECLARE_PRIOR
 
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include <string.h>
-
+#include "base/registry.h"
 #include "prior/prior.h"
 
-static const struct prior_ops *const priors[] = {&prior_normal, &prior_spikeslab, &prior_laplace, &prior_cauchy, NULL};
+#define ENTRY(name) &prior_##name,
+REGISTRY(prior, PRIORS(ENTRY))
 
-const struct prior_ops *prior_at(size_t i) { return i < sizeof priors / sizeof *priors ? priors[i] : NULL; }
-
-const struct prior_ops *prior_find(const char *name)
+kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior, bool *by_default)
 {
-    for (size_t i = 0; priors[i]; i++)
-        if (!strcmp(priors[i]->module.name, name)) return priors[i];
+    for (const struct exact_kl *e = prior->exact; e->posterior; e++)
+        if (!strcmp(e->posterior, posterior)) {
+            if (by_default) *by_default = e->by_default;
+            return e->kl;
+        }
     return NULL;
 }

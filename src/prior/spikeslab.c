@@ -159,5 +159,5 @@ const struct prior_ops prior_spikeslab = {
     .init = init,
     .log_prob = log_prob,
     .sample = sample,
-    .kl_gaussian = kl_gaussian,
+    .exact = {{"gaussian", false, kl_gaussian}},
 };

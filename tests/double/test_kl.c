@@ -166,7 +166,7 @@ static void test_spread_of_noise(void **state)
 
 static void exact_kl_is_used(const struct prior_case *prior)
 {
-    if (!prior->ops->kl_gaussian) return;
+    if (!kl_to_gaussian(prior->ops)) return;
     struct fixture f;
     set_up(&f, prior, "exact", "iid", 1, DRAWS);
     assert_int_equal(f.pass.plan.kl, KL_EXACT);

@@ -521,7 +521,7 @@ static void test_combinations(void **state)
         vae_config_defaults(&config);
         vae_config_set(&config, "prior", prior_at(i)->module.name, NULL);
         vae_config_set(&config, "kl", "exact", NULL);
-        assert_int_equal(vae_config_check(&config, &err), prior_at(i)->kl_gaussian ? VAE_OK : VAE_E_USAGE);
+        assert_int_equal(vae_config_check(&config, &err), kl_to_gaussian(prior_at(i)) ? VAE_OK : VAE_E_USAGE);
         vae_config_set(&config, "kl", "mc", NULL);
         assert_int_equal(vae_config_check(&config, NULL), VAE_OK);
     }

@@ -458,7 +458,7 @@ static void test_no_exact_kl(void **state)
     vae_config config;
     vae_error err = {0};
     (void)state;
-    ops.kl_gaussian = NULL;
+    ops.exact[0] = (struct exact_kl){0};
     vae_config_defaults(&config);
     assert_int_equal(vae_config_set(&config, "prior", "laplace", NULL), VAE_OK);
     inexact = &ops;
