@@ -26,8 +26,6 @@ $(BUILD)/tests/unit/test_write_file: TEST_LDFLAGS = -Wl,--wrap=open,--wrap=write
 $(BUILD)/tests/unit/test_source: TEST_LDFLAGS = -Wl,--wrap=pread,--wrap=open
 # A clock that the test sets, products and images that it counts.
 $(BUILD)/tests/unit/test_bench: TEST_LDFLAGS = -Wl,--wrap=clock_gettime,--wrap=cblas_sgemm,--wrap=openblas_set_num_threads,--wrap=images_gather
-# A prior that has no exact KL.
-$(BUILD)/tests/unit/test_settings: TEST_LDFLAGS = -Wl,--wrap=prior_find
 # Tiles that are counted and not run.
 $(BUILD)/tests/unit/test_tiles: TEST_LDFLAGS = -Wl,--wrap=pool_run,--wrap=cblas_sgemm
 

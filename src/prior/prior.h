@@ -46,7 +46,7 @@ const struct prior_ops *prior_find(const char *name);
 kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior, bool *by_default);
 
 /* All priors, in the order of help texts: src/prior/NAME.c defines prior_NAME. */
-#define PRIORS(X) X(normal) X(spikeslab) X(laplace) X(cauchy)
+#define PRIORS(X) X(normal) X(spikeslab) X(laplace) X(cauchy) X(studentt) X(logistic)
 
 #define DECLARE_PRIOR(name) extern const struct prior_ops prior_##name;
 PRIORS(DECLARE_PRIOR)

@@ -116,10 +116,10 @@ static void test_known_answers(void **state)
     static const struct {
         const char *name;
         double z, logp, digits;
-    } known[] = {{"spikeslab", 0, 0.4101791, 5e-8},
-                 {"spikeslab", 1, -3.0270384, 5e-8},
-                 {"laplace", 1, -1.6931472, 5e-8},
-                 {"cauchy", 1, -1.8378771, 5e-8}};
+    } known[] = {{"spikeslab", 0, 0.4101791, 5e-8}, {"spikeslab", 1, -3.0270384, 5e-8},
+                 {"laplace", 1, -1.6931472, 5e-8},  {"cauchy", 1, -1.8378771, 5e-8},
+                 {"studentt", 0, -1.0008889, 6e-8}, {"studentt", 1, -1.5762530, 6e-8},
+                 {"logistic", 0, -1.3862944, 5e-8}, {"logistic", 2, -2.2538560, 5e-8}};
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const struct prior_ops *ops = prior_find(known[i].name);

@@ -79,6 +79,11 @@ Priors (--prior NAME):
       --scale V  scale b; the variance is 2 b^2, 0.001 to 1000 [1]
   cauchy       Cauchy: very heavy tails
       --scale V  scale g; half of the mass is within |z| < g, 0.001 to 1000 [1]
+  studentt     Student's t: tails from heavy to normal
+      --nu V  degrees of freedom; moments of order nu and more are infinite, 0.5 to 1000 [3]
+      --scale V  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001 to 1000 [1]
+  logistic     logistic: round top, exponential tails
+      --scale V  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
 
 Likelihoods (--likelihood NAME):
   bernoulli    pixels in [0,1], decoder gives logits
@@ -118,6 +123,13 @@ laplace: Laplace: peaked, exponential tails
 cauchy: Cauchy: very heavy tails
     p(z) = 1 / (pi scale (1 + (z/scale)^2))
     --scale  scale g; half of the mass is within |z| < g, 0.001 to 1000 [1]
+studentt: Student's t: tails from heavy to normal
+    p(z) = t_nu(z / scale) / scale
+    --nu  degrees of freedom; moments of order nu and more are infinite, 0.5 to 1000 [3]
+    --scale  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001 to 1000 [1]
+logistic: logistic: round top, exponential tails
+    p(z) = exp(-z/scale) / (scale (1 + exp(-z/scale))^2)
+    --scale  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
 """
 
 STATUSES = """

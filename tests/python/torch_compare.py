@@ -17,6 +17,8 @@ CASES = [
     {"prior": "spikeslab:p=0.5,c2=0.01", "activation": "tanh", "hidden": "60,40", "batch": "100"},
     {"prior": "laplace:scale=0.7", "activation": "softplus"},
     {"prior": "cauchy:scale=1", "activation": "elu", "latent": "3"},
+    {"prior": "studentt:nu=4,scale=0.8"},
+    {"prior": "logistic:scale=0.6"},
     {"prior": "normal", "likelihood": "gaussian:sigma=0.5", "activation": "sigmoid"},
     {"prior": "laplace", "samples": "4", "kl-samples": "2", "beta": "3"},
     {"prior": "laplace:scale=0.8", "kl": "exact"},
@@ -55,6 +57,11 @@ def make_prior(text):
         return d.Laplace(0 * one, p.get("scale", 1) * one)
     if name == "cauchy":
         return d.Cauchy(0 * one, p.get("scale", 1) * one)
+    if name == "studentt":
+        return d.StudentT(p.get("nu", 3) * one, 0 * one, p.get("scale", 1) * one)
+    if name == "logistic":
+        return d.TransformedDistribution(d.Uniform(0 * one, one), [
+            d.SigmoidTransform().inv, d.AffineTransform(0, p.get("scale", 1))])
     spike, c2 = p.get("p", 0.8), p.get("c2", 0.05)
     weights = torch.tensor([spike, 1 - spike], dtype=torch.float64)
     scales = torch.tensor([c2 ** 0.5, 1.0], dtype=torch.float64)
