@@ -138,15 +138,25 @@ static vae_status set_text(char *field, size_t size, const char *name, const cha
     return VAE_OK;
 }
 
-bool is_listed(const char *values, const char *word)
+/* Of a word in "a|b|c"; -1: it is not there. */
+static int place_of(const char *values, const char *word)
 {
     const size_t length = strlen(word);
-    if (strchr(word, '|')) return false;
-    for (const char *at = values; at; at = strchr(at, '|')) {
-        if (*at == '|') at++;
-        if (!strncmp(at, word, length) && (at[length] == '|' || !at[length])) return length > 0;
+    if (!length || strchr(word, '|')) return -1;
+    for (int place = 0; values; place++) {
+        if (!strncmp(values, word, length) && (values[length] == '|' || !values[length])) return place;
+        values = strchr(values, '|');
+        if (values) values++;
     }
-    return false;
+    return -1;
+}
+
+bool is_listed(const char *values, const char *word) { return place_of(values, word) >= 0; }
+
+int config_word(const vae_config *config, const char *setting)
+{
+    const vae_setting *s = find_setting(setting);
+    return place_of(s->values, (const char *)config + s->offset);
 }
 
 static vae_status set_list(uint64_t *field, const vae_setting *setting, const char *label, const char *text,

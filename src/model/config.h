@@ -14,4 +14,12 @@ vae_status config_from_json(vae_config *config, const json_t *object, vae_error 
 bool is_listed(const char *values, const char *word); /* is `word` one of "a|b|c"? */
 size_t config_depth(const vae_config *config);        /* number of hidden layers */
 
+/* Words that every step looks at, as numbers: their places in the lists of their settings. */
+enum binarize { BINARIZE_NONE, BINARIZE_THRESHOLD, BINARIZE_STATIC, BINARIZE_DYNAMIC };
+enum gradient { GRADIENT_STANDARD, GRADIENT_STL, GRADIENT_DREG };
+enum schedule { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_IWAE, SCHEDULE_COSINE };
+
+/* The place of the chosen word in the list of a setting that has one. */
+int config_word(const vae_config *config, const char *setting);
+
 #endif

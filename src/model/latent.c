@@ -143,7 +143,7 @@ static void start_from_kl(const struct backward_job *job, size_t at, size_t n)
 static void start_from_draws(const struct backward_job *job, size_t at, size_t n)
 {
     struct pass *pass = job->pass;
-    const bool scored = job->slope->estimator == ESTIMATOR_STANDARD;
+    const bool scored = job->slope->gradient == GRADIENT_STANDARD;
     const real weight = scored ? -job->slope->beta / R(pass->B) : R(0);
     for (size_t i = at; i < at + n; i++) {
         pass->da[i] = 0;
@@ -157,7 +157,7 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
     struct pass *pass = job->pass;
     const struct loss_slope *slope = job->slope;
     const size_t L = pass->model->L, plane = k * pass->B * L + at;
-    const bool path = slope->estimator != ESTIMATOR_STANDARD;
+    const bool path = slope->gradient != GRADIENT_STANDARD;
     if (path)
         pass->model->posterior->log_prob(n, pass->b + at, pass->scale + at, pass->eps + plane, pass->kl_z + at,
                                          pass->dlogp + at);
@@ -167,7 +167,7 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
         const real d = pass->dz[plane + i] - w * slope->beta / R(pass->B) * up;
         /* Tucker, Lawson, Gu & Maddison 2019 (DReG): w becomes w^2 in the encoder. Their proof with beta in
          * log w gives w (1 - beta + beta w). */
-        const real scale = slope->estimator == ESTIMATOR_DREG ? R(1) - slope->beta + slope->beta * w : R(1);
+        const real scale = slope->gradient == GRADIENT_DREG ? R(1) - slope->beta + slope->beta * w : R(1);
         pass->dz[plane + i] = scale * d;
     }
 }

@@ -96,12 +96,14 @@ size_t model_file_size(const struct vae_model *model)
 
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step)
 {
-    const char *mode = model->config.binarize;
     const uint64_t lasting = UINT64_MAX - (images->number ? VAE_TRAIN : images->split);
     struct rng rng = {.seed = seed, .step = step ? step : lasting, .stream = RNG_BINARIZE};
-    if (!strcmp(mode, "threshold")) return (struct pixels){.rule = PIXELS_THRESHOLD};
-    if (!strcmp(mode, "static")) rng.seed = 0, rng.step = lasting;
-    if (!strcmp(mode, "none")) return (struct pixels){.rule = PIXELS_GREY};
+    switch (model->binarize) {
+    case BINARIZE_NONE: return (struct pixels){.rule = PIXELS_GREY};
+    case BINARIZE_THRESHOLD: return (struct pixels){.rule = PIXELS_THRESHOLD};
+    case BINARIZE_STATIC: rng.seed = 0, rng.step = lasting; break;
+    case BINARIZE_DYNAMIC: break;
+    }
     return (struct pixels){PIXELS_DRAWN, rng};
 }
 
@@ -121,11 +123,6 @@ static void choose_kl(struct vae_model *model)
     model->exact = prior_exact_kl(model->prior, model->posterior->module.name, &by_default);
     model->exact_kl = by_default;
     if (strcmp(model->config.kl, "auto")) model->exact_kl = !strcmp(model->config.kl, "exact");
-}
-
-static enum estimator estimator_of(const char *name)
-{
-    return !strcmp(name, "stl") ? ESTIMATOR_STL : !strcmp(name, "dreg") ? ESTIMATOR_DREG : ESTIMATOR_STANDARD;
 }
 
 static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
@@ -169,8 +166,10 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     choose_kl(model);
     model->stratified = !strcmp(config->kl_noise, "stratified");
     model->iwae = !strcmp(config->objective, "iwae");
-    model->estimator = estimator_of(config->gradient);
-    model->per_draw = model->iwae || model->estimator != ESTIMATOR_STANDARD;
+    model->gradient = (enum gradient)config_word(config, "gradient");
+    model->binarize = (enum binarize)config_word(config, "binarize");
+    model->schedule = (enum schedule)config_word(config, "schedule");
+    model->per_draw = model->iwae || model->gradient != GRADIENT_STANDARD;
     lay_out(model);
 }
 

@@ -6,13 +6,11 @@
 #include "base/real.h"
 #include "data/source.h"
 #include "likelihood/likelihood.h"
+#include "model/config.h"
 #include "net/net.h"
 #include "posterior/posterior.h"
 #include "prior/prior.h"
 #include "vae.h"
-
-/* Estimators of the gradient of objectives that weigh draws. */
-enum estimator { ESTIMATOR_STANDARD, ESTIMATOR_STL, ESTIMATOR_DREG };
 
 enum { MAX_LAYERS = 2 * NET_LAYERS, MAX_TENSORS = 4 * MAX_LAYERS, TENSOR_NAME = 24 };
 
@@ -44,10 +42,12 @@ struct vae_model {
     struct likelihood_state *likelihood_state;
     kl_function *exact; /* of this prior to this posterior; NULL: there is none */
     bool exact_kl;      /* is it used in evaluations, and in training unless the objective weighs draws? */
-    bool iwae;       /* the objective weighs draws by their importance */
-    bool per_draw;   /* the KL enters by draws */
-    bool stratified; /* noise of the Monte Carlo KL */
-    enum estimator estimator;
+    bool iwae;          /* the objective weighs draws by their importance */
+    bool per_draw;      /* the KL enters by draws */
+    bool stratified;    /* noise of the Monte Carlo KL */
+    enum gradient gradient;
+    enum binarize binarize;
+    enum schedule schedule;
 
     size_t size;  /* of each block, padding between tensors included */
     real *params; /* the block of parameters; then those of Adam's moments */

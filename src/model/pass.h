@@ -84,7 +84,7 @@ struct loss_slope {
     const real *row;    /* (S*B) of KL_PER_DRAW: weight of each draw, summing to one over the draws of an image */
     const real *factor; /* (S*B) by which the likelihood's gradient has yet to be multiplied, or NULL */
     real beta;          /* weight of log p(z) - log q(z) in a draw */
-    enum estimator estimator;
+    enum gradient gradient;
 };
 
 /* The gradient down to every layer. */

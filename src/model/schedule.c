@@ -2,7 +2,6 @@
 #include "model/schedule.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { STAGES = 8 };
 
@@ -21,12 +20,15 @@ static double iwae_factor(uint64_t epoch)
     return round(100 * pow(10, -(double)stage / (STAGES - 1))) / 100;
 }
 
-double schedule_lr(const vae_config *config, uint64_t step, uint64_t steps)
+double schedule_lr(const vae_config *config, enum schedule schedule, uint64_t step, uint64_t steps)
 {
     const uint64_t epoch = step / steps;
-    if (!strcmp(config->schedule, "step")) return config->lr * step_factor(config, epoch);
-    if (!strcmp(config->schedule, "iwae")) return config->lr * iwae_factor(epoch);
-    if (!strcmp(config->schedule, "cosine"))
+    switch (schedule) {
+    case SCHEDULE_CONSTANT: break;
+    case SCHEDULE_STEP: return config->lr * step_factor(config, epoch);
+    case SCHEDULE_IWAE: return config->lr * iwae_factor(epoch);
+    case SCHEDULE_COSINE:
         return config->lr * 0.5 * (1 + cos(3.14159265358979323846 * (double)step / (double)(steps * config->epochs)));
+    }
     return config->lr;
 }

@@ -2,7 +2,7 @@
 #ifndef VAE_SCHEDULE_H
 #define VAE_SCHEDULE_H
 
-#include "vae.h"
+#include "model/config.h"
 
 /* The learning rate of training step `step`, counted from 0, where an epoch has `steps`:
  *
@@ -14,6 +14,6 @@
  * iwae is from Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", 2016, section 5, with lr = 0.001; the
  * factors are 10^(-i/7) in two digits, the stages 3280 epochs, and the last one goes on from there. cosine is from
  * Loshchilov & Hutter, "SGDR", 2017. */
-double schedule_lr(const vae_config *config, uint64_t step, uint64_t steps);
+double schedule_lr(const vae_config *config, enum schedule schedule, uint64_t step, uint64_t steps);
 
 #endif

@@ -56,7 +56,7 @@ static double beta_at(const struct stepper *s)
 static struct adam adam_now(const struct stepper *s)
 {
     const vae_config *config = &s->model->config;
-    const double lr = schedule_lr(config, s->model->step, s->steps);
+    const double lr = schedule_lr(config, s->model->schedule, s->model->step, s->steps);
     return adam_at(s->model->step + 1, lr, config->adam_beta1, config->adam_beta2, config->adam_eps);
 }
 
@@ -76,7 +76,7 @@ static void update(struct stepper *s, struct adam adam)
 struct losses step_objective(struct stepper *s, double beta, struct loss_slope *slope)
 {
     const struct vae_model *model = s->model;
-    *slope = (struct loss_slope){.kl = s->kl_weight, .row = s->row, .beta = R(beta), .estimator = model->estimator};
+    *slope = (struct loss_slope){.kl = s->kl_weight, .row = s->row, .beta = R(beta), .gradient = model->gradient};
     if (!model->per_draw) return objective_elbo(&s->pass, beta, model->config.free_bits, s->kl_weight);
     if (model->iwae) slope->factor = s->factor;
     return objective_draws(&s->pass, beta, model->iwae, s->row, s->factor);

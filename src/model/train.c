@@ -159,7 +159,7 @@ static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
 static vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
 {
     const struct dense *last = &model->decoder.layer[model->decoder.layers - 1];
-    const bool fresh = !strcmp(model->config.binarize, "dynamic");
+    const bool fresh = model->binarize == BINARIZE_DYNAMIC;
     const struct pixels pixels = fresh ? (struct pixels){.rule = PIXELS_GREY} : model_pixels(model, images, 0, 0);
     double *sum = mem_new(model->D, sizeof *sum, err);
     real *x = mem_new(model->D, sizeof *x, err);

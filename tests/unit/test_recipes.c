@@ -160,16 +160,18 @@ static void schedules(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
         const uint64_t first = (uint64_t)stages[i][0] * 600;
-        assert_near(schedule_lr(&iwae, first, 600), stages[i][1] * 1e-4, 1e-15, "stage %zu", i);
-        if (i > 0 && i < 8) assert_near(schedule_lr(&iwae, first - 1, 600), stages[i - 1][1] * 1e-4, 1e-15, "before");
+        assert_near(schedule_lr(&iwae, SCHEDULE_IWAE, first, 600), stages[i][1] * 1e-4, 1e-15, "stage %zu", i);
+        if (i > 0 && i < 8)
+            assert_near(schedule_lr(&iwae, SCHEDULE_IWAE, first - 1, 600), stages[i - 1][1] * 1e-4, 1e-15, "before");
     }
-    assert_near(schedule_lr(&constant, 123, 10), 0.3, 1e-15, "constant");
+    assert_near(schedule_lr(&constant, SCHEDULE_CONSTANT, 123, 10), 0.3, 1e-15, "constant");
     const double steps[] = {8, 8, 4, 4, 4, 2, 2};
     for (uint64_t epoch = 0; epoch < 7; epoch++)
-        assert_near(schedule_lr(&step, epoch * 10 + 9, 10), steps[epoch], 1e-15, "step, epoch %d", (int)epoch);
-    assert_near(schedule_lr(&cosine, 0, 7), 2, 1e-15, "cosine at the beginning");
-    assert_near(schedule_lr(&cosine, 35, 7), 1, 1e-12, "cosine in the middle");
-    assert_near(schedule_lr(&cosine, 70, 7), 0, 1e-12, "cosine at the end");
+        assert_near(schedule_lr(&step, SCHEDULE_STEP, epoch * 10 + 9, 10), steps[epoch], 1e-15, "step, epoch %d",
+                    (int)epoch);
+    assert_near(schedule_lr(&cosine, SCHEDULE_COSINE, 0, 7), 2, 1e-15, "cosine at the beginning");
+    assert_near(schedule_lr(&cosine, SCHEDULE_COSINE, 35, 7), 1, 1e-12, "cosine in the middle");
+    assert_near(schedule_lr(&cosine, SCHEDULE_COSINE, 70, 7), 0, 1e-12, "cosine at the end");
 }
 
 /* ---- Beginnings ------------------------------------------------------------------------------------------------- */
