@@ -23,7 +23,7 @@ void pool_free(struct pool *pool);
 void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context);
 
 /* Where the time goes: for each phase the wall time of its rounds and the time that threads spent in its tasks, in
- * seconds. What is missing from `busy` to wall times threads was waiting. */
+ * seconds. Waiting time = threads * wall - busy. */
 struct profile {
     size_t n;
     struct {

@@ -4,7 +4,8 @@
  *
  *     #define PRIORS(X) X(normal) X(laplace)               in prior.h, where it also declares them
  *     #define ENTRY(name) &prior_##name,                   in registry.c
- *     REGISTRY(prior, PRIORS(ENTRY))                       prior_at(i), NULL past the last; prior_find(name), or NULL */
+ *     REGISTRY(prior, PRIORS(ENTRY))                       prior_at(i), NULL past the last; prior_find(name), or NULL
+ */
 #ifndef VAE_REGISTRY_H
 #define VAE_REGISTRY_H
 

@@ -55,13 +55,13 @@ static void add_ratio(struct pass *pass, size_t k, size_t at, size_t n)
     const struct vae_model *m = pass->model;
     const size_t L = m->L, plane = k * pass->B * L;
     const real *logp = pass->logp + at, *logq = pass->kl_z + at;
-    m->prior->log_prob(m->prior_state, n, pass->z + plane + at, pass->logp + at, pass->prior_slope + plane + at);
+    m->prior->log_prob(m->prior_state, n, pass->z + plane + at, pass->logp + at, pass->dlogp_dz + plane + at);
     m->posterior->log_prob(n, pass->b + at, pass->scale + at, pass->eps + plane + at, pass->kl_z + at,
                            pass->dlogp + at);
     for (size_t i = 0; i < n; i += L) {
         double ratio = 0;
         for (size_t j = 0; j < L; j++) ratio += (double)logp[i + j] - (double)logq[i + j];
-        pass->ratio[k * pass->B + (at + i) / L] = ratio;
+        pass->log_ratio[k * pass->B + (at + i) / L] = ratio;
     }
 }
 
@@ -162,8 +162,8 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
         pass->model->posterior->log_prob(n, pass->b + at, pass->scale + at, pass->eps + plane, pass->kl_z + at,
                                          pass->dlogp + at);
     for (size_t i = 0; i < n; i++) {
-        const real w = slope->row[k * pass->B + (at + i) / L];
-        const real up = pass->prior_slope[plane + i] - (path ? pass->dlogp[at + i] : R(0));
+        const real w = slope->importance_weight[k * pass->B + (at + i) / L];
+        const real up = pass->dlogp_dz[plane + i] - (path ? pass->dlogp[at + i] : R(0));
         const real d = pass->dz[plane + i] - w * slope->beta / R(pass->B) * up;
         /* Tucker, Lawson, Gu & Maddison 2019 (DReG): w becomes w^2 in the encoder. Their proof with beta in
          * log w gives w (1 - beta + beta w). */

@@ -69,8 +69,9 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
 size_t model_file_size(const struct vae_model *model);
 
 /* How the model's images are read: in training with the seed of the configuration and step + 1, elsewhere with step 0.
- * Draws with step 0 last: they come from the last steps there are, one a file. Each image of a file has one static
- * draw, whichever split a seed puts it into, so that runs with other seeds have the same images. */
+ * Step 0 asks for the fixed binarisation: its draws use step numbers counted down from the largest, which training
+ * never reaches, one number for each file. Each image of a file has one static draw, whichever split a seed puts it
+ * into, so that runs with other seeds have the same images. */
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step);
 vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err);
 

@@ -45,7 +45,7 @@ static void draw_all(struct pass *pass, const struct rng *noise, size_t samples,
         pass_decode(pass, pass->plan.S * pass->B);
         pass_likelihood(pass, false);
         for (size_t r = 0; r < pass->plan.S * pass->B; r++)
-            add_weight(&w[r % pass->B], pass->ratio[r] - pass->recon[r]);
+            add_weight(&w[r % pass->B], pass->log_ratio[r] - pass->recon[r]);
     }
 }
 

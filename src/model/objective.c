@@ -36,7 +36,7 @@ struct losses objective_elbo(const struct pass *pass, double beta, double free_b
 static double log_weight(const struct pass *pass, double beta, size_t s, size_t i)
 {
     const size_t r = s * pass->B + i;
-    return beta * pass->ratio[r] - pass->recon[r];
+    return beta * pass->log_ratio[r] - pass->recon[r];
 }
 
 /* log mean_s exp l_s of one image; row gets the softmax. */
@@ -54,7 +54,7 @@ struct losses objective_draws(const struct pass *pass, double beta, bool iwae, r
 {
     const size_t S = pass->plan.S, rows = S * pass->B;
     struct losses losses = {.recon = mean_recon(pass)};
-    for (size_t r = 0; r < rows; r++) losses.kl -= pass->ratio[r] / (double)rows;
+    for (size_t r = 0; r < rows; r++) losses.kl -= pass->log_ratio[r] / (double)rows;
     losses.loss = losses.recon + beta * losses.kl;
     for (size_t r = 0; r < rows && !iwae; r++) row[r] = R(1) / R(S);
     if (iwae) losses.loss = 0;

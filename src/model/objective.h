@@ -20,8 +20,7 @@ struct losses objective_elbo(const struct pass *pass, double beta, double free_b
  *            row gets w_s = softmax of l over the draws of an image
  *     else:  loss = -mean of l, the ELBO; row gets 1/S
  *
- * factor gets what rows of the likelihood's gradient, which are those of the mean over rows, have yet to be multiplied
- * by: S w_s. */
+ * factor gets S w_s, which turns each row's part of the gradient of the plain mean into that of the weighted loss. */
 struct losses objective_draws(const struct pass *pass, double beta, bool iwae, real *row, real *factor);
 
 #endif

@@ -36,8 +36,8 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     p->bits = arena_take(arena, BL, sizeof *p->bits);
     p->shift = arena_take(arena, BL, sizeof *p->shift);
     if (p->plan.kl == KL_PER_DRAW) {
-        p->prior_slope = arena_take(arena, p->plan.S * BL, sizeof(real));
-        p->ratio = arena_take(arena, p->plan.S * B, sizeof *p->ratio);
+        p->dlogp_dz = arena_take(arena, p->plan.S * BL, sizeof(real));
+        p->log_ratio = arena_take(arena, p->plan.S * B, sizeof *p->log_ratio);
     }
     p->eps = arena_take(arena, p->plan.S * BL, sizeof(real));
     p->z = arena_take(arena, p->plan.S * BL, sizeof(real));

@@ -47,8 +47,8 @@ struct pass {
     real *z;                     /* (S,B,L) */
     real *kl, *kl_a, *kl_b;      /* (B,L) KL of each latent and its derivatives in a and b */
     double *recon;               /* (S*B) -log p(x|z) of each row */
-    real *prior_slope;           /* (S,B,L) of KL_PER_DRAW: d log p(z) / dz, */
-    double *ratio;               /* (S*B) and log p(z) - log q(z) */
+    real *dlogp_dz;              /* (S,B,L) of KL_PER_DRAW: d log p(z) / dz, */
+    double *log_ratio;           /* (S*B) and log p(z) - log q(z) */
     /* Scratch of draws and their densities. */
     uint32_t *bits, *shift;             /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
@@ -71,7 +71,7 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
                        vae_error *err);
 /* Encoder and heads: x -> a, b, scale. */
 void pass_encode(struct pass *pass);
-/* q -> z, and kl or ratio. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */
+/* q -> z, and kl or log_ratio. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */
 void pass_latent(struct pass *pass, const struct rng *rng);
 /* z -> output of the last layer; n rows. */
 void pass_decode(struct pass *pass, size_t n);
@@ -80,10 +80,11 @@ void pass_likelihood(struct pass *pass, bool training);
 
 /* d loss / d what the forward pass gave; see objective.h. */
 struct loss_slope {
-    const real *kl;     /* (L) factor of each latent's KL in the loss of an image */
-    const real *row;    /* (S*B) of KL_PER_DRAW: weight of each draw, summing to one over the draws of an image */
-    const real *factor; /* (S*B) by which the likelihood's gradient has yet to be multiplied, or NULL */
-    real beta;          /* weight of log p(z) - log q(z) in a draw */
+    const real *kl; /* (L) factor of each latent's KL in the loss of an image */
+    const real
+        *importance_weight; /* (S*B) of KL_PER_DRAW: weight of each draw, summing to one over the draws of an image */
+    const real *factor;     /* (S*B) by which the likelihood's gradient has yet to be multiplied, or NULL */
+    real beta;              /* weight of log p(z) - log q(z) in a draw */
     enum gradient gradient;
 };
 

@@ -134,28 +134,28 @@ static double share_right(const struct features *f, const struct probe *p)
 vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images *train, const vae_images *test,
                      uint64_t seed, size_t threads, vae_error *err)
 {
-    struct features known = {0}, asked = {0};
+    struct features fitted = {0}, held_out = {0};
     struct probe p = {0};
     *accuracy = NAN;
     if (!train->labels || !test->labels || !train->n || !test->n) return VAE_OK;
     for (size_t i = 0; i < train->n; i++) p.classes = train->labels[i] >= p.classes ? train->labels[i] + 1u : p.classes;
-    vae_status status = encode_features(&known, model, train, train->n < MOST_IMAGES ? train->n : MOST_IMAGES, seed,
+    vae_status status = encode_features(&fitted, model, train, train->n < MOST_IMAGES ? train->n : MOST_IMAGES, seed,
                                         threads, err);
-    if (!status) status = encode_features(&asked, model, test, test->n, seed, threads, err);
-    const size_t size = (model->L + 1) * p.classes, rows = known.n > asked.n ? known.n : asked.n;
+    if (!status) status = encode_features(&held_out, model, test, test->n, seed, threads, err);
+    const size_t size = (model->L + 1) * p.classes, rows = fitted.n > held_out.n ? fitted.n : held_out.n;
     if (!status) p.weight = mem_new(size, 3 * sizeof *p.weight, err);
     if (!status) p.score = mem_new(rows, p.classes * sizeof *p.score, err);
     if (!status && (!p.weight || !p.score)) status = VAE_E_MEMORY;
     if (!status) {
         p.ahead = p.weight + size;
         p.slope = p.ahead + size;
-        standardise(&known, &asked);
-        fit(&known, &p);
-        *accuracy = share_right(&asked, &p);
+        standardise(&fitted, &held_out);
+        fit(&fitted, &p);
+        *accuracy = share_right(&held_out, &p);
     }
     free(p.weight);
     free(p.score);
-    free(known.x);
-    free(asked.x);
+    free(fitted.x);
+    free(held_out.x);
     return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * How sparse a representation is, and what a latent costs that says nothing. */
+ * How sparse a representation is, and the least KL of an inactive latent. */
 #ifndef VAE_SPARSITY_H
 #define VAE_SPARSITY_H
 

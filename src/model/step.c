@@ -76,7 +76,8 @@ static void update(struct stepper *s, struct adam adam)
 struct losses step_objective(struct stepper *s, double beta, struct loss_slope *slope)
 {
     const struct vae_model *model = s->model;
-    *slope = (struct loss_slope){.kl = s->kl_weight, .row = s->row, .beta = R(beta), .gradient = model->gradient};
+    *slope = (struct loss_slope){
+        .kl = s->kl_weight, .importance_weight = s->row, .beta = R(beta), .gradient = model->gradient};
     if (!model->per_draw) return objective_elbo(&s->pass, beta, model->config.free_bits, s->kl_weight);
     if (model->iwae) slope->factor = s->factor;
     return objective_draws(&s->pass, beta, model->iwae, s->row, s->factor);

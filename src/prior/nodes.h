@@ -5,8 +5,8 @@
  * both ends it converges exponentially (Trefethen & Weideman, "The exponentially convergent trapezoidal rule", SIAM
  * Review 56, 2014). Gauss-Hermite nodes do not: they miss a spike that is narrower than the posterior.
  *
- * Derivatives are those of the integrand under the same nodes. The nodes move with m and s, so they are not the
- * derivatives of the sum, but both are those of the integral to its accuracy. */
+ * We differentiate under the integral, with the same nodes. Since nodes move with m and s, this is not the exact
+ * derivative of the sum; both approximate the derivative of the integral equally well. */
 #ifndef VAE_NODES_H
 #define VAE_NODES_H
 

@@ -78,22 +78,22 @@ VAE_SIMD static void log_prob(const struct prior_state *state, size_t n, const r
 }
 
 /* Where bump and posterior meet: from z = at, eps = from on, over `width` in eps. */
-struct meeting {
+struct interval {
     real at, from, width;
 };
 
-VAE_INLINE struct meeting meet(real m, real s, real reach)
+VAE_INLINE struct interval overlap(real m, real s, real reach)
 {
     const real most = R(6.75);
     const real low = (-reach - m) / s, high = (reach - m) / s;
     const real from = low > -most ? low : -most, to = high < most ? high : most;
-    return (struct meeting){low > -most ? -reach : m - most * s, from, to > from ? to - from : R(0)};
+    return (struct interval){low > -most ? -reach : m - most * s, from, to > from ? to - from : R(0)};
 }
 
 /* E f, E f' and E eps f' of one posterior. */
 VAE_INLINE void integrate_bump(const struct prior_state *state, real m, real s, real *f, real *slope, real *moment)
 {
-    const struct meeting q = meet(m, s, state->reach);
+    const struct interval q = overlap(m, s, state->reach);
     const real step = q.width / R(state->nodes), k = state->k, a = state->a;
     struct sums sum = {0};
     for (int node = 0; node < state->nodes; node += SUMS)
