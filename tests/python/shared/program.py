@@ -13,6 +13,7 @@ import threading
 import time
 import tty
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # starting threads that training does not use takes time
 MOST_SECONDS = 120  # that a test waits for anything: a checker on a loaded machine is slow
 
 
