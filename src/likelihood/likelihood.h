@@ -29,7 +29,7 @@ const struct likelihood_ops *likelihood_at(size_t i);
 const struct likelihood_ops *likelihood_find(const char *name);
 
 /* All likelihoods: src/likelihood/NAME.c defines likelihood_NAME. */
-#define LIKELIHOODS(X) X(bernoulli) X(gaussian)
+#define LIKELIHOODS(X) X(bernoulli) X(gaussian) X(cbernoulli)
 
 #define DECLARE_LIKELIHOOD(name) extern const struct likelihood_ops likelihood_##name;
 LIKELIHOODS(DECLARE_LIKELIHOOD)

@@ -61,18 +61,27 @@ static double gaussian_pixel(double m, double x, double sigma)
     return (x - m) * (x - m) / (2 * sigma * sigma) + log(sigma) + half_log_2pi;
 }
 
+/* exp(x l), divided by its integral over [0, 1]. */
+static double cbernoulli_pixel(double l, double x) { return log(expm1(l) / l) - x * l; }
+
+static double formula_of(const struct likelihood_case *c, double out, double x)
+{
+    if (c->ops == &likelihood_bernoulli) return bernoulli_pixel(out, x);
+    return c->ops == &likelihood_gaussian ? gaussian_pixel(out, x, c->param[0]) : cbernoulli_pixel(out, x);
+}
+
 static void value_is_the_formula(const struct likelihood_case *c)
 {
     real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS];
-    const bool bernoulli = c->ops == &likelihood_bernoulli, gaussian = c->ops == &likelihood_gaussian;
-    if (!bernoulli && !gaussian) return; /* the tests below are for any likelihood */
+    const bool has_formula = c->ops == &likelihood_bernoulli || c->ops == &likelihood_gaussian ||
+                             c->ops == &likelihood_cbernoulli;
+    if (!has_formula) return; /* the tests below are for any likelihood */
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         double want = 0;
         make_image(1, sizes[s], x, out);
-        for (size_t i = 0; i < sizes[s]; i++)
-            want += bernoulli ? bernoulli_pixel((double)out[i], (double)x[i])
-                              : gaussian_pixel((double)out[i], (double)x[i], c->param[0]);
-        assert_near(value(c, sizes[s], out, x), want, 1e-12, "%s, D = %zu", c->label, sizes[s]);
+        for (size_t i = 0; i < sizes[s]; i++) want += formula_of(c, (double)out[i], (double)x[i]);
+        assert_near(value(c, sizes[s], out, x), want, c->ops == &likelihood_cbernoulli ? 1e-10 : 1e-12, "%s, D = %zu",
+                    c->label, sizes[s]);
     }
 }
 
@@ -178,7 +187,52 @@ static void test_bernoulli_floor_of_grey(void **state)
     }
 }
 
-static double gaussian_density(const void *context, double x)
+/* Inside, at and beyond the limit of the normaliser; near zero, where the series is; both signs. */
+static void test_cbernoulli(void **state)
+{
+    static const double logits[] = {1e-9, -1e-3, 0.1, 0.29999, 0.30001, -0.31, 3, -20, 29.99, 30.01, -40, 200};
+    const double limit = 30, h = 1e-6;
+    struct likelihood_state *memory = mem_new(1, likelihood_cbernoulli.state_size, NULL);
+    const struct likelihood_case c = {.ops = &likelihood_cbernoulli, .state = memory, .param = &limit};
+    (void)state;
+    assert_non_null(memory);
+    likelihood_cbernoulli.init(memory, &limit);
+    for (size_t i = 0; i < sizeof logits / sizeof *logits; i++)
+        for (double x = 0; x <= 1; x += 0.25) {
+            const double l = logits[i], held = fmin(limit, fabs(l));
+            const real out = R(l), pixel = R(x), up = R(l + h), down = R(l - h);
+            real grad, mean;
+            const double got = likelihood_cbernoulli.nll(memory, 1, &out, &pixel, 1, &grad);
+            assert_near(got, fmax(l, 0) + log1p(exp(-fabs(l))) - x * l - log(held / tanh(held / 2)), 1e-10,
+                        "-log p(%g|%g)", x, l);
+            assert_near((double)grad, (value(&c, 1, &up, &pixel) - value(&c, 1, &down, &pixel)) / (2 * h), 1e-8,
+                        "slope at %g, pixel %g", l, x);
+            likelihood_cbernoulli.mean(memory, 1, &out, &mean);
+            assert_near((double)mean, fabs(l) < 1e-2 ? 0.5 + l / 12 : 1 / -expm1(-l) - 1 / l, 2e-9, "mean at %g", l);
+        }
+    free(memory);
+}
+
+static void test_cbernoulli_output_for(void **state)
+{
+    static const double means[] = {0, 0.01, 0.3, 0.5, 0.6565176427496657, 0.9, 1};
+    const double limit = 50;
+    struct likelihood_state *memory = mem_new(1, likelihood_cbernoulli.state_size, NULL);
+    (void)state;
+    assert_non_null(memory);
+    likelihood_cbernoulli.init(memory, &limit);
+    for (size_t i = 0; i < sizeof means / sizeof *means; i++) {
+        const real wanted = R(means[i]);
+        real out, mean;
+        likelihood_cbernoulli.output_for(memory, 1, &wanted, &out);
+        likelihood_cbernoulli.mean(memory, 1, &out, &mean);
+        assert_near((double)mean, fmin(1 - 1 / limit, fmax(1 / limit, means[i])), 1e-6, "mean %g", means[i]);
+        if (i == 4) assert_near((double)out, 2, 1e-6, "the logit of a known mean");
+    }
+    free(memory);
+}
+
+static double density_of_a_pixel(const void *context, double x)
 {
     const struct likelihood_case *c = context;
     const real out = R(0.3), pixel = R(x);
@@ -193,7 +247,9 @@ static void sums_to_one(const struct likelihood_case *c)
         assert_near(exp(-value(c, 1, &out, &black)) + exp(-value(c, 1, &out, &white)), 1, 1e-14, "%s", c->label);
     } else if (c->ops == &likelihood_gaussian) {
         const double reach = 12 * c->param[0];
-        assert_near(integrate(gaussian_density, c, 0.3 - reach, 0.3 + reach, 100), 1, 1e-12, "%s", c->label);
+        assert_near(integrate(density_of_a_pixel, c, 0.3 - reach, 0.3 + reach, 100), 1, 1e-12, "%s", c->label);
+    } else if (c->ops == &likelihood_cbernoulli) {
+        assert_near(integrate(density_of_a_pixel, c, 0, 1, 10), 1, 1e-10, /* the series' */ "%s", c->label);
     }
 }
 
@@ -237,6 +293,8 @@ int main(void)
         cmocka_unit_test(test_in_place),
         cmocka_unit_test(test_bernoulli_at_large_logits),
         cmocka_unit_test(test_bernoulli_floor_of_grey),
+        cmocka_unit_test(test_cbernoulli),
+        cmocka_unit_test(test_cbernoulli_output_for),
         cmocka_unit_test(test_sums_to_one),
         cmocka_unit_test(test_mean),
         cmocka_unit_test(test_output_for),

@@ -89,6 +89,8 @@ Likelihoods (--likelihood NAME):
   bernoulli    pixels in [0,1], decoder gives logits
   gaussian     real pixels, decoder gives the mean
       --sigma V  standard deviation of a pixel, 0.001 to 1000 [1]
+  cbernoulli   grey pixels in [0,1] with a density, decoder gives logits
+      --limit V  size of the logit from which on the normaliser is held constant, 1 to 10000 [50]
 
 Activations (--activation NAME):
   relu         max(x, 0)

@@ -20,6 +20,7 @@ CASES = [
     {"prior": "studentt:nu=4,scale=0.8"},
     {"prior": "logistic:scale=0.6"},
     {"prior": "normal", "likelihood": "gaussian:sigma=0.5", "activation": "sigmoid"},
+    {"prior": "normal", "likelihood": "cbernoulli"},
     {"prior": "laplace", "samples": "4", "kl-samples": "2", "beta": "3"},
     {"prior": "laplace:scale=0.8", "kl": "exact"},
     {"prior": "normal", "activation": "gated", "hidden": "50,30", "init": "he"},
@@ -91,7 +92,12 @@ def log_likelihood(params, z, x, case):
     from torch import distributions as d
     name, p = parse_choice(case.get("likelihood", "bernoulli"))
     out = network(params, "decoder", z, case.get("activation", "relu"), True)
-    log_x = -bce(out, x) if name == "bernoulli" else d.Normal(out, p.get("sigma", 1.0)).log_prob(x)
+    if name == "bernoulli":
+        log_x = -bce(out, x)
+    elif name == "cbernoulli":
+        log_x = d.ContinuousBernoulli(logits=out).log_prob(x)
+    else:
+        log_x = d.Normal(out, p.get("sigma", 1.0)).log_prob(x)
     return log_x.sum(1)
 
 
