@@ -17,7 +17,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # starting threads that trai
 MOST_SECONDS = 120  # that a test waits for anything: a checker on a loaded machine is slow
 
 
-def _command(words):
+def command_line(words):
+    """The command line of `vaectl WORDS`."""
     return shlex.split(os.environ.get("VAECTL_RUNNER", "")) + [os.environ["VAECTL"], *map(str, words)]
 
 
@@ -29,7 +30,7 @@ def _default_signals():
 
 def vaectl(*words, status=0):
     """stdout of `vaectl WORDS` and its stderr; the exit status must be `status`."""
-    done = subprocess.run(_command(words), capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    done = subprocess.run(command_line(words), capture_output=True, text=True, stdin=subprocess.DEVNULL,
                           timeout=MOST_SECONDS)
     assert done.returncode == status, f"vaectl {words}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout, done.stderr
@@ -49,7 +50,7 @@ def refuse(status, message, *words):
 @contextlib.contextmanager
 def started(*words):
     """vaectl in the background. What still runs in the end is killed."""
-    process = subprocess.Popen(_command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    process = subprocess.Popen(command_line(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, preexec_fn=_default_signals)
     try:
         yield process
@@ -70,7 +71,7 @@ def on_terminal(*words, until=None):
     """stdout of vaectl and what its stderr, a terminal, was sent. SIGTERM comes as soon as `until` of that holds."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)  # line ends stay as they are written
-    process = subprocess.Popen(_command(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
+    process = subprocess.Popen(command_line(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
                                text=True, preexec_fn=_default_signals)
     os.close(theirs)
     watch = threading.Timer(MOST_SECONDS, process.kill)
