@@ -126,7 +126,9 @@ def _():
     on_terminal(*SLOW, "--epochs", EPOCHS, until=BAR.search)
     state = vaectl_json("info", "run")
     earlier = BATCH * state["step"] - IMAGES * state["epoch"]
-    found = BAR.search(on_terminal("train", "--resume", "run", "--threads", 1, until=BAR.search)[1]).groups()
+    sent = on_terminal("train", "--resume", "run", "--threads", 1, until=BAR.search)[1]
+    assert sent.endswith(f"{CLEAR}vaectl: interrupted: state saved in run/model.safetensors\n"), sent
+    found = BAR.search(sent).groups()
     if int(found[0]) == state["epoch"] + 1:  # else the rest of that epoch was too short to be seen
         assert check_bar(found, earlier)[1] > 0.1 - 1e-3 and int(found[4]) * IMAGES > 100 * earlier, (earlier, found)
 
