@@ -157,15 +157,41 @@ def measure_coverage(fresh):
 
 # ---- Mistakes ------------------------------------------------------------------------------------------------------
 
-SPACED = {" + ": " - ", " - ": " + ", " * ": " / ", " / ": " * ", " < ": " <= ", " <= ": " < ", " > ": " >= ",
-          " >= ": " > ", " == ": " != ", " != ": " == ", " && ": " || ", " || ": " && ", " += ": " -= ", " -= ": " += ",
-          " % ": " / ", " | ": " & ", " & ": " | ", " << ": " >> ", " >> ": " << ", " ^ ": " | "}
+OPERATORS = {"+": "-", "-": "+", "*": "/", "/": "*", "%": "/", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=",
+             "!=": "==", "&&": "||", "||": "&&", "+=": "-=", "-=": "+=", "|": "&", "&": "|", "^": "|", "<<": ">>",
+             ">>": "<<"}
 WORDS = {"true": "false", "false": "true", "VAE_OK": "VAE_E_INTERNAL", "VAE_E_USAGE": "VAE_E_DATA",
          "VAE_E_DATA": "VAE_E_MODEL", "VAE_E_WRITE": "VAE_E_MODEL", "VAE_E_MODEL": "VAE_E_DATA",
          "VAE_E_DIVERGED": "VAE_E_INTERNAL", "VAE_E_EXISTS": "VAE_E_WRITE", "VAE_E_MEMORY": "VAE_E_INTERNAL",
          "rows": "cols", "cols": "rows", "first": "0", "fmax": "fmin", "fmin": "fmax", "sqrt": "", "NAN": "0",
-         "NULL": None, "begin": "end", "down": "across", "across": "down"}
-NUMBER = r"(?<![\w.\"])(\d+(?:\.\d+)?(?:e-?\d+)?)(?![\w.])"
+         "begin": "end", "down": "across", "across": "down"}
+
+
+def other_number(m):
+    text = m.group()
+    if "." in text or "e" in text:
+        return ["-" + text, f"({text} * 1.1)"]
+    return [str(int(text) + 1), str(int(text) - 1) if int(text) else "(-1)"]
+
+
+# What to look for in a line, and the texts that may stand in its place.
+MISTAKES = [(re.compile(pattern), texts) for pattern, texts in [
+    (r"(?<= )(?:" + "|".join(map(re.escape, sorted(OPERATORS, key=len, reverse=True))) + ")(?= )",
+     lambda m: [OPERATORS[m.group()]]),
+    (r"\b(?:" + "|".join(WORDS) + r")\b", lambda m: [WORDS[m.group()]]),
+    (r"(?<![\w.\"])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])", other_number),
+    (r"\+\+|--", lambda m: ["--" if m.group() == "++" else "++"]),
+    (r"!(?=[\w(])", lambda m: [""]),                                             # a negation dropped,
+    (r"(?:(?<=[=(,] )|(?<=[(\[])|(?<=return ))-(?=[\w(])", lambda m: [""]),       # a sign,
+    (r"(?<=\[)\w+(?=\])", lambda m: [m.group() + " + 1"]),                       # the next element,
+    (r"(?<=[(,])( ?)([\w.>-]+)(, )([\w.>-]+)(?=[,)])",                            # arguments swapped,
+     lambda m: [m.group(1) + m.group(4) + m.group(3) + m.group(2)]),
+    (r"(?<=\bif \().*(?=\)(?: return| \{| \w+ = |$))", lambda m: [f"!({m.group()})"]),
+    (r"(?<=^)( +)(?!return|const|static|struct|break|continue|case|if|for|while|switch|else|goto|do)(?!(?:\w+ )+\*?\w+"
+     r"(?:\[.*\])? = )[\w>.\[\]*+ -]+(?:\(.*\)| [-+*/]?= .*|\+\+|--)(?=;$)",    # a statement dropped
+     lambda m: [m.group(1) + "(void)0"]),
+]]
+DECLARATION = re.compile(r"\s*(?:(?:static|const|struct|unsigned|extern|size_t) )*\w+[ *]+\w+[\[(].*[;,=]$")
 
 
 def blanked(text):
@@ -176,46 +202,14 @@ def blanked(text):
                   flags=re.DOTALL | re.MULTILINE)
 
 
-def other_number(text):
-    if "." in text or "e" in text:
-        return ["-" + text, f"({text} * 1.1)"]
-    return [str(int(text) + 1), str(int(text) - 1) if int(text) else "(-1)"]
-
-
 def mistakes_in_line(code, start):
-    """(begin, end, replacement) in the file, for one line of blanked code that starts at `start`."""
-    found = []
-
-    def add(begin, end, text):
-        found.append((start + begin, start + end, text))
-    for old, new in SPACED.items():
-        for m in re.finditer(re.escape(old), code):
-            add(m.start(), m.end(), new)
-    for m in re.finditer(r"\b[A-Za-z_]\w*\b", code):
-        if WORDS.get(m.group()) is not None:
-            add(m.start(), m.end(), WORDS[m.group()])
-    for m in re.finditer(NUMBER, code):
-        for text in other_number(m.group(1)):
-            add(m.start(), m.end(), text)
-    for m in re.finditer(r"\+\+|--(?!\w*help)", code):
-        add(m.start(), m.end(), "--" if m.group() == "++" else "++")
-    for m in re.finditer(r"!(?=[\w(])", code):
-        add(m.start(), m.end(), "")
-    for m in re.finditer(r"(?<=[(=,] )-(?=[\w(])|(?<=[(\[])-(?=[\w(])|(?<=return )-(?=[\w(])", code):
-        add(m.start(), m.end(), "")
-    declares = re.match(r"\s*(?:(?:static|const|struct|unsigned|extern) )*\w+[ *]+\w+\[.*[;,=]", code)
-    for m in re.finditer(r"\[(\w+)\]", code) if not declares else ():
-        add(m.start(1), m.end(1), f"{m.group(1)} + 1")
-    for m in re.finditer(r"(?<=[(,])( ?)([\w.>\-]+)(, )([\w.>\-]+)(?=[,)])", code):
-        add(m.start(), m.end(), f"{m.group(1)}{m.group(4)}{m.group(3)}{m.group(2)}")
-    m = re.search(r"\bif \((.*)\)(?= return| \{| \w+ = |$)", code)
-    if m and m.group(1).count("(") == m.group(1).count(")"):
-        add(m.start(1), m.end(1), f"!({m.group(1)})")
-    m = re.match(r" +(?!return|const|static|struct|break|continue|case|if|for|while|switch|else|goto|do)"
-                 r"([\w>.\[\]*+\- ]+(?:\(.*\)| [-+*/]?= .*|\+\+|--));$", code)
-    if m and not re.match(r" +(?:\w+ )+\*?\w+(?:\[.*\])? = ", code):
-        add(m.start(1), m.end(1), "(void)0")
-    return found
+    """(begin, end, replacement) in the file, for one line of blanked code that starts at `start`. Sizes of arrays and
+    names in declarations are left alone: nobody could tell the difference."""
+    if DECLARATION.match(code):
+        return []
+    return [(start + m.start(), start + m.end(), text)
+            for pattern, texts in MISTAKES for m in pattern.finditer(code) if m.group().count("(") == m.group().count(")")
+            for text in texts(m)]
 
 
 def all_mistakes(covered, only, at):

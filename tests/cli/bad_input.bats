@@ -181,18 +181,21 @@ load common
     export OPENBLAS_NUM_THREADS=1
     (ulimit -v 190000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
     for threads in 1 2; do
-        for limit in 190000 250000 {340000..420000..10000}; do
+        : >codes
+        for limit in 190000 250000 {340000..420000..10000} 700000; do
             code=0
             (
                 ulimit -v $limit
                 timeout -s KILL 60 "$VAECTL" train --data builtin:digits:train=600,test=10 --hidden 800 --batch 300 \
                     --epochs 1 --threads $threads -o run --force >/dev/null 2>errors.txt
             ) || code=$?
-            echo "$code" >>codes-$threads
-            [ $code -ne 8 ] || grep -q "out of memory" errors.txt
+            [ $code -eq 0 ] || [ $code -eq 8 ] || { echo "$limit: status $code"; false; }
+            [ $code -eq 0 ] || grep -q "out of memory" errors.txt
+            echo "$code" >>codes
         done
-        # There is a limit from which on there is room, and below it is said that there is none.
-        [ "$(uniq codes-$threads | tr '\n' ' ')" = "8 0 " ]
+        # (In between it may go either way: the second thread's malloc sometimes takes room for a moment.)
+        [ "$(head -n 1 codes)" -eq 8 ]
+        [ "$(tail -n 1 codes)" -eq 0 ]
     done
 }
 
