@@ -64,14 +64,25 @@ VAE_API vae_status vae_fail(vae_error *err, vae_status status, const char *forma
 
 /* ---- Modules: priors, posteriors, likelihoods, data sources ----------------------------------------------------- */
 
-enum { VAE_MAX_PARAMS = 4, VAE_MAX_NAME = 32, VAE_MAX_LIST = 8, VAE_MAX_SOURCE = 1024 };
+enum { VAE_MAX_PARAMS = 8, VAE_MAX_NAME = 32, VAE_MAX_LIST = 8, VAE_MAX_SOURCE = 1024 };
 
 typedef struct vae_param {
     const char *name; /* also the short flag: --p, --c2; NULL ends a table */
     double value;     /* default */
     double min, max;  /* allowed, ends included */
     const char *help;
+    bool whole; /* a count: whole numbers alone */
 } vae_param;
+
+/* Rows of a table of parameters. */
+#define VAE_REAL(name, value, min, max, help)                                                                          \
+    {                                                                                                                  \
+        name, value, min, max, help, false                                                                             \
+    }
+#define VAE_COUNT(name, value, min, max, help)                                                                         \
+    {                                                                                                                  \
+        name, value, min, max, help, true                                                                              \
+    }
 
 typedef struct vae_module {
     const char *name, *summary, *formula;

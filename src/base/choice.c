@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,7 +161,12 @@ vae_status choice_set(vae_choice *choice, const vae_module *module, const char *
     const vae_param *param = &module->params[i];
     char label[2 * VAE_MAX_NAME];
     snprintf(label, sizeof label, "%s parameter %s", module->name, name);
-    return vae_parse_real(label, text, param->min, param->max, &choice->value[i], err);
+    double value;
+    vae_status status = vae_parse_real(label, text, param->min, param->max, &value, err);
+    if (!status && param->whole && floor(value) < value)
+        status = vae_fail(err, VAE_E_USAGE, "%s: %s is not a whole number", label, text);
+    if (!status) choice->value[i] = value;
+    return status;
 }
 
 static vae_status parse_params(vae_choice *choice, const vae_module *module, char *text, vae_error *err)

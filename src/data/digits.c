@@ -563,18 +563,14 @@ static void draw_digits(uint64_t seed, size_t first, size_t n, uint8_t *pixels, 
 enum { TRAIN, TEST, SEED };
 
 static const vae_param params[] = {
-    [TRAIN] = {"train", 10000, 1, 1e7, "training images"},
-    [TEST] = {"test", 1000, 1, 1e7, "test images"},
-    [SEED] = {"seed", 1, 0, 9007199254740992.0, "another seed, another set"},
+    [TRAIN] = VAE_COUNT("train", 10000, 1, 1e7, "training images"),
+    [TEST] = VAE_COUNT("test", 1000, 1, 1e7, "test images"),
+    [SEED] = VAE_COUNT("seed", 1, 0, 9007199254740992.0, "another seed, another set"),
     {0},
 };
 
 static vae_status open_digits(vae_data *data, const double *param, vae_error *err)
 {
-    for (size_t i = 0; i <= SEED; i++)
-        if (floor(param[i]) < param[i])
-            return vae_fail(err, VAE_E_USAGE, "builtin:digits: %s %.17g is not a whole number", params[i].name,
-                            param[i]);
     const size_t train = (size_t)param[TRAIN], test = (size_t)param[TEST];
     const uint64_t seed = (uint64_t)param[SEED];
     vae_status status = images_new(&data->train, train, DIGITS_SIDE, DIGITS_SIDE, true, err);

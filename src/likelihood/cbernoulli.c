@@ -27,7 +27,7 @@ struct likelihood_state {
 };
 
 static const vae_param params[] = {
-    {"limit", 50.0, 1.0, 1e4, "size of the logit from which on the normaliser is held constant"},
+    VAE_REAL("limit", 50.0, 1.0, 1e4, "size of the logit from which on the normaliser is held constant"),
     {0},
 };
 

@@ -17,7 +17,7 @@ struct likelihood_state {
 };
 
 static const vae_param params[] = {
-    {"sigma", 1.0, 1e-3, 1e3, "standard deviation of a pixel"},
+    VAE_REAL("sigma", 1.0, 1e-3, 1e3, "standard deviation of a pixel"),
     {0},
 };
 

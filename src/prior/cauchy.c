@@ -23,7 +23,7 @@ struct prior_state {
 };
 
 static const vae_param params[] = {
-    {"scale", 1.0, 1e-3, 1e3, "scale g; half of the mass is within |z| < g"},
+    VAE_REAL("scale", 1.0, 1e-3, 1e3, "scale g; half of the mass is within |z| < g"),
     {0},
 };
 

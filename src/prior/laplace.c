@@ -23,7 +23,7 @@ struct prior_state {
 };
 
 static const vae_param params[] = {
-    {"scale", 1.0, 1e-3, 1e3, "scale b; the variance is 2 b^2"},
+    VAE_REAL("scale", 1.0, 1e-3, 1e3, "scale b; the variance is 2 b^2"),
     {0},
 };
 

@@ -21,7 +21,7 @@ struct prior_state {
 };
 
 static const vae_param params[] = {
-    {"scale", 1.0, 1e-3, 1e3, "scale s; the variance is (pi s)^2 / 3"},
+    VAE_REAL("scale", 1.0, 1e-3, 1e3, "scale s; the variance is (pi s)^2 / 3"),
     {0},
 };
 

@@ -38,8 +38,8 @@ struct prior_state {
 enum { P, C2 };
 
 static const vae_param params[] = {
-    [P] = {"p", 0.8, 0.0, 1.0, "weight of the spike"},
-    [C2] = {"c2", 0.05, 1e-6, 1.0, "variance of the spike"},
+    [P] = VAE_REAL("p", 0.8, 0.0, 1.0, "weight of the spike"),
+    [C2] = VAE_REAL("c2", 0.05, 1e-6, 1.0, "variance of the spike"),
     {0},
 };
 

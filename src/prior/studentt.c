@@ -28,8 +28,8 @@ struct prior_state {
 };
 
 static const vae_param params[] = {
-    [NU] = {"nu", 3.0, 0.5, 1e3, "degrees of freedom; moments of order nu and more are infinite"},
-    [SCALE] = {"scale", 1.0, 1e-3, 1e3, "scale; the variance is scale^2 nu / (nu - 2) for nu > 2"},
+    [NU] = VAE_REAL("nu", 3.0, 0.5, 1e3, "degrees of freedom; moments of order nu and more are infinite"),
+    [SCALE] = VAE_REAL("scale", 1.0, 1e-3, 1e3, "scale; the variance is scale^2 nu / (nu - 2) for nu > 2"),
     {0},
 };
 

@@ -59,7 +59,7 @@ teardown() { [ ! -e runs ]; }
     refuse 2 "info: RUN is empty" info ''
     refuse 2 "--lr: '0x10' is not a number" train --lr 0x10
     refuse 5 "cannot open: File name too long (expected" info "$(printf 'x%.0s' {1..1500})"
-    refuse 2 "builtin:digits: train 10.5 is not a whole number" train --data builtin:digits:train=10.5
+    refuse 2 "digits parameter train: 10.5 is not a whole number" train --data builtin:digits:train=10.5
     refuse 2 "of 300 training images is none" train --data builtin:digits:train=300,test=5 --validation 0.001
     refuse 2 "--lr-steps: expected ascending epochs" train --schedule step --lr-steps 3,1
     refuse 2 "(expected one of none|threshold|static|dynamic)" train --binarize random

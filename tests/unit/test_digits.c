@@ -169,9 +169,9 @@ static void test_labels(void **state)
 static void test_parameters(void **state)
 {
     static const char *const known[][2] = {
-        {"train=10.5", "builtin:digits: train 10.5 is not a whole number"},
-        {"test=1.25", "builtin:digits: test 1.25 is not a whole number"},
-        {"seed=0.1", "builtin:digits: seed 0.10000000000000001 is not a whole number"},
+        {"train=10.5", "digits parameter train: 10.5 is not a whole number"},
+        {"test=1.25", "digits parameter test: 1.25 is not a whole number"},
+        {"seed=0.1", "digits parameter seed: 0.1 is not a whole number"},
         {"train=0", "digits parameter train: 0 is out of range (expected 1 to 1e+07)"},
         {"train=10000001", "digits parameter train: 10000001 is out of range (expected 1 to 1e+07)"},
         {"test=0", "digits parameter test: 0 is out of range (expected 1 to 1e+07)"},
