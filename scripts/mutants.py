@@ -39,12 +39,13 @@ COVERAGE_FLAGS = ["OPTIMISE=-O1", "HARDENING=", "SANITIZE=--coverage"]
 def all_tests(tree):
     """{name: (make targets, command)}, a test being a program, a script, or one @test of a bats file."""
     tests = {}
+    tools = ["build/" + source[:-2] for source in glob.glob("tests/tools/*.c", root_dir=tree)]
     for source in sorted(glob.glob("tests/unit/test_*.c", root_dir=tree) +
                          glob.glob("tests/double/test_*.c", root_dir=tree)):
         program = "build/" + source[:-2]
         tests[source[6:-2]] = ([program], [program])
     for script in sorted(glob.glob("tests/python/*.py", root_dir=tree)):
-        tests[script[6:]] = (["build/vaectl", "build/tests/tools/dump_gradient"], [python_with_torch(), script])
+        tests[script[6:]] = (["build/vaectl", *tools], [python_with_torch(), script])
     for file in sorted(glob.glob("tests/cli/*.bats", root_dir=tree)):
         with open(os.path.join(tree, file)) as text:
             for name in re.findall(r'^@test "(.*)" \{', text.read(), re.MULTILINE):

@@ -473,6 +473,17 @@ def _():
             same((one.poll(), four.poll()), (None, None), words)
 
 
+@test("bench: the text has the JSON's phases, a line each")
+def _():
+    write_idx("one", (30, 4, 4), [k % 251 for k in range(480)])
+    flags = ["bench", "--data", "one", "--rounds", 1, "--threads", 1, "--hidden", 3, "--latent", 2]
+    lines = vaectl(*flags)[0].splitlines()
+    phases = [phase["name"] for phase in vaectl_json(*flags)["results"][0]["phases"]]
+    shown = [re.fullmatch(r"    (.{18}) +[0-9.]+ ms, of which waiting -?[0-9.]+", line) for line in lines]
+    same([m.group(1).rstrip() for m in shown if m], phases)
+    same(len(lines), 6 + len(phases))  # source, setting, floor, step, ratio; peak memory
+
+
 @test("bench: a setting is measured alone; --data and flags of its own leave the five standard ones")
 def _():
     write_ramps("one", 20)

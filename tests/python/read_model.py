@@ -2,6 +2,7 @@
 """A model file opens with plain Python: no package, no vaectl. Prints TAP."""
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,14 +25,30 @@ SHAPES = {
     "decoder.2.weight": [784, 30], "decoder.2.bias": [784],
 }
 
+
+
+def is_read_with_header_of(path, size):
+    """Does vaectl read the file with its header padded to so many bytes?"""
+    with open(path, "rb") as file:
+        header = file.read(struct.unpack("<Q", file.read(8))[0]).ljust(size)
+        data = file.read()
+    with open(path + ".padded", "wb") as file:
+        file.write(struct.pack("<Q", size) + header + data)
+    return subprocess.run([os.environ["VAECTL"], "info", path + ".padded"], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
 with tempfile.TemporaryDirectory() as folder:
-    tensors, metadata = load(train(folder))
+    path = train(folder)
+    tensors, metadata = load(path)
+    longest, longer = is_read_with_header_of(path, 4 << 20), is_read_with_header_of(path, (4 << 20) + 8)
 config = json.loads(metadata["vaectl.config"])
 wanted = {prefix + name: shape for name, shape in SHAPES.items() for prefix in ("", "adam.m.", "adam.v.")}
 checks = {
     "names and shapes are those of nn.Linear, with Adam's moments": {n: s for n, (s, _) in tensors.items()} == wanted,
     "values are finite and not all zero": all(any(v) and all(abs(x) < 1e9 for x in v) for _, v in tensors.values()),
     "the configuration is JSON": config["prior"] == "spikeslab:p=0.7,c2=0.05" and config["latent"] == 5,
+    "a header may have 4 MiB and no more": longest and not longer,
     "the state is JSON": json.loads(metadata["vaectl.state"])["epoch"] == 1,
 }
 for i, (name, good) in enumerate(checks.items()):

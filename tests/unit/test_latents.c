@@ -2,6 +2,8 @@
  *
  * What a program gets of the latents: means and scales of q(z|x), mean images of z, draws from the prior. Encoder and
  * decoder are linear with known weights, and there are more rows than fit into one block. */
+#include <dirent.h>
+
 #include "data/source.h"
 #include "models.h"
 
@@ -240,6 +242,49 @@ static void draws_are_known(void **state)
     }
 }
 
+/* ---- Threads ---------------------------------------------------------------------------------------------------- */
+
+/* Of this process; 0 where the system does not tell. */
+static size_t threads_now(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    size_t threads = 0;
+    for (struct dirent *entry; tasks && (entry = readdir(tasks));) threads += entry->d_name[0] != '.';
+    if (tasks) closedir(tasks);
+    return threads;
+}
+
+/* Calls take their threads along when they return. (The first may start one of a checker's own.) */
+static void no_thread_is_left(void **state)
+{
+    const char *const settings[] = {"latent", "2", "hidden", "2", "epochs", "1", NULL};
+    const vae_nll_options nll_options = {.samples = 2, .seed = 1, .threads = 3};
+    vae_model *model = model_with(1, 2, settings);
+    vae_data data = {0};
+    vae_eval_options options;
+    float values[2] = {0};
+    size_t threads = 0;
+    (void)state;
+    assert_int_equal(images_new(&data.train, 40, 1, 2, true, NULL), VAE_OK);
+    vae_eval_defaults(&options);
+    options.threads = 3;
+    for (int round = 0; round < 3; round++) {
+        vae_evaluation *evaluation = NULL;
+        vae_nll nll;
+        double accuracy;
+        assert_int_equal(vae_train(model, &data, 3, NULL, NULL, NULL), VAE_OK);
+        assert_int_equal(vae_evaluate(&evaluation, model, &data.train, &options, NULL), VAE_OK);
+        assert_int_equal(vae_estimate_nll(&nll, model, &data.train, &nll_options, NULL), VAE_OK);
+        assert_int_equal(vae_probe(&accuracy, model, &data.train, &data.train, 1, 3, NULL), VAE_OK);
+        assert_int_equal(vae_decode(model, 1, values, 3, values, NULL), VAE_OK);
+        vae_evaluation_free(&evaluation);
+        if (round == 0) threads = threads_now();
+        assert_int_equal(threads_now(), threads);
+    }
+    images_free(&data.train);
+    vae_model_free(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +294,7 @@ int main(void)
         cmocka_unit_test(decoding),
         cmocka_unit_test(large_images),
         cmocka_unit_test(draws_are_known),
+        cmocka_unit_test(no_thread_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
