@@ -210,6 +210,23 @@ typedef struct vae_metrics {
     uint64_t best_epoch; /* and its epoch; 0: none yet */
 } vae_metrics;
 
+/* One row of the table of these numbers. metrics.csv, the model file and JSON are made from it. */
+typedef enum vae_metric_where {
+    VAE_M_COLUMN,       /* a column of metrics.csv */
+    VAE_M_COLUMN_ONLY,  /* which no model file stores */
+    VAE_M_IF_VALIDATED, /* a column where there is a validation split */
+    VAE_M_STATE,        /* no column */
+} vae_metric_where;
+
+typedef struct vae_metric {
+    const char *name;
+    size_t offset; /* in vae_metrics */
+    bool count;    /* a uint64_t, else a double */
+    vae_metric_where where;
+} vae_metric;
+
+VAE_API const vae_metric *vae_metric_at(size_t i); /* NULL past the last one */
+
 /* A freshly initialised model. */
 VAE_API vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err);
 VAE_API vae_status vae_model_load(vae_model **out, const char *path, vae_error *err);

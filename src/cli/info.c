@@ -30,17 +30,13 @@ static json_t *config_object(const vae_config *config)
 
 static vae_status print_json(const vae_model *model, const char *path, vae_error *err)
 {
-    const vae_metrics *m = vae_model_metrics(model);
     size_t rows, cols;
     vae_model_shape(model, &rows, &cols);
-    json_t *object = json_pack(
-        "{s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I}", "model", json_text(path),
-        "build", json_text(vae_model_build(model)), "rows", (json_int_t)rows, "cols", (json_int_t)cols, "parameters",
-        (json_int_t)parameter_count(model), "config", config_object(vae_model_config(model)), "epoch",
-        (json_int_t)m->epoch, "step", (json_int_t)m->step, "train_loss", json_finite(m->train_loss), "test_neg_elbo",
-        json_finite(m->test_neg_elbo), "test_kl", json_finite(m->test_kl), "test_recon", json_finite(m->test_recon),
-        "active_units", (json_int_t)m->active_units, "validation_loss", json_finite(m->validation_loss), "best_loss",
-        json_finite(m->best_loss), "best_epoch", (json_int_t)m->best_epoch);
+    json_t *object = json_pack("{s:o, s:o, s:I, s:I, s:I, s:o}", "model", json_text(path), "build",
+                               json_text(vae_model_build(model)), "rows", (json_int_t)rows, "cols", (json_int_t)cols,
+                               "parameters", (json_int_t)parameter_count(model), "config",
+                               config_object(vae_model_config(model)));
+    json_add_metrics(object, vae_model_metrics(model));
     return json_print(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
 }
 

@@ -8,6 +8,18 @@
 
 json_t *json_finite(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
+void json_add_metrics(json_t *object, const vae_metrics *metrics)
+{
+    const vae_metric *metric;
+    for (size_t i = 0; (metric = vae_metric_at(i)); i++) {
+        const char *at = (const char *)metrics + metric->offset;
+        if (metric->where == VAE_M_COLUMN_ONLY) continue;
+        json_object_set_new(object, metric->name,
+                            metric->count ? json_integer((json_int_t) * (const uint64_t *)(const void *)at)
+                                          : json_finite(*(const double *)(const void *)at));
+    }
+}
+
 json_t *json_text(const char *text)
 {
     json_t *value = json_string(text);

@@ -10,6 +10,8 @@
 
 /* null where it is not finite, which JSON cannot say. */
 json_t *json_finite(double value);
+/* Adds the numbers of an epoch to an object: each that a model file stores. */
+void json_add_metrics(json_t *object, const vae_metrics *metrics);
 /* JSON is UTF-8 and names of files need not be: of one that is not, every byte beyond ASCII is given as '?'. */
 json_t *json_text(const char *text);
 /* Prints `object` and a newline, and releases it; NULL: out of memory. */

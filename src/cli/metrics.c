@@ -9,17 +9,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The columns of the header; one more with a validation split. */
-enum { COLUMNS = 10 };
+/* Is there a column for it? */
+static bool is_column(const struct metrics *metrics, const vae_metric *metric)
+{
+    return metric->where == VAE_M_IF_VALIDATED ? metrics->validates : metric->where != VAE_M_STATE;
+}
 
 vae_status metrics_open(struct metrics *metrics, const char *path, bool validates, vae_error *err)
 {
     *metrics = (struct metrics){.path = path, .validates = validates};
     metrics->rows = open_memstream(&metrics->text, &metrics->size);
     if (!metrics->rows) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    fprintf(metrics->rows,
-            "epoch,step,seconds,train_loss,train_recon,train_kl,test_recon,test_kl,test_neg_elbo,active_units%s\n",
-            validates ? ",validation_loss" : "");
+    const vae_metric *metric;
+    for (size_t i = 0; (metric = vae_metric_at(i)); i++)
+        if (is_column(metrics, metric)) fprintf(metrics->rows, "%s%s", metrics->columns++ ? "," : "", metric->name);
+    fputc('\n', metrics->rows);
     return VAE_OK;
 }
 
@@ -64,7 +68,7 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
     vae_status status = open_rows(metrics->path, &file, err);
     while (file && getline(&line, &room, file) > 0) {
         const uint64_t epoch = strtoull(line, NULL, 10); /* 0: the header */
-        if (epoch <= last || epoch > epochs || !is_row(line, COLUMNS + metrics->validates)) continue;
+        if (epoch <= last || epoch > epochs || !is_row(line, metrics->columns)) continue;
         fputs(line, metrics->rows);
         last = epoch;
         kept++;
@@ -82,10 +86,17 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
 
 void metrics_add(struct metrics *metrics, const vae_metrics *row)
 {
-    fprintf(metrics->rows, "%llu,%llu,%.3f,%.6f,%.6f,%.6f,%.6f,%.6f,%.6f,%llu", (unsigned long long)row->epoch,
-            (unsigned long long)row->step, row->seconds, row->train_loss, row->train_recon, row->train_kl,
-            row->test_recon, row->test_kl, row->test_neg_elbo, (unsigned long long)row->active_units);
-    if (metrics->validates) fprintf(metrics->rows, ",%.6f", row->validation_loss);
+    const vae_metric *metric;
+    for (size_t i = 0; (metric = vae_metric_at(i)); i++) {
+        const char *at = (const char *)row + metric->offset;
+        if (!is_column(metrics, metric)) continue;
+        if (i) fputc(',', metrics->rows);
+        if (metric->count)
+            fprintf(metrics->rows, "%llu", (unsigned long long)*(const uint64_t *)(const void *)at);
+        else /* seconds to the millisecond, losses to a millionth of a nat */
+            fprintf(metrics->rows, "%.*f", metric->where == VAE_M_COLUMN_ONLY ? 3 : 6,
+                    *(const double *)(const void *)at);
+    }
     fputc('\n', metrics->rows);
 }
 

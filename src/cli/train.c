@@ -169,16 +169,13 @@ static void show_next_steps(const struct session *s)
 
 static vae_status print_summary(const struct session *s, const vae_model *model, bool json, vae_error *err)
 {
-    const vae_metrics *m = vae_model_metrics(model);
     if (!json) {
         printf("%s\n%s\n", s->folder->model, s->folder->metrics);
         return VAE_OK;
     }
-    json_t *object = json_pack("{s:o, s:o, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "run", json_text(s->folder->path),
-                               "model", json_text(s->folder->model), "metrics", json_text(s->folder->metrics), "epoch",
-                               (json_int_t)m->epoch, "step", (json_int_t)m->step, "train_loss", m->train_loss,
-                               "test_recon", m->test_recon, "test_kl", m->test_kl, "test_neg_elbo", m->test_neg_elbo,
-                               "active_units", (json_int_t)m->active_units);
+    json_t *object = json_pack("{s:o, s:o, s:o}", "run", json_text(s->folder->path), "model",
+                               json_text(s->folder->model), "metrics", json_text(s->folder->metrics));
+    json_add_metrics(object, vae_model_metrics(model));
     return json_print(object, JSON_REAL_PRECISION(9), err);
 }
 

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/config.h"
+#include "model/metrics.h"
 #include "model/model.h"
 
 /* A header holds a number of some 20 characters for each latent, of which there are 65536 at most. */
@@ -82,18 +83,27 @@ static json_t *kl_to_json(const struct vae_model *model)
     return kl;
 }
 
+static json_t *metric_to_json(const vae_metrics *metrics, const vae_metric *metric)
+{
+    const char *at = (const char *)metrics + metric->offset;
+    if (metric->count) return json_integer((json_int_t) * (const uint64_t *)(const void *)at);
+    return number(*(const double *)(const void *)at);
+}
+
 static json_t *state_to_json(const struct vae_model *model)
 {
-    const vae_metrics *m = &model->metrics;
-    return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:o}",
-                     "rows", (json_int_t)model->rows, "cols", (json_int_t)model->cols, "step", (json_int_t)model->step,
-                     "epoch", (json_int_t)m->epoch, "sum_loss", number(model->sum_loss), "sum_recon",
-                     number(model->sum_recon), "sum_kl", number(model->sum_kl), "train_loss", number(m->train_loss),
-                     "train_recon", number(m->train_recon), "train_kl", number(m->train_kl), "test_recon",
-                     number(m->test_recon), "test_kl", number(m->test_kl), "test_neg_elbo", number(m->test_neg_elbo),
-                     "active_units", (json_int_t)m->active_units, "validation_loss", number(m->validation_loss),
-                     "best_loss", number(m->best_loss), "best_epoch", (json_int_t)m->best_epoch, "images",
-                     (json_int_t)model->images, "kl_per_dim", kl_to_json(model));
+    json_t *state = json_pack("{s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "rows", (json_int_t)model->rows, "cols",
+                              (json_int_t)model->cols, "sum_loss", number(model->sum_loss), "sum_recon",
+                              number(model->sum_recon), "sum_kl", number(model->sum_kl), "images",
+                              (json_int_t)model->images, "kl_per_dim", kl_to_json(model));
+    const vae_metric *metric;
+    for (size_t i = 0; state && (metric = vae_metric_at(i)); i++) {
+        if (metric->where == VAE_M_COLUMN_ONLY) continue;
+        if (!json_object_set_new(state, metric->name, metric_to_json(&model->metrics, metric))) continue;
+        json_decref(state);
+        state = NULL;
+    }
+    return state;
 }
 
 /* The text of a JSON value, which is released. The caller owns the text; NULL: out of memory. (json_dumps would do, but
@@ -302,18 +312,14 @@ static void state_from_json(struct vae_model *model, const json_t *state)
     model->sum_loss = read_number(state, "sum_loss");
     model->sum_recon = read_number(state, "sum_recon");
     model->sum_kl = read_number(state, "sum_kl");
-    model->metrics = (vae_metrics){.epoch = read_count(state, "epoch"),
-                                   .step = model->step,
-                                   .train_loss = read_number(state, "train_loss"),
-                                   .train_recon = read_number(state, "train_recon"),
-                                   .train_kl = read_number(state, "train_kl"),
-                                   .test_recon = read_number(state, "test_recon"),
-                                   .test_kl = read_number(state, "test_kl"),
-                                   .test_neg_elbo = read_number(state, "test_neg_elbo"),
-                                   .active_units = read_count(state, "active_units"),
-                                   .validation_loss = read_number(state, "validation_loss"),
-                                   .best_loss = read_number(state, "best_loss"),
-                                   .best_epoch = read_count(state, "best_epoch")};
+    const vae_metric *metric;
+    for (size_t i = 0; (metric = vae_metric_at(i)); i++)
+        if (metric->where == VAE_M_COLUMN_ONLY)
+            continue;
+        else if (metric->count)
+            *metric_count(&model->metrics, metric) = read_count(state, metric->name);
+        else
+            *metric_real(&model->metrics, metric) = read_number(state, metric->name);
     for (size_t j = 0; j < model->L; j++) {
         const json_t *value = json_array_get(kl, j);
         model->kl_per_dim[j] = json_is_number(value) ? json_number_value(value) : (double)NAN;

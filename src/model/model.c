@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
+#include "model/metrics.h"
 #include "model/config.h"
 
 /* ---- Layout ----------------------------------------------------------------------------------------------------- */
@@ -139,20 +140,6 @@ static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
                : VAE_E_MEMORY;
 }
 
-static void no_metrics_yet(struct vae_model *model)
-{
-    const double none = NAN;
-    model->metrics = (vae_metrics){.train_loss = none,
-                                   .train_recon = none,
-                                   .train_kl = none,
-                                   .test_recon = none,
-                                   .test_kl = none,
-                                   .test_neg_elbo = none,
-                                   .validation_loss = none,
-                                   .best_loss = none};
-    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = none;
-}
-
 static void configure(struct vae_model *model, const vae_config *config, size_t rows, size_t cols)
 {
     model->config = *config;
@@ -191,7 +178,8 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
     }
     model->prior->init(model->prior_state, config->prior.value);
     model->likelihood->init(model->likelihood_state, config->likelihood.value);
-    no_metrics_yet(model);
+    model->metrics = metrics_none();
+    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = (double)NAN;
     vae_build(model->build, sizeof model->build);
     *out = model;
     return VAE_OK;
