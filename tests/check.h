@@ -22,6 +22,7 @@
 #include "base/real.h"
 #include "base/rng.h"
 #include "likelihood/likelihood.h"
+#include "posterior/posterior.h"
 #include "prior/prior.h"
 #include "vae.h"
 
@@ -189,6 +190,31 @@ static inline void for_each_prior(void (*check)(const struct prior_case *c))
         }
     }
     assert_true(priors >= 2);
+}
+
+struct posterior_case {
+    const struct posterior_ops *ops;
+    struct posterior_state *state;
+    char label[128];
+};
+
+/* Runs `check` on every posterior with every parameter set. */
+static inline void for_each_posterior(void (*check)(const struct posterior_case *c))
+{
+    size_t posteriors = 0;
+    for (; posterior_at(posteriors); posteriors++) {
+        vae_choice choice;
+        for (size_t k = 0; module_case(&posterior_at(posteriors)->module, k, &choice); k++) {
+            struct posterior_case c = {.ops = posterior_at(posteriors)};
+            c.state = mem_new(1, c.ops->state_size, NULL);
+            assert_non_null(c.state);
+            if (c.ops->init) c.ops->init(c.state, choice.value);
+            choice_text(&choice, &c.ops->module, c.label, sizeof c.label);
+            check(&c);
+            free(c.state);
+        }
+    }
+    assert_true(posteriors >= 2);
 }
 
 static inline double prior_logp(const struct prior_case *c, double z, double *grad)

@@ -291,14 +291,35 @@ static vae_status check_settings(const vae_config *config, vae_error *err)
     return VAE_OK;
 }
 
+kl_function *config_exact_kl(const vae_config *config, bool *by_default)
+{
+    const struct posterior_ops *q = posterior_find(config->posterior.name);
+    if (q->has_exact_kl && !q->has_exact_kl(config->posterior.value)) return NULL;
+    return prior_exact_kl(prior_find(config->prior.name), config->posterior.name, by_default);
+}
+
+/* Is the KL of the chosen posterior and prior finite, and exact where it has to be? */
+static vae_status check_kl(const vae_config *config, vae_error *err)
+{
+    if (posterior_find(config->posterior.name)->heavy_tailed && !prior_find(config->prior.name)->heavy_tailed)
+        return vae_fail(
+            err, VAE_E_USAGE,
+            "the KL of a %s posterior to prior %s is infinite: it has no moments (a prior with heavy tails, "
+            "such as cauchy or studentt, goes with it)",
+            config->posterior.name, config->prior.name);
+    if (strcmp(config->kl, "exact") || config_exact_kl(config, NULL)) return VAE_OK;
+    return vae_fail(
+        err, VAE_E_USAGE, "--kl exact: prior %s has no exact KL to a %s posterior%s (use --kl mc)", config->prior.name,
+        config->posterior.name,
+        prior_exact_kl(prior_find(config->prior.name), config->posterior.name, NULL) ? " with these parameters" : "");
+}
+
 vae_status vae_config_check(const vae_config *config, vae_error *err)
 {
     vae_status status = check_settings(config, err);
     if (status) return status;
-    const struct prior_ops *prior = prior_find(config->prior.name);
-    if (!strcmp(config->kl, "exact") && !prior_exact_kl(prior, config->posterior.name, NULL))
-        return vae_fail(err, VAE_E_USAGE, "--kl exact: prior %s has no exact KL to a %s posterior (use --kl mc)",
-                        config->prior.name, config->posterior.name);
+    status = check_kl(config, err);
+    if (status) return status;
     for (size_t i = 1; i < VAE_MAX_LIST && config->lr_steps[i]; i++)
         if (config->lr_steps[i] <= config->lr_steps[i - 1])
             return vae_fail(err, VAE_E_USAGE, "--lr-steps: expected ascending epochs");

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "prior/prior.h"
 #include "vae.h"
 
 /* The configuration as a JSON object, one member a setting; NULL: out of memory. The caller owns it. */
@@ -18,6 +19,9 @@ size_t config_depth(const vae_config *config);        /* number of hidden layers
 enum binarize { BINARIZE_NONE, BINARIZE_THRESHOLD, BINARIZE_STATIC, BINARIZE_DYNAMIC };
 enum gradient { GRADIENT_STANDARD, GRADIENT_STL, GRADIENT_DREG };
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_IWAE, SCHEDULE_COSINE };
+
+/* The exact KL of the chosen posterior and prior, or NULL. */
+kl_function *config_exact_kl(const vae_config *config, bool *by_default);
 
 /* The place of the chosen word in the list of a setting that has one. */
 int config_word(const vae_config *config, const char *setting);

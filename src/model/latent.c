@@ -29,7 +29,7 @@ static void stratify(size_t n, const uint32_t *shift, size_t k, size_t K, uint32
 static void start_mc_kl(struct pass *pass, size_t at, size_t n)
 {
     real *kl = pass->kl + at, *kl_b = pass->kl_b + at;
-    pass->model->posterior->entropy(n, pass->b + at, kl, kl_b);
+    pass->model->posterior->entropy(pass->model->posterior_state, n, pass->b + at, kl, kl_b);
     for (size_t i = 0; i < n; i++) {
         kl[i] = -kl[i];
         kl_b[i] = -kl_b[i];
@@ -56,8 +56,8 @@ static void add_ratio(struct pass *pass, size_t k, size_t at, size_t n)
     const size_t L = m->L, plane = k * pass->B * L;
     const real *logp = pass->logp + at, *logq = pass->kl_z + at;
     m->prior->log_prob(m->prior_state, n, pass->z + plane + at, pass->logp + at, pass->dlogp_dz + plane + at);
-    m->posterior->log_prob(n, pass->b + at, pass->scale + at, pass->eps + plane + at, pass->kl_z + at,
-                           pass->dlogp + at);
+    m->posterior->log_prob(m->posterior_state, n, pass->b + at, pass->scale + at, pass->eps + plane + at,
+                           pass->kl_z + at, pass->dlogp + at);
     for (size_t i = 0; i < n; i += L) {
         double ratio = 0;
         for (size_t j = 0; j < L; j++) ratio += (double)logp[i + j] - (double)logq[i + j];
@@ -84,7 +84,7 @@ static void draw_sample(struct pass *pass, const struct rng *rng, size_t k, size
     real *z = kept ? pass->z + plane + at : pass->kl_z + at;
     rng_words(rng, words_of(pass->first_draw + k) + at, n, pass->bits + at);
     if (in_kl && plan->stratified) stratify(n, pass->shift + at, k, plan->K, pass->bits + at);
-    q->noise(n, pass->bits + at, eps);
+    q->noise(pass->model->posterior_state, n, pass->bits + at, eps);
     q->draw(n, pass->a + at, pass->scale + at, eps, z);
     if (in_kl) add_mc_sample(pass, at, n, eps, z);
     if (plan->kl == KL_PER_DRAW) add_ratio(pass, k, at, n);
@@ -107,7 +107,7 @@ static void latent_tile(void *context, size_t tile)
         if (pass->plan.stratified) rng_words(job->rng, STRATA + at, n, pass->shift + at);
         if (pass->plan.K > draws) draws = pass->plan.K;
         break;
-    case KL_PER_DRAW: m->posterior->entropy(n, pass->b + at, pass->kl + at, pass->kl_b + at); break;
+    case KL_PER_DRAW: m->posterior->entropy(m->posterior_state, n, pass->b + at, pass->kl + at, pass->kl_b + at); break;
     }
     for (size_t k = 0; k < draws; k++) draw_sample(pass, job->rng, k, at, n);
 }
@@ -159,8 +159,8 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
     const size_t L = pass->model->L, plane = k * pass->B * L + at;
     const bool path = slope->gradient != GRADIENT_STANDARD;
     if (path)
-        pass->model->posterior->log_prob(n, pass->b + at, pass->scale + at, pass->eps + plane, pass->kl_z + at,
-                                         pass->dlogp + at);
+        pass->model->posterior->log_prob(pass->model->posterior_state, n, pass->b + at, pass->scale + at,
+                                         pass->eps + plane, pass->kl_z + at, pass->dlogp + at);
     for (size_t i = 0; i < n; i++) {
         const real w = slope->importance_weight[k * pass->B + (at + i) / L];
         const real up = pass->dlogp_dz[plane + i] - (path ? pass->dlogp[at + i] : R(0));

@@ -121,7 +121,7 @@ vae_status model_check_shape(const struct vae_model *model, const vae_images *im
 static void choose_kl(struct vae_model *model)
 {
     bool by_default = false;
-    model->exact = prior_exact_kl(model->prior, model->posterior->module.name, &by_default);
+    model->exact = config_exact_kl(&model->config, &by_default);
     model->exact_kl = by_default;
     if (strcmp(model->config.kl, "auto")) model->exact_kl = !strcmp(model->config.kl, "exact");
 }
@@ -129,13 +129,14 @@ static void choose_kl(struct vae_model *model)
 static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
 {
     model->prior_state = mem_new(1, model->prior->state_size, err);
+    model->posterior_state = mem_new(1, model->posterior->state_size, err);
     model->likelihood_state = mem_new(1, model->likelihood->state_size, err);
     model->params = mem_new(model->size, sizeof(real), err);
     model->adam_m = mem_new(model->size, sizeof(real), err);
     model->adam_v = mem_new(model->size, sizeof(real), err);
     model->kl_per_dim = mem_new(model->L, sizeof(double), err);
-    return model->prior_state && model->likelihood_state && model->params && model->adam_m && model->adam_v &&
-                   model->kl_per_dim
+    return model->prior_state && model->posterior_state && model->likelihood_state && model->params && model->adam_m &&
+                   model->adam_v && model->kl_per_dim
                ? VAE_OK
                : VAE_E_MEMORY;
 }
@@ -177,6 +178,7 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
         return status;
     }
     model->prior->init(model->prior_state, config->prior.value);
+    if (model->posterior->init) model->posterior->init(model->posterior_state, config->posterior.value);
     model->likelihood->init(model->likelihood_state, config->likelihood.value);
     model->metrics = metrics_none();
     for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = (double)NAN;
@@ -228,6 +230,7 @@ void vae_model_free(vae_model **out)
     struct vae_model *model = *out;
     if (!model) return;
     free(model->prior_state);
+    free(model->posterior_state);
     free(model->likelihood_state);
     free(model->params);
     free(model->adam_m);

@@ -39,6 +39,7 @@ struct vae_model {
     const struct posterior_ops *posterior;
     const struct likelihood_ops *likelihood;
     struct prior_state *prior_state;
+    struct posterior_state *posterior_state;
     struct likelihood_state *likelihood_state;
     kl_function *exact; /* of this prior to this posterior; NULL: there is none */
     bool exact_kl;      /* is it used in evaluations, and in training unless the objective weighs draws? */

@@ -9,8 +9,9 @@
 #include "base/simd.h"
 #include "posterior/posterior.h"
 
-VAE_SIMD static void noise(size_t n, const uint32_t *bits, real *eps)
+VAE_SIMD static void noise(const struct posterior_state *state, size_t n, const uint32_t *bits, real *eps)
 {
+    (void)state;
     for (size_t i = 0; i < n; i++) eps[i] = rng_normal(bits[i]);
 }
 
@@ -33,16 +34,19 @@ static void backward(size_t n, const real *s, const real *eps, const real *dz, r
     }
 }
 
-static void entropy(size_t n, const real *b, real *h, real *db)
+static void entropy(const struct posterior_state *state, size_t n, const real *b, real *h, real *db)
 {
+    (void)state;
     for (size_t i = 0; i < n; i++) {
         h[i] = R(0.5) * b[i] + R(1.41893853320467274178);
         db[i] = R(0.5);
     }
 }
 
-static void log_prob(size_t n, const real *b, const real *s, const real *eps, real *logq, real *dz)
+static void log_prob(const struct posterior_state *state, size_t n, const real *b, const real *s, const real *eps,
+                     real *logq, real *dz)
 {
+    (void)state;
     const real least = R(1e-18);
     for (size_t i = 0; i < n; i++) {
         logq[i] = R(-0.5) * (eps[i] * eps[i] + b[i]) - R(0.91893853320467274178);

@@ -9,12 +9,20 @@
 #include "base/real.h"
 #include "vae.h"
 
+struct posterior_state; /* completed privately by files of families with parameters */
+
 struct posterior_ops {
     vae_module module;
     const char *head[2]; /* names of the heads' tensors */
+    size_t state_size;   /* bytes that the host allocates, zeroed, for posterior_state */
+    bool heavy_tailed;   /* q has no moments: its KL is finite only to priors with heavy tails */
 
+    /* Optional. Derives the state from parameter values that were already range-checked. */
+    void (*init)(struct posterior_state *state, const double *param);
+    /* Optional: do the exact KLs of priors hold for these parameter values? NULL: for all. */
+    bool (*has_exact_kl)(const double *param);
     /* Noise of this family from random words. */
-    void (*noise)(size_t n, const uint32_t *bits, real *eps);
+    void (*noise)(const struct posterior_state *state, size_t n, const uint32_t *bits, real *eps);
     /* scale[i] = exp-like function of b[i]; computed once and handed to the rest. */
     void (*scale)(size_t n, const real *b, real *scale);
     /* z = g(eps; a, scale). */
@@ -22,16 +30,17 @@ struct posterior_ops {
     /* Adds weight * dz * (dz/da, dz/db) to da, db. */
     void (*backward)(size_t n, const real *scale, const real *eps, const real *dz, real weight, real *da, real *db);
     /* Entropy H(q) of each dimension and its derivative in b (that in a is zero: these are location-scale families). */
-    void (*entropy)(size_t n, const real *b, real *entropy, real *db);
+    void (*entropy)(const struct posterior_state *state, size_t n, const real *b, real *entropy, real *db);
     /* log q(z) at z = g(eps; a, b), and d log q / dz there. */
-    void (*log_prob)(size_t n, const real *b, const real *scale, const real *eps, real *logq, real *dz);
+    void (*log_prob)(const struct posterior_state *state, size_t n, const real *b, const real *scale, const real *eps,
+                     real *logq, real *dz);
 };
 
 const struct posterior_ops *posterior_at(size_t i);
 const struct posterior_ops *posterior_find(const char *name);
 
 /* All posteriors: src/posterior/NAME.c defines posterior_NAME. */
-#define POSTERIORS(X) X(gaussian)
+#define POSTERIORS(X) X(gaussian) X(cauchy)
 
 #define DECLARE_POSTERIOR(name) extern const struct posterior_ops posterior_##name;
 POSTERIORS(DECLARE_POSTERIOR)

@@ -8,6 +8,8 @@
  *         d/dm = E f',   d/dlog s^2 = (s E eps f' - 1)/2,   with the expectations of power_law.h
  *     sampler: z = g tan(pi (u - 1/2)), u uniform in (0, 1)
  *
+ * To a Cauchy posterior there is a closed form: see kl_cauchy.
+ *
  * Known answers, g = 1: log p(1) = -1.8378771 (= -log 2 pi), KL(N(0, 1) || p) = 0.2592445. */
 #include <math.h>
 
@@ -58,6 +60,20 @@ VAE_SIMD static void kl_gaussian(const struct prior_state *state, size_t n, cons
     }
 }
 
+/* KL(Cauchy(m, s) || p) = log(((s + g)^2 + m^2) / (4 s g)) (Chyzak & Nielsen, "A closed-form formula for the
+ * Kullback-Leibler divergence between Cauchy distributions", 2019). */
+VAE_SIMD static void kl_cauchy(const struct prior_state *state, size_t n, const real *m, const real *logs, real *kl,
+                               real *dm, real *dlogs)
+{
+    const real g = R(state->law.g), constant = -vm_log(R(4) * g);
+    for (size_t i = 0; i < n; i++) {
+        const real s = vm_exp(logs[i]), d = (s + g) * (s + g) + m[i] * m[i];
+        kl[i] = constant + vm_log(d) - logs[i];
+        dm[i] = R(2) * m[i] / d;
+        dlogs[i] = R(2) * s * (s + g) / d - R(1);
+    }
+}
+
 static void sample(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z)
 {
     for (size_t i = 0; i < n; i++)
@@ -73,5 +89,6 @@ const struct prior_ops prior_cauchy = {
     .init = init,
     .log_prob = log_prob,
     .sample = sample,
-    .exact = {{"gaussian", false, kl_gaussian}},
+    .heavy_tailed = true,
+    .exact = {{"gaussian", false, kl_gaussian}, {"cauchy", false, kl_cauchy}},
 };

@@ -35,6 +35,8 @@ struct prior_ops {
     /* Required. n draws; bits[i] are four random words for draw i alone. */
     void (*sample)(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z);
 
+    /* Does -log p(z) grow like log |z|, and no faster? Then a KL is finite also to a posterior without moments. */
+    bool heavy_tailed;
     /* Optional: the posteriors to which there is an exact KL; to others it is taken by Monte Carlo. */
     struct exact_kl exact[EXACT_KLS + 1];
 };

@@ -88,5 +88,6 @@ const struct prior_ops prior_studentt = {
     .init = init,
     .log_prob = log_prob,
     .sample = sample,
+    .heavy_tailed = true,
     .exact = {{"gaussian", false, kl_gaussian}},
 };

@@ -83,7 +83,8 @@ teardown() { [ ! -e runs ]; }
 
 @test "unknown likelihood, posterior, activation" {
     refuse 2 "there are: bernoulli, gaussian" train --likelihood bernouli
-    refuse 2 "unknown posterior 'cauchy'" train --posterior cauchy
+    refuse 2 "unknown posterior 'cauchi'" train --posterior cauchi
+    refuse 2 "the KL of a cauchy posterior to prior normal is infinite" train --posterior cauchy
     refuse 2 "unknown activation" train --activation gelu
 }
 

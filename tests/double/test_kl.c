@@ -218,46 +218,66 @@ static void test_samples_are_shared(void **state)
 
 /* ---- Posteriors ------------------------------------------------------------------------------------------------- */
 
-static double draw_at(const struct posterior_ops *q, double a, double b, real eps)
+static double draw_at(const struct posterior_case *c, double a, double b, real eps)
 {
     const real a_in = R(a), b_in = R(b);
     real scale, z;
-    q->scale(1, &b_in, &scale);
-    q->draw(1, &a_in, &scale, &eps, &z);
+    c->ops->scale(1, &b_in, &scale);
+    c->ops->draw(1, &a_in, &scale, &eps, &z);
     return (double)z;
 }
 
-static double entropy_at(const struct posterior_ops *q, double b)
+static double entropy_at(const struct posterior_case *c, double b)
 {
     const real b_in = R(b);
     real h, db;
-    q->entropy(1, &b_in, &h, &db);
+    c->ops->entropy(c->state, 1, &b_in, &h, &db);
     return (double)h;
 }
 
+static double noise_at(const struct posterior_case *c, uint32_t word)
+{
+    real eps;
+    c->ops->noise(c->state, 1, &word, &eps);
+    return (double)eps;
+}
+
+/* log q at the draw with this noise, and d log q / dz there. */
+static double logq_at(const struct posterior_case *c, double b, double eps, double *slope)
+{
+    const real b_in = R(b), eps_in = R(eps);
+    real scale, logq, dz;
+    c->ops->scale(1, &b_in, &scale);
+    c->ops->log_prob(c->state, 1, &b_in, &scale, &eps_in, &logq, &dz);
+    if (slope) *slope = (double)dz;
+    return (double)logq;
+}
+
 /* backward adds weight * dz * (dz/da, dz/db) to what is there. */
-static void check_backward(const struct posterior_ops *q, double a, double b, uint32_t word)
+static void check_backward(const struct posterior_case *c, double a, double b, uint32_t word)
 {
     const double step = 1e-5, start = 0.25, weight = -1.7, upstream = 0.6;
-    const real b_in = R(b), dz = R(upstream);
-    real eps, scale, da = R(start), db = R(start);
-    q->noise(1, &word, &eps);
-    q->scale(1, &b_in, &scale);
-    q->backward(1, &scale, &eps, &dz, R(weight), &da, &db);
-    const double by_a = (draw_at(q, a + step, b, eps) - draw_at(q, a - step, b, eps)) / (2 * step);
-    const double by_b = (draw_at(q, a, b + step, eps) - draw_at(q, a, b - step, eps)) / (2 * step);
-    assert_near((double)da, start + weight * upstream * by_a, 1e-8, "dz/da of %s at %g, %g", q->module.name, a, b);
-    assert_near((double)db, start + weight * upstream * by_b, 1e-8, "dz/db of %s at %g, %g", q->module.name, a, b);
+    const real b_in = R(b), dz = R(upstream), eps = R(noise_at(c, word));
+    real scale, da = R(start), db = R(start);
+    c->ops->scale(1, &b_in, &scale);
+    c->ops->backward(1, &scale, &eps, &dz, R(weight), &da, &db);
+    const double by_a = (draw_at(c, a + step, b, eps) - draw_at(c, a - step, b, eps)) / (2 * step);
+    const double by_b = (draw_at(c, a, b + step, eps) - draw_at(c, a, b - step, eps)) / (2 * step);
+    assert_near((double)da, start + weight * upstream * by_a, 1e-8, "dz/da of %s at %g, %g", c->label, a, b);
+    assert_near((double)db, start + weight * upstream * by_b, 1e-8, "dz/db of %s at %g, %g", c->label, a, b);
+}
+
+static void backward_is_right(const struct posterior_case *c)
+{
+    for (size_t j = 0; j < GRID; j++)
+        for (uint32_t word = 0x01234567; word >= 0x01234567; word += 0x1fffffff)
+            check_backward(c, mu_at(j), logvar_at(j), word);
 }
 
 static void test_backward(void **state)
 {
     (void)state;
-    for (size_t i = 0; posterior_at(i); i++)
-        for (size_t j = 0; j < GRID; j++)
-            for (uint32_t word = 0x01234567; word >= 0x01234567; word += 0x1fffffff)
-                check_backward(posterior_at(i), mu_at(j), logvar_at(j), word);
-    assert_non_null(posterior_at(0));
+    for_each_posterior(backward_is_right);
 }
 
 static int by_value(const void *a, const void *b)
@@ -268,38 +288,108 @@ static int by_value(const void *a, const void *b)
 
 /* Entropy without a density: with draws at evenly spaced quantiles, neighbours are 1/(n q(z)) apart, so H = mean log(n
  * gap). */
-static double entropy_by_spacing(const struct posterior_ops *q, double a, double b)
+static double entropy_by_spacing(const struct posterior_case *c, double a, double b)
 {
     enum { N = 1 << 14 };
     static real z[N];
     double sum = 0;
-    for (uint32_t i = 0; i < N; i++) {
-        const uint32_t word = (i << 18) + (1u << 17);
-        real eps;
-        q->noise(1, &word, &eps);
-        z[i] = R(draw_at(q, a, b, eps));
-    }
+    for (uint32_t i = 0; i < N; i++) z[i] = R(draw_at(c, a, b, R(noise_at(c, (i << 18) + (1u << 17)))));
     qsort(z, N, sizeof *z, by_value);
     for (size_t i = 1; i < N; i++) sum += log(N * (double)(z[i] - z[i - 1]));
     return sum / (N - 1);
 }
 
-static void test_entropy(void **state)
+static void entropy_is_right(const struct posterior_case *c)
 {
     const double h = 1e-5;
+    for (size_t j = 0; j < GRID; j++) {
+        const double b = logvar_at(j);
+        const real b_in = R(b);
+        real value, db;
+        c->ops->entropy(c->state, 1, &b_in, &value, &db);
+        assert_near((double)db, (entropy_at(c, b + h) - entropy_at(c, b - h)) / (2 * h), 1e-8, "dH/db of %s at %g",
+                    c->label, b);
+        assert_near((double)value, entropy_by_spacing(c, mu_at(j), b), 2e-3, "entropy of %s at %g", c->label, b);
+    }
+}
+
+static void test_entropy(void **state)
+{
     (void)state;
-    for (size_t i = 0; posterior_at(i); i++)
-        for (size_t j = 0; j < GRID; j++) {
-            const struct posterior_ops *q = posterior_at(i);
-            const double b = logvar_at(j);
-            const real b_in = R(b);
-            real value, db;
-            q->entropy(1, &b_in, &value, &db);
-            assert_near((double)db, (entropy_at(q, b + h) - entropy_at(q, b - h)) / (2 * h), 1e-8, "dH/db of %s at %g",
-                        q->module.name, b);
-            assert_near((double)value, entropy_by_spacing(q, mu_at(j), b), 2e-3, "entropy of %s at %g", q->module.name,
-                        b);
+    for_each_posterior(entropy_is_right);
+}
+
+struct density_case {
+    const struct posterior_case *posterior;
+    double b;
+};
+
+/* q(z) dz/du with eps = sinh u, so that a power-law tail becomes an exponential one. */
+static double posterior_density(const void *context, double u)
+{
+    const struct density_case *d = context;
+    const double stretch = draw_at(d->posterior, 0, d->b, 1);
+    return exp(logq_at(d->posterior, d->b, sinh(u), NULL)) * stretch * cosh(u);
+}
+
+/* log q integrates to one over the range of the draws, its slope is the central difference, its mean the entropy. */
+static void log_prob_is_right(const struct posterior_case *c)
+{
+    enum { N = 1 << 14 };
+    const double end = asinh(noise_at(c, 0xffffffff)), h = 1e-6;
+    for (size_t j = 0; j < GRID; j += 5) {
+        const double b = logvar_at(j), stretch = draw_at(c, 0, b, 1);
+        const struct density_case d = {c, b};
+        double mean = 0, slope;
+        assert_near(integrate(posterior_density, &d, -end, end, 100), 1, 1e-6, "mass of %s at %g", c->label, b);
+        for (double eps = -3; eps < 3.1; eps += 0.75) {
+            logq_at(c, b, eps, &slope);
+            const double difference = logq_at(c, b, eps + h, NULL) - logq_at(c, b, eps - h, NULL);
+            assert_near(slope * stretch, difference / (2 * h), 1e-7, "slope of log q of %s at eps %g", c->label, eps);
         }
+        for (uint32_t i = 0; i < N; i++) mean += logq_at(c, b, noise_at(c, (i << 18) + (1u << 17)), NULL) / N;
+        assert_near(-mean, entropy_at(c, b), 2e-3, "mean of -log q of %s at %g", c->label, b);
+    }
+}
+
+static void test_log_prob(void **state)
+{
+    (void)state;
+    for_each_posterior(log_prob_is_right);
+}
+
+/* Without a cut: the density and entropy of the Cauchy distribution, and its KL to a Cauchy prior. */
+static void test_cauchy(void **state)
+{
+    enum { N = 1 << 15 };
+    static const double cases[][3] = {{0, 0, 1}, {1.5, -1, 1}, {-4, 0.7, 0.3}, {0.2, -3, 2}}; /* m, log s, g */
+    const double none = 0, pi = 3.14159265358979323846, h = 1e-5;
+    struct posterior_case c = {.ops = posterior_find("cauchy"), .label = "cauchy:cut=0"};
+    (void)state;
+    c.state = mem_new(1, c.ops->state_size, NULL);
+    assert_non_null(c.state);
+    c.ops->init(c.state, &none);
+    assert_near(logq_at(&c, 0, 0, NULL), -1.1447299, 5e-8, "log q(0)");
+    assert_near(entropy_at(&c, 0), 2.5310242, 5e-8, "entropy");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const double m = cases[i][0], logs = cases[i][1], g = cases[i][2];
+        struct prior_case prior;
+        double sum = 0;
+        real kl[5], dm[5], dlogs[5];
+        const real at[] = {R(m), R(m + h), R(m - h), R(m), R(m)},
+                   logs_at[] = {R(logs), R(logs), R(logs), R(logs + h), R(logs - h)};
+        prior_case_set(&prior, prior_find("cauchy"), &(vae_choice){"cauchy", {g}});
+        prior_exact_kl(prior.ops, "cauchy", NULL)(prior.state, 5, at, logs_at, kl, dm, dlogs);
+        for (size_t k = 0; k < N; k++) { /* the midpoint rule in the angle: the integrand is periodic */
+            const double eps = tan(pi * (((double)k + 0.5) / N - 0.5));
+            sum += (logq_at(&c, logs, eps, NULL) - prior_logp(&prior, m + exp(logs) * eps, NULL)) / N;
+        }
+        assert_near((double)kl[0], sum, 1e-8, "KL to %s", prior.label);
+        assert_near((double)dm[0], (double)(kl[1] - kl[2]) / (2 * h), 1e-8, "dKL/dm");
+        assert_near((double)dlogs[0], (double)(kl[3] - kl[4]) / (2 * h), 1e-8, "dKL/dlog s");
+        free(prior.state);
+    }
+    free(c.state);
 }
 
 /* d log q / dz = -eps / s, where a posterior that has vanished counts as s = 1e-18. */
@@ -312,7 +402,7 @@ static void test_log_prob_of_a_vanished_posterior(void **state)
         const real b = R(logvars[i]);
         real s, logq, dz;
         posterior_gaussian.scale(1, &b, &s);
-        posterior_gaussian.log_prob(1, &b, &s, &eps, &logq, &dz);
+        posterior_gaussian.log_prob(NULL, 1, &b, &s, &eps, &logq, &dz);
         assert_near((double)dz, -0.7 / fmax(1e-18, exp(0.5 * logvars[i])), 1e-12, "slope at logvar %g", logvars[i]);
         assert_near((double)logq, -0.5 * (0.49 + logvars[i] + log(6.28318530717958647693)), 1e-12, "log q at logvar %g",
                     logvars[i]);
@@ -330,6 +420,8 @@ int main(void)
         cmocka_unit_test(test_backward),
         cmocka_unit_test(test_entropy),
         cmocka_unit_test(test_log_prob_of_a_vanished_posterior),
+        cmocka_unit_test(test_log_prob),
+        cmocka_unit_test(test_cauchy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,15 @@ static void every_objective(void **state)
     }
 }
 
+static void cauchy_posterior(void **state)
+{
+    (void)state;
+    CHECK("posterior", "cauchy", "prior", "cauchy", "activation", "tanh");
+    CHECK("posterior", "cauchy:cut=0", "prior", "cauchy", "activation", "tanh", "kl", "exact", "samples", "2");
+    CHECK("posterior", "cauchy", "prior", "studentt", "activation", "tanh", "kl-samples", "3");
+    CHECK("posterior", "cauchy", "prior", "cauchy:scale=2", "activation", "tanh", "objective", "iwae", "samples", "3");
+}
+
 static void sparse_input(void **state)
 {
     (void)state;
@@ -236,10 +245,15 @@ static void iwae_loss(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_prior),      cmocka_unit_test(every_likelihood),
-        cmocka_unit_test(every_activation), cmocka_unit_test(every_objective),
-        cmocka_unit_test(sparse_input),     cmocka_unit_test(free_bits),
-        cmocka_unit_test(iwae_loss),        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
+        cmocka_unit_test(every_prior),
+        cmocka_unit_test(every_likelihood),
+        cmocka_unit_test(every_activation),
+        cmocka_unit_test(every_objective),
+        cmocka_unit_test(cauchy_posterior),
+        cmocka_unit_test(sparse_input),
+        cmocka_unit_test(free_bits),
+        cmocka_unit_test(iwae_loss),
+        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

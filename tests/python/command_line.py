@@ -86,6 +86,11 @@ Priors (--prior NAME):
   logistic     logistic: round top, exponential tails
       --scale V  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
 
+Posteriors (--posterior NAME):
+  gaussian     diagonal Gaussian, encoder gives mean and log-variance
+  cauchy       Cauchy, cut far out; encoder gives centre and log-scale
+      --cut V  probability of each tail that is cut off; 0: none, 0 to 0.25 [0.00390625]
+
 Likelihoods (--likelihood NAME):
   bernoulli    pixels in [0,1], decoder gives logits
   gaussian     real pixels, decoder gives the mean

@@ -25,7 +25,7 @@ static void dump_noise(FILE *file, const struct pass *pass, const struct rng *rn
         char name[32];
         snprintf(name, sizeof name, "eps.%zu", k);
         rng_words(rng, (uint64_t)k << 36, n, bits);
-        pass->model->posterior->noise(n, bits, eps);
+        pass->model->posterior->noise(pass->model->posterior_state, n, bits, eps);
         dump(file, name, eps, n);
     }
     free(bits);

@@ -291,6 +291,9 @@ static void test_modules(void **state)
         {"prior", "cauchy:scale=0.001", "cauchy:scale=0.001"},
         {"prior", "cauchy:scale=1000", "cauchy:scale=1000"},
         {"posterior", "gaussian", "gaussian"},
+        {"posterior", "cauchy", "cauchy:cut=0.00390625"},
+        {"posterior", "cauchy:cut=0", "cauchy:cut=0"},
+        {"posterior", "cauchy:cut=0.25", "cauchy:cut=0.25"},
         {"likelihood", "bernoulli", "bernoulli"},
         {"likelihood", "gaussian", "gaussian:sigma=1"},
         {"likelihood", "gaussian:sigma=0.001", "gaussian:sigma=0.001"},
@@ -321,6 +324,8 @@ static void test_modules(void **state)
          "gaussian parameter sigma: 9e-4 is out of range (expected 0.001 to 1000)"},
         {"likelihood", "gaussian:sigma=1001",
          "gaussian parameter sigma: 1001 is out of range (expected 0.001 to 1000)"},
+        {"posterior", "cauchy:cut=-1e-9", "cauchy parameter cut: -1e-9 is out of range (expected 0 to 0.25)"},
+        {"posterior", "cauchy:cut=0.26", "cauchy parameter cut: 0.26 is out of range (expected 0 to 0.25)"},
         {"likelihood", "cbernoulli:limit=0.9", "cbernoulli parameter limit: 0.9 is out of range (expected 1 to 10000)"},
         {"likelihood", "cbernoulli:limit=10001",
          "cbernoulli parameter limit: 10001 is out of range (expected 1 to 10000)"},
@@ -332,7 +337,7 @@ static void test_modules(void **state)
         {"prior", "spikslab",
          "unknown prior 'spikslab' (did you mean 'spikeslab'? there are: normal, spikeslab, laplace, cauchy, studentt, "
          "logistic)"},
-        {"posterior", "normal", "unknown posterior 'normal' (there are: gaussian)"},
+        {"posterior", "normal", "unknown posterior 'normal' (there are: gaussian, cauchy)"},
         {"likelihood", "gausian",
          "unknown likelihood 'gausian' (did you mean 'gaussian'? there are: bernoulli, gaussian, cbernoulli)"},
         {"activation", "relo",
@@ -473,6 +478,39 @@ static void test_no_exact_kl(void **state)
                         "--kl exact: prior logistic has no exact KL to a gaussian posterior (use --kl mc)");
 }
 
+/* A Cauchy posterior has no moments: its KL is finite only to priors whose tails are as heavy, and exact without a cut.
+ */
+static void test_cauchy_posterior(void **state)
+{
+    static const struct {
+        const char *prior, *posterior, *kl, *message; /* NULL: taken */
+    } known[] = {
+        {"cauchy", "cauchy", "auto", NULL},
+        {"studentt", "cauchy", "mc", NULL},
+        {"cauchy", "cauchy:cut=0", "exact", NULL},
+        {"cauchy", "cauchy", "exact",
+         "--kl exact: prior cauchy has no exact KL to a cauchy posterior with these parameters (use --kl mc)"},
+        {"studentt", "cauchy:cut=0", "exact",
+         "--kl exact: prior studentt has no exact KL to a cauchy posterior (use --kl mc)"},
+        {"normal", "cauchy", "auto", "the KL of a cauchy posterior to prior normal is infinite"},
+        {"spikeslab", "cauchy", "auto", "the KL of a cauchy posterior to prior spikeslab is infinite"},
+        {"laplace", "cauchy", "mc", "the KL of a cauchy posterior to prior laplace is infinite"},
+        {"logistic", "cauchy", "mc", "the KL of a cauchy posterior to prior logistic is infinite"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        vae_config config;
+        vae_error err = {0};
+        vae_config_defaults(&config);
+        assert_int_equal(vae_config_set(&config, "prior", known[i].prior, NULL), VAE_OK);
+        assert_int_equal(vae_config_set(&config, "posterior", known[i].posterior, NULL), VAE_OK);
+        assert_int_equal(vae_config_set(&config, "kl", known[i].kl, NULL), VAE_OK);
+        assert_int_equal(vae_config_check(&config, &err), known[i].message ? VAE_E_USAGE : VAE_OK);
+        if (known[i].message && strncmp(err.message, known[i].message, strlen(known[i].message)))
+            fail_msg("'%s' (expected '%s...')", err.message, known[i].message);
+    }
+}
+
 /* A host may write into the struct what vae_config_set would not have taken. */
 static void test_fields_of_a_host(void **state)
 {
@@ -488,7 +526,7 @@ static void test_fields_of_a_host(void **state)
         "--hidden: '' (expected whole numbers such as 400 or 200,200)",
         "spikeslab parameter p: 2 is out of range (expected 0 to 1)",
         "--prior: 'laplace:scale=1' is not a value that it can have",
-        "unknown posterior 'cauchy' (there are: gaussian)",
+        "unknown posterior 'cauchi' (did you mean 'cauchy'? there are: gaussian, cauchy)",
         "--data: 'a?' has control characters or is not UTF-8",
     };
     (void)state;
@@ -504,7 +542,7 @@ static void test_fields_of_a_host(void **state)
     vae_config_set(&bad[8], "prior", "spikeslab", NULL);
     bad[8].prior.value[0] = 2;
     strcpy(bad[9].prior.name, "laplace:scale=1");
-    strcpy(bad[10].posterior.name, "cauchy");
+    strcpy(bad[10].posterior.name, "cauchi");
     strcpy(bad[11].data, "a\n");
     for (size_t i = 0; i < 12; i++) {
         vae_error err = {0};
@@ -605,6 +643,7 @@ int main(void)
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_combinations),
         cmocka_unit_test(test_no_exact_kl),
+        cmocka_unit_test(test_cauchy_posterior),
         cmocka_unit_test(test_fields_of_a_host),
         cmocka_unit_test(test_to_json),
         cmocka_unit_test(test_from_json),
