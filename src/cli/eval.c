@@ -113,6 +113,19 @@ static void print_losses(const struct report *r)
     if (r->pseudo) printf("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n");
 }
 
+/* A row a latent. Without an exact KL the floor is not known, and has no column. */
+static void print_latents(const vae_evaluation *e)
+{
+    const bool has_floor = isfinite(e->kl_floor);
+    if (has_floor) printf("an idle latent costs %.4f nats under this prior\n", e->kl_floor);
+    printf("latent        KL (nats)  %svariance of posterior mean\n", has_floor ? "KL - floor  " : "");
+    for (size_t j = 0; j < e->latent; j++) {
+        printf("%6zu %16.4f", j, e->kl_per_dim[j]);
+        if (has_floor) printf("  %10.4f", e->kl_per_dim[j] - e->kl_floor);
+        printf("  %.4f\n", e->mean_variance[j]);
+    }
+}
+
 static void print_text(const struct report *r)
 {
     const vae_evaluation *e = r->result;
@@ -123,10 +136,7 @@ static void print_text(const struct report *r)
     printf("|z| < %.4g   %.1f %% of drawn latents\n", r->options.near_zero, 100 * e->near_zero_share);
     if (isfinite(r->accuracy))
         printf("linear probe  %.2f %% of labels read off the posterior means\n", 100 * r->accuracy);
-    if (isfinite(e->kl_floor)) printf("an idle latent costs %.4f nats under this prior\n", e->kl_floor);
-    printf("latent        KL (nats)  KL - floor  variance of posterior mean\n");
-    for (size_t j = 0; j < e->latent; j++)
-        printf("%6zu %16.4f  %10.4f  %.4f\n", j, e->kl_per_dim[j], e->kl_per_dim[j] - e->kl_floor, e->mean_variance[j]);
+    print_latents(e);
 }
 
 /* A long estimate says how far it is, on a terminal. */

@@ -77,6 +77,24 @@ def _():
         same([report[name] for name in EPOCH_KEYS[9:]], [None, None, 0])
 
 
+@test("without an exact KL there is no floor, and no column for it")
+def _():
+    for prior, floor in (("logistic", None), ("studentt", 0.0407)):
+        vaectl("train", *SMALL, "--prior", prior, "-o", prior)
+        report = vaectl_json("eval", prior, "--samples", 0)
+        lines = vaectl("eval", prior, "--samples", 0)[0].splitlines()
+        table = lines[lines.index("latent        KL (nats)  " + "KL - floor  " * bool(floor) +
+                                  "variance of posterior mean") + 1:]
+        for j, line in enumerate(table):
+            row = [report["kl_per_dim"][j], *([report["kl_per_dim"][j] - report["kl_floor"]] if floor else []),
+                   report["mean_variance"][j]]
+            same(line.split(), [str(j), *(f"{value:.4f}" for value in row)])
+        same(len(table), 3)
+        same(report["kl_floor"] is None, floor is None)
+        if floor:
+            near(report["kl_floor"], floor, 1e-4)
+
+
 @test("info says what the model file says, to the last digit")
 def _():
     vaectl("train", *PAST_BEST)
