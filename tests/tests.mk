@@ -40,7 +40,7 @@ CHECKED = OPTIMISE="-O1 -g -fno-omit-frame-pointer" HARDENING=
 asan:
 	$(MAKE) test BUILD=build/asan $(CHECKED) SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 tsan:
-	$(MAKE) test BUILD=build/tsan $(CHECKED) SANITIZE="-fsanitize=thread"
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) test BUILD=build/tsan $(CHECKED) SANITIZE="-fsanitize=thread"
 valgrind: test-programs
 	VAE_RUNNER="valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
 
