@@ -20,7 +20,8 @@ SMALL = {"hidden": [3], "latent": 2, "activation": "tanh", "batch": 3, "epochs":
 CASES = {
     "normal prior": {},
     "another seed, relu, two layers": {"seed": 2 ** 40 + 3, "activation": "relu", "hidden": [5, 4]},
-    "Laplace prior by Monte Carlo": {"prior": "laplace:scale=0.7", "kl-samples": 3, "samples": 2},
+    "Laplace prior by Monte Carlo, warm-up within epochs": {"prior": "laplace:scale=0.7", "kl-samples": 3, "samples": 2,
+                                                            "beta-warmup": 1.6},
     "Cauchy prior, exact, warm-up of beta": {"prior": "cauchy:scale=1.5", "kl": "exact", "beta": 3, "beta-warmup": 2,
                                              "epochs": 3, "batch": 100},
     "spike-and-slab prior, a step schedule": {"prior": "spikeslab:p=0.6,c2=0.1", "kl-samples": 4, "schedule": "step",
