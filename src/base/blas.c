@@ -2,7 +2,8 @@
  *
  * OpenBLAS never returns a buffer to the system, it lends it to the next product. So buffers are made here before they
  * are needed, by taking as many as there are threads at the same time and giving them back. That there is room is found
- * out by a mapping of the same size. */
+ * out by a mapping of the same size. (With threads of its own, unless OPENBLAS_NUM_THREADS=1, OpenBLAS asks for buffers
+ * when it is loaded, and nothing can be done.) */
 #include "base/blas.h"
 
 #include <pthread.h>
@@ -40,17 +41,19 @@ static size_t make_buffers(size_t n)
 
 vae_status blas_register(size_t threads, vae_error *err)
 {
-    size_t wanted, made;
     pthread_mutex_lock(&lock);
-    wanted = registered + threads < MOST_BUFFERS ? registered + threads : MOST_BUFFERS;
-    if (wanted > buffers) buffers = blas_memory_alloc && blas_memory_free ? make_buffers(wanted) : wanted;
-    made = buffers;
-    if (made >= wanted) registered += threads;
+    const size_t wanted = registered + threads < MOST_BUFFERS ? registered + threads : MOST_BUFFERS;
+    if (wanted > buffers) {
+        const size_t made = blas_memory_alloc && blas_memory_free ? make_buffers(wanted) : wanted;
+        if (made > buffers) buffers = made;
+    }
+    const bool enough = buffers >= wanted;
+    if (enough) registered += threads;
     pthread_mutex_unlock(&lock);
-    if (made >= wanted) return VAE_OK;
+    if (enough) return VAE_OK;
     return vae_fail(err, VAE_E_MEMORY,
                     "out of memory: OpenBLAS needs %d MB of address space for each of %zu threads (ulimit -v; fewer "
-                    "--threads need less)",
+                    "threads need less)",
                     MEGABYTES, wanted);
 }
 

@@ -129,7 +129,7 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
     return vae_fail(err, VAE_E_DATA, "%s: cannot read images (was the file cut or removed?)", images->stream->path);
 }
 
-/* Heads come as rows of 2L; the rest of the house wants L contiguous. */
+/* Heads come as rows of 2L; everything else wants L contiguous. */
 static void split_heads(struct pass *pass, struct span s)
 {
     const size_t L = pass->model->L, bytes = L * sizeof(real);
