@@ -71,17 +71,22 @@ typedef struct vae_param {
     double value;     /* default */
     double min, max;  /* allowed, ends included */
     const char *help;
-    bool whole; /* a count: whole numbers alone */
+    bool whole;        /* a count: whole numbers alone */
+    const char *words; /* "a|b|c": its values are these words, stored as their places 0, 1, 2 */
 } vae_param;
 
 /* Rows of a table of parameters. */
 #define VAE_REAL(name, value, min, max, help)                                                                          \
     {                                                                                                                  \
-        name, value, min, max, help, false                                                                             \
+        name, value, min, max, help, false, NULL                                                                       \
     }
 #define VAE_COUNT(name, value, min, max, help)                                                                         \
     {                                                                                                                  \
-        name, value, min, max, help, true                                                                              \
+        name, value, min, max, help, true, NULL                                                                        \
+    }
+#define VAE_WORD(name, words, help) /* the first is the default */                                                     \
+    {                                                                                                                  \
+        name, 0, 0, 63, help, true, words                                                                              \
     }
 
 typedef struct vae_module {
@@ -296,7 +301,7 @@ typedef struct vae_evaluation {
      * asked for or not defined. Raw values rise with idle latents, which are all near zero. */
     double hoyer, hoyer_normalized, hoyer_active;
     double kl_floor;       /* KL of an idle latent: its least over all Gaussians; NaN where it is not known */
-    double *kl_per_dim;    /* (L), nats */
+    double *kl_per_dim;    /* (L), nats; NaN under a joint prior, which has a KL for all latents together */
     double *mean_variance; /* (L), variance of the posterior mean over the images */
 } vae_evaluation;
 
@@ -343,8 +348,8 @@ VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, 
 /* Mean images (n,D) of latents z (n,L). */
 VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t threads, float *mean,
                               vae_error *err);
-/* n draws (n,L) from the prior. */
-VAE_API void vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z);
+/* n draws (n,L) from the prior. Fails where memory is short, or a prior that rejects draws finds none. */
+VAE_API vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err);
 
 /* ---- Speed ------------------------------------------------------------------------------------------------------ */
 

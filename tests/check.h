@@ -147,7 +147,8 @@ static inline bool module_case(const vae_module *module, size_t i, vae_choice *c
         const double v = param[k].value, third = param[k].min == 0 ? 0 : 1.4 * v;
         const double variant[] = {v / 3, 2.5 * v, third};
         if (i - 1 < 3 * (k + 1)) {
-            choice->value[k] = fmin(param[k].max, fmax(param[k].min, variant[(i - 1) % 3]));
+            const double value = param[k].words ? (double)((i - 1) % 3) : variant[(i - 1) % 3];
+            choice->value[k] = fmin(param[k].max, fmax(param[k].min, param[k].whole ? floor(value) : value));
             return true;
         }
     }
@@ -176,13 +177,13 @@ static inline kl_function *kl_to_gaussian(const struct prior_ops *prior)
     return prior_exact_kl(prior, "gaussian", NULL);
 }
 
-/* Runs `check` on every prior with every parameter set. */
+/* Runs `check` on every factorised prior with every parameter set. */
 static inline void for_each_prior(void (*check)(const struct prior_case *c))
 {
     size_t priors = 0;
     for (; prior_at(priors); priors++) {
         vae_choice choice;
-        for (size_t k = 0; module_case(&prior_at(priors)->module, k, &choice); k++) {
+        for (size_t k = 0; !prior_at(priors)->joint && module_case(&prior_at(priors)->module, k, &choice); k++) {
             struct prior_case c;
             prior_case_set(&c, prior_at(priors), &choice);
             check(&c);

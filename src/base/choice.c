@@ -100,6 +100,31 @@ const char *vae_nearest(const char *word, const char *const *names)
     return best;
 }
 
+/* ---- Words ------------------------------------------------------------------------------------------------------ */
+
+int word_place(const char *values, const char *word)
+{
+    const size_t length = strlen(word);
+    if (!length || strchr(word, '|')) return -1;
+    for (int place = 0; values; place++) {
+        if (!strncmp(values, word, length) && (values[length] == '|' || !values[length])) return place;
+        values = strchr(values, '|');
+        if (values) values++;
+    }
+    return -1;
+}
+
+/* The word at `place`, or NULL; `length` is its own. */
+static const char *word_at(const char *words, double place, size_t *length)
+{
+    for (; words && place >= 1; place--) {
+        words = strchr(words, '|');
+        if (words) words++;
+    }
+    *length = words ? strcspn(words, "|") : 0;
+    return words;
+}
+
 /* ---- Modules ---------------------------------------------------------------------------------------------------- */
 
 /* printf to the end of `text`; what does not fit is cut. */
@@ -154,6 +179,14 @@ static vae_status unknown_param(const vae_module *module, const char *name, vae_
                     *list ? list : "none");
 }
 
+static vae_status set_word(double *value, const vae_param *param, const char *label, const char *text, vae_error *err)
+{
+    const int place = word_place(param->words, text);
+    if (place < 0) return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected one of %s)", label, text, param->words);
+    *value = place;
+    return VAE_OK;
+}
+
 vae_status choice_set(vae_choice *choice, const vae_module *module, const char *name, const char *text, vae_error *err)
 {
     size_t i = module_param(module, name);
@@ -161,6 +194,7 @@ vae_status choice_set(vae_choice *choice, const vae_module *module, const char *
     const vae_param *param = &module->params[i];
     char label[2 * VAE_MAX_NAME];
     snprintf(label, sizeof label, "%s parameter %s", module->name, name);
+    if (param->words) return set_word(&choice->value[i], param, label, text, err);
     double value;
     vae_status status = vae_parse_real(label, text, param->min, param->max, &value, err);
     if (!status && param->whole && floor(value) < value)
@@ -201,12 +235,24 @@ vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, con
     return status;
 }
 
+const char *param_text(const vae_param *param, double value, char *text, size_t size)
+{
+    size_t length;
+    if (!param->words) {
+        format_real(value, text, size);
+        return text;
+    }
+    const char *word = word_at(param->words, value, &length);
+    snprintf(text, size, "%.*s", (int)length, word ? word : "");
+    return text;
+}
+
 void choice_text(const vae_choice *choice, const vae_module *module, char *text, size_t size)
 {
     snprintf(text, size, "%s", choice->name);
     for (size_t i = 0; module && module->params && module->params[i].name; i++) {
-        char value[32];
-        format_real(choice->value[i], value, sizeof value);
+        char value[VAE_MAX_NAME];
+        param_text(&module->params[i], choice->value[i], value, sizeof value);
         append(text, size, "%c%s=%s", i ? ',' : ':', module->params[i].name, value);
     }
 }

@@ -13,6 +13,11 @@ bool has_empty_item(const char *list);
 /* The shortest of %.15g .. %.17g that reads back as the same double. */
 void format_real(double value, char *text, size_t size);
 
+/* Place of a word in "a|b|c", or -1. */
+int word_place(const char *words, const char *word);
+/* A parameter's value as text. */
+const char *param_text(const vae_param *param, double value, char *text, size_t size);
+
 const vae_module *module_find(module_at *at, const char *name);
 size_t module_param(const vae_module *module, const char *name); /* index, or VAE_MAX_PARAMS */
 /* Names of a kind of modules, "a, b, c". */

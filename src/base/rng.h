@@ -25,6 +25,8 @@ enum rng_stream {
     RNG_BINARIZE = 7,   /* pixels drawn from their grey value; step: see model_pixels */
     RNG_VALIDATION = 8, /* which training images become the validation split */
     RNG_NLL = 9,        /* eps of importance samples; step = block of images */
+    RNG_OWN = 10,       /* a prior's own draws; step = training step, or round of an evaluation */
+    RNG_ACCEPT = 11,    /* acceptance of draws from a resampled prior; step = draw */
 };
 
 struct rng {

@@ -62,6 +62,8 @@ vae_status settings_default_data(const struct arguments *arguments, vae_config *
 
 /* ---- help.c ----------------------------------------------------------------------------------------------------- */
 void help_command(FILE *out, const struct command *command);
+/* Values and default of a module's parameter, to the end of the line. */
+void help_param_range(FILE *out, const vae_param *param);
 
 /* ---- run.c: where models, their data and pictures are ----------------------------------------------------------- */
 enum { PATH_MAX_RUN = 2048 };

@@ -28,6 +28,14 @@ static void print_sources(FILE *out)
     }
 }
 
+void help_param_range(FILE *out, const vae_param *p)
+{
+    if (p->words)
+        fprintf(out, "%s [%.*s]\n", p->words, (int)strcspn(p->words, "|"), p->words);
+    else
+        fprintf(out, "%g to %g [%g]\n", p->min, p->max, p->value);
+}
+
 /* Each module of a kind, with its parameters. */
 static void print_modules(FILE *out, const vae_setting *setting)
 {
@@ -36,8 +44,10 @@ static void print_modules(FILE *out, const vae_setting *setting)
     fprintf(out, "\n%c%ss (--%s NAME):\n", setting->name[0] - 'a' + 'A', setting->name + 1, setting->name);
     for (size_t i = 0; (module = vae_module_at(setting->kind, i)); i++) {
         fprintf(out, "  %-12s %s\n", module->name, module->summary);
-        for (const vae_param *p = module->params; p && p->name; p++)
-            fprintf(out, "      --%s V  %s, %g to %g [%g]\n", p->name, p->help, p->min, p->max, p->value);
+        for (const vae_param *p = module->params; p && p->name; p++) {
+            fprintf(out, "      --%s V  %s, ", p->name, p->help);
+            help_param_range(out, p);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ struct metrics {
     const char *path;
     bool validates; /* there is a validation split, and a column for it */
     size_t columns;
-    FILE *rows;     /* writes to `text`, which grows */
+    FILE *rows; /* writes to `text`, which grows */
     char *text;
     size_t size;
 };

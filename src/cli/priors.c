@@ -4,8 +4,10 @@
 static void print_module(const vae_module *module)
 {
     printf("%s: %s\n    %s\n", module->name, module->summary, module->formula);
-    for (const vae_param *p = module->params; p && p->name; p++)
-        printf("    --%s  %s, %g to %g [%g]\n", p->name, p->help, p->min, p->max, p->value);
+    for (const vae_param *p = module->params; p && p->name; p++) {
+        printf("    --%s  %s, ", p->name, p->help);
+        help_param_range(stdout, p);
+    }
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)

@@ -43,19 +43,19 @@ struct cursor {
 static bool next_tensor(const struct vae_model *model, struct cursor *c)
 {
     if (c->end) c->tensor++;
-    if (c->tensor == model->tensors) {
+    if (c->tensor == model->block.tensors) {
         c->tensor = 0;
         c->block++;
     }
     if (c->block == BLOCKS) return false;
     c->begin = c->end;
-    c->end += model->tensor[c->tensor].count * sizeof(float);
+    c->end += model->block.tensor[c->tensor].count * sizeof(float);
     return true;
 }
 
 static void tensor_name(const struct vae_model *model, const struct cursor *c, char name[2 * TENSOR_NAME])
 {
-    snprintf(name, 2 * TENSOR_NAME, "%s%s", block_prefix[c->block], model->tensor[c->tensor].name);
+    snprintf(name, 2 * TENSOR_NAME, "%s%s", block_prefix[c->block], model->block.tensor[c->tensor].name);
 }
 
 /* A tensor's entry in the header. */
@@ -132,7 +132,7 @@ static uint32_t checksum(const char *config, const char *state, const void *data
 static void copy_tensors_out(const struct vae_model *model, float *to)
 {
     for (struct cursor c = {0}; next_tensor(model, &c);) {
-        const struct tensor *t = &model->tensor[c.tensor];
+        const struct tensor *t = &model->block.tensor[c.tensor];
         const real *from = block_data(model, c.block);
         for (size_t k = 0; k < t->count; k++) *to++ = (float)from[tensor_at(t, k)];
     }
@@ -144,7 +144,7 @@ static bool add_tensors(json_t *header, const struct vae_model *model)
     for (struct cursor c = {0}; next_tensor(model, &c);) {
         char name[2 * TENSOR_NAME];
         tensor_name(model, &c, name);
-        if (json_object_set_new(header, name, tensor_to_json(&model->tensor[c.tensor], &c))) return false;
+        if (json_object_set_new(header, name, tensor_to_json(&model->block.tensor[c.tensor], &c))) return false;
     }
     return true;
 }
@@ -377,7 +377,7 @@ static vae_status check_tensors(const struct file *file, const json_t *header, s
     for (struct cursor c = {0}; next_tensor(model, &c); n++) {
         char name[2 * TENSOR_NAME];
         tensor_name(model, &c, name);
-        if (!entry_matches(json_object_get(header, name), &model->tensor[c.tensor], &c))
+        if (!entry_matches(json_object_get(header, name), &model->block.tensor[c.tensor], &c))
             return CORRUPT("%s: tensor %s is missing or not as its configuration implies", file->path, name);
     }
     if (json_object_size(header) != n + 1)
@@ -391,7 +391,7 @@ static vae_status check_tensors(const struct file *file, const json_t *header, s
 static vae_status copy_tensors_in(const struct file *file, size_t data, struct vae_model *model, vae_error *err)
 {
     for (struct cursor c = {0}; next_tensor(model, &c);) {
-        const struct tensor *t = &model->tensor[c.tensor];
+        const struct tensor *t = &model->block.tensor[c.tensor];
         real *to = block_data(model, c.block);
         for (size_t k = 0; k < t->count; k++) {
             float value;

@@ -138,25 +138,12 @@ static vae_status set_text(char *field, size_t size, const char *name, const cha
     return VAE_OK;
 }
 
-/* Of a word in "a|b|c"; -1: it is not there. */
-static int place_of(const char *values, const char *word)
-{
-    const size_t length = strlen(word);
-    if (!length || strchr(word, '|')) return -1;
-    for (int place = 0; values; place++) {
-        if (!strncmp(values, word, length) && (values[length] == '|' || !values[length])) return place;
-        values = strchr(values, '|');
-        if (values) values++;
-    }
-    return -1;
-}
-
-bool is_listed(const char *values, const char *word) { return place_of(values, word) >= 0; }
+bool is_listed(const char *values, const char *word) { return word_place(values, word) >= 0; }
 
 int config_word(const vae_config *config, const char *setting)
 {
     const vae_setting *s = find_setting(setting);
-    return place_of(s->values, (const char *)config + s->offset);
+    return word_place(s->values, (const char *)config + s->offset);
 }
 
 static vae_status set_list(uint64_t *field, const vae_setting *setting, const char *label, const char *text,
@@ -326,11 +313,12 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     if (!strcmp(config->schedule, "step") != (config->lr_steps[0] > 0))
         return vae_fail(err, VAE_E_USAGE, "--schedule step and --lr-steps go together");
     const bool iwae = !strcmp(config->objective, "iwae"), standard = !strcmp(config->gradient, "standard");
+    const bool joint = prior_find(config->prior.name)->joint;
     if (!strcmp(config->gradient, "dreg") && !iwae)
         return vae_fail(err, VAE_E_USAGE, "--gradient dreg is for --objective iwae (elbo has stl)");
     if ((iwae || !standard) && config->free_bits > 0)
         return vae_fail(err, VAE_E_USAGE, "--free-bits needs a KL of its own (--objective elbo --gradient standard)");
-    if ((iwae || !standard) && !strcmp(config->kl_noise, "stratified"))
+    if ((iwae || !standard || joint) && !strcmp(config->kl_noise, "stratified"))
         return vae_fail(err, VAE_E_USAGE,
                         "--kl-noise stratified needs a KL of its own, not draws that are weighed one by one");
     if (config->patience > 0 && config->validation <= 0)

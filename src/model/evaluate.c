@@ -27,6 +27,7 @@ void vae_eval_defaults(vae_eval_options *options)
  * latent that never moves has the variance 0 and not a difference of roundings. */
 struct sums {
     double recon, near_zero;
+    double joint_kl;                          /* of all latents together, where the KL is known only so */
     double *kl, *origin, *mean, *mean_square; /* (L) */
     float *means;                             /* (n,L) of all images, or NULL */
     size_t images;                            /* seen so far */
@@ -60,7 +61,7 @@ static void add_latents(const struct pass *pass, struct sums *sums)
             const double mean = (double)pass->a[i * L + j];
             if (sums->images + i == 0) sums->origin[j] = mean;
             const double apart = mean - sums->origin[j];
-            sums->kl[j] += (double)pass->kl[i * L + j];
+            if (pass->plan.kl != KL_PER_DRAW) sums->kl[j] += (double)pass->kl[i * L + j];
             sums->mean[j] += apart;
             sums->mean_square[j] += apart * apart;
             if (sums->means) sums->means[(sums->images + i) * L + j] = (float)mean;
@@ -72,6 +73,7 @@ static void add_draws(const struct pass *pass, double near_zero, struct sums *su
 {
     const size_t rows = pass->plan.S * pass->B;
     for (size_t r = 0; r < rows; r++) sums->recon += pass->recon[r];
+    for (size_t r = 0; r < rows && pass->log_ratio; r++) sums->joint_kl -= pass->log_ratio[r];
     for (size_t i = 0; i < rows * pass->model->L; i++) sums->near_zero += fabs((double)pass->z[i]) < near_zero;
 }
 
@@ -93,18 +95,19 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
     return VAE_OK;
 }
 
-static void summarise_losses(vae_evaluation *e, const struct sums *sums)
+static void summarise_losses(vae_evaluation *e, const struct sums *sums, bool joint)
 {
     const double n = (double)e->n, draws = n * (double)e->samples;
     e->recon = sums->recon / draws;
     e->near_zero_share = sums->near_zero / (draws * (double)e->latent);
     for (size_t j = 0; j < e->latent; j++) {
         const double mean = sums->mean[j] / n;
-        e->kl_per_dim[j] = sums->kl[j] / n;
+        e->kl_per_dim[j] = joint ? (double)NAN : sums->kl[j] / n;
         e->mean_variance[j] = fmax(0, sums->mean_square[j] / n - mean * mean);
-        e->kl += e->kl_per_dim[j];
+        e->kl += joint ? 0 : e->kl_per_dim[j];
         e->active_units += e->mean_variance[j] > ACTIVE_VARIANCE;
     }
+    if (joint) e->kl = sums->joint_kl / draws;
     e->neg_elbo = e->recon + e->kl;
 }
 
@@ -137,8 +140,14 @@ void vae_evaluation_free(vae_evaluation **evaluation)
 static vae_status choose_kl(const struct vae_model *model, const vae_eval_options *o, struct pass_plan *plan,
                             vae_error *err)
 {
+    const bool joint = model->prior->joint;
     plan->K = o->kl_samples ? o->kl_samples : model->config.kl_samples;
     plan->kl = o->kl == VAE_KL_EXACT ? KL_EXACT : o->kl == VAE_KL_MC ? KL_MONTE_CARLO : model_kl(model);
+    if (joint && plan->kl == KL_MONTE_CARLO) { /* by the draws that are decoded */
+        plan->kl = KL_PER_DRAW;
+        plan->entropy = true;
+        plan->K = plan->S;
+    }
     if (plan->S == 0 || plan->S > VAE_MOST_DRAWS || plan->K > VAE_MOST_DRAWS)
         return vae_fail(err, VAE_E_USAGE, "%zu draws of z, %zu of the KL (expected 1 to %d)", plan->S, plan->K,
                         VAE_MOST_DRAWS);
@@ -158,7 +167,11 @@ static vae_status plan_pass(struct pass *pass, const struct vae_model *model, co
                              .sparse = images_are_sparse(images)};
     vae_status status = choose_kl(model, options, &plan, err);
     if (!status) status = pass_new(pass, model, pool, &plan, err);
-    if (!status) pass->pixels = model_pixels(model, images, options->seed, 0);
+    if (!status) {
+        const struct rng own = {.seed = options->seed, .stream = RNG_OWN};
+        pass->pixels = model_pixels(model, images, options->seed, 0);
+        pass_derive(pass, &own);
+    }
     return status;
 }
 
@@ -175,7 +188,7 @@ static vae_status summarise(vae_evaluation **out, const struct pass *pass, const
                           .kl_per_dim = mem_new(L, sizeof(double), err),
                           .mean_variance = mem_new(L, sizeof(double), err)};
     vae_status status = e->kl_per_dim && e->mean_variance ? VAE_OK : VAE_E_MEMORY;
-    if (!status) summarise_losses(e, sums);
+    if (!status) summarise_losses(e, sums, pass->log_ratio);
     if (!status) status = summarise_sparsity(e, sums, err);
     if (status)
         vae_evaluation_free(&e);
@@ -218,13 +231,12 @@ static void copy_out(size_t n, const real *from, float *to)
 
 /* A pool and a pass for blocks of at most BLOCK_ROWS of n. */
 static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_model *model, size_t n, size_t threads,
-                        vae_error *err)
+                        enum kl_kind kl, vae_error *err)
 {
     const size_t rows = pass_rows(model, BLOCK_ROWS);
+    const struct pass_plan plan = {.capacity = n < rows ? n : rows, .S = 1, .K = 1, .kl = kl};
     vae_status status = pool_new(pool, threads, err);
-    if (!status)
-        status = pass_new(pass, model, *pool, &(struct pass_plan){.capacity = n < rows ? n : rows, .S = 1, .K = 1},
-                          err);
+    if (!status) status = pass_new(pass, model, *pool, &plan, err);
     if (status) pool_free(*pool);
     return status;
 }
@@ -237,7 +249,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     vae_status status = model_check_shape(model, images, err);
     if (!status && (first > images->n || n > images->n - first))
         status = vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
-    if (!status) status = begin(&pass, &pool, model, n, threads, err);
+    if (!status) status = begin(&pass, &pool, model, n, threads, KL_EXACT, err);
     if (status) return status;
     const size_t L = model->L;
     pass.pixels = model_pixels(model, images, seed, 0);
@@ -270,7 +282,7 @@ vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t t
 {
     struct pool *pool = NULL;
     struct pass pass;
-    vae_status status = begin(&pass, &pool, model, n, threads, err);
+    vae_status status = begin(&pass, &pool, model, n, threads, KL_EXACT, err);
     if (status) return status;
     for (size_t done = 0; done < n; done += pass.plan.capacity)
         decode_block(&pass, n - done < pass.plan.capacity ? n - done : pass.plan.capacity, z + done * model->L,
@@ -280,9 +292,29 @@ vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t t
     return VAE_OK;
 }
 
-void vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z)
+/* Draw i uses the random numbers of place i, however the draws are cut into blocks. */
+static vae_status sample_joint(const vae_model *model, const struct rng *rng, size_t n, float *z, vae_error *err)
+{
+    struct pool *pool = NULL;
+    struct pass pass = {0};
+    const size_t L = model->L, block = n < BLOCK_ROWS ? n : BLOCK_ROWS;
+    vae_status status = begin(&pass, &pool, model, block, 1, KL_PER_DRAW, err);
+    if (status) return status;
+    pass_derive(&pass, NULL);
+    for (size_t done = 0; done < n && !status; done += block) {
+        const size_t rows = n - done < block ? n - done : block, own = pass.density.own;
+        status = model->prior->joint->draw(&pass.density, rng, (struct span){own, own + rows}, done, pass.z, err);
+        if (!status) copy_out(rows * L, pass.z, z + done * L);
+    }
+    pass_free(&pass);
+    pool_free(pool);
+    return status;
+}
+
+vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err)
 {
     const struct rng rng = {.seed = seed, .stream = RNG_PRIOR};
+    if (model->prior->joint) return sample_joint(model, &rng, n, z, err);
     for (size_t i = 0; i < n * model->L; i++) {
         uint32_t bits[1][4];
         real draw;
@@ -290,4 +322,5 @@ void vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z)
         model->prior->sample(model->prior_state, 1, (const uint32_t(*)[4])bits, &draw);
         z[i] = (float)draw;
     }
+    return VAE_OK;
 }

@@ -49,18 +49,22 @@ static void add_mc_sample(struct pass *pass, size_t at, size_t n, const real *ep
 
 /* ---- The KL in each draw ---------------------------------------------------------------------------------------- */
 
-/* log p(z) - log q(z) of each row of draw k, and the slope of log p(z). */
+/* -log q(z), or the entropy of q, of each row of draw k; under a factorised prior also log p(z) and its slope. */
 static void add_ratio(struct pass *pass, size_t k, size_t at, size_t n)
 {
     const struct vae_model *m = pass->model;
-    const size_t L = m->L, plane = k * pass->B * L;
-    const real *logp = pass->logp + at, *logq = pass->kl_z + at;
-    m->prior->log_prob(m->prior_state, n, pass->z + plane + at, pass->logp + at, pass->dlogp_dz + plane + at);
-    m->posterior->log_prob(m->posterior_state, n, pass->b + at, pass->scale + at, pass->eps + plane + at,
-                           pass->kl_z + at, pass->dlogp + at);
+    const size_t L = m->L, plane = k * pass->B * L + at;
+    const bool joint = m->prior->joint;
+    const real *logp = pass->logp + at, *minus_logq = pass->kl + at;
+    real *logq = pass->kl_z + at;
+    if (!joint) m->prior->log_prob(m->prior_state, n, pass->z + plane, pass->logp + at, pass->dlogp_dz + plane);
+    if (!pass->plan.entropy)
+        m->posterior->log_prob(m->posterior_state, n, pass->b + at, pass->scale + at, pass->eps + plane, logq,
+                               pass->dlogp + at);
     for (size_t i = 0; i < n; i += L) {
         double ratio = 0;
-        for (size_t j = 0; j < L; j++) ratio += (double)logp[i + j] - (double)logq[i + j];
+        for (size_t j = i; j < i + L; j++)
+            ratio += (joint ? 0 : (double)logp[j]) - (pass->plan.entropy ? -(double)minus_logq[j] : (double)logq[j]);
         pass->log_ratio[k * pass->B + (at + i) / L] = ratio;
     }
 }
@@ -112,10 +116,18 @@ static void latent_tile(void *context, size_t tile)
     for (size_t k = 0; k < draws; k++) draw_sample(pass, job->rng, k, at, n);
 }
 
+static void add_joint_prior(struct pass *pass)
+{
+    const size_t rows = pass->plan.S * pass->B;
+    density_log_prob(&pass->density, pass->pool, rows, pass->z, pass->logp_joint);
+    for (size_t r = 0; r < rows; r++) pass->log_ratio[r] += pass->logp_joint[r];
+}
+
 void pass_latent(struct pass *pass, const struct rng *rng)
 {
     struct latent_job job = {pass, rng};
     pool_run(pass->pool, "latent", row_tiles(pass->B), latent_tile, &job);
+    if (pass->logp_joint) add_joint_prior(pass);
 }
 
 /* ---- Backward --------------------------------------------------------------------------------------------------- */
@@ -151,7 +163,8 @@ static void start_from_draws(const struct backward_job *job, size_t at, size_t n
     }
 }
 
-/* Adds to dz what log p(z), and in path estimators -log q(z), contribute through z. */
+/* Adds to dz what log p(z), and in path estimators -log q(z), contribute through z. (A joint prior has added its part
+ * before.) */
 static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at, size_t n)
 {
     struct pass *pass = job->pass;
@@ -163,7 +176,7 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
                                          pass->eps + plane, pass->kl_z + at, pass->dlogp + at);
     for (size_t i = 0; i < n; i++) {
         const real w = slope->importance_weight[k * pass->B + (at + i) / L];
-        const real up = pass->dlogp_dz[plane + i] - (path ? pass->dlogp[at + i] : R(0));
+        const real up = (pass->dlogp_dz ? pass->dlogp_dz[plane + i] : R(0)) - (path ? pass->dlogp[at + i] : R(0));
         const real d = pass->dz[plane + i] - w * slope->beta / R(pass->B) * up;
         /* Tucker, Lawson, Gu & Maddison 2019 (DReG): w becomes w^2 in the encoder. Their proof with beta in
          * log w gives w (1 - beta + beta w). */

@@ -15,60 +15,6 @@
 
 /* ---- Layout ----------------------------------------------------------------------------------------------------- */
 
-enum { ALIGNMENT = 16 }; /* elements; tensors start at cache lines */
-
-static size_t take(struct vae_model *model, size_t count)
-{
-    size_t offset = model->size;
-    model->size += (count + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return offset;
-}
-
-/* The part of a layer that makes outputs first .. first+out-1, as tensors MODULE.weight and MODULE.bias. */
-static void name_tensors(struct vae_model *model, const char *module, const struct dense *layer, size_t first,
-                         size_t out)
-{
-    struct tensor *weight = &model->tensor[model->tensors++], *bias = &model->tensor[model->tensors++];
-    *weight = (struct tensor){
-        .rank = 2, .dim = {out, layer->in}, .count = out * layer->in, .stride = dense_columns(layer)};
-    *bias = (struct tensor){.rank = 1, .dim = {out}, .count = out, .offset = layer->bias + first};
-    weight->offset = layer->weight + first;
-    snprintf(weight->name, sizeof weight->name, "%.15s.weight", module);
-    snprintf(bias->name, sizeof bias->name, "%.15s.bias", module);
-}
-
-static struct dense *add_layer(struct vae_model *model, struct net *net, const char *name, size_t in, size_t out,
-                               const struct activation *activation)
-{
-    struct dense *layer = &net->layer[net->layers++];
-    *layer = (struct dense){.in = in, .out = out, .activation = activation};
-    layer->weight = take(model, dense_columns(layer) * in);
-    layer->bias = take(model, dense_columns(layer));
-    snprintf(layer->forward, sizeof layer->forward, "%.12s forward", name);
-    snprintf(layer->backward, sizeof layer->backward, "%.12s backward", name);
-    return layer;
-}
-
-static void add_named_layer(struct vae_model *model, struct net *net, const char *side, size_t in, size_t out,
-                            const struct activation *activation)
-{
-    char name[32];
-    const size_t index = net->layers;
-    snprintf(name, sizeof name, "%s.%zu", side, index);
-    const struct dense *layer = add_layer(model, net, name, in, out, activation);
-    name_tensors(model, name, layer, 0, out);
-    if (activation->parts == 1) return;
-    snprintf(name, sizeof name, "%s.%zu.gate", side, index);
-    name_tensors(model, name, layer, out, out);
-}
-
-/* Both heads are one layer, hence one product; in the file each has its own name. */
-static void add_heads(struct vae_model *model, size_t in)
-{
-    const struct dense *heads = add_layer(model, &model->encoder, "heads", in, 2 * model->L, &activation_identity);
-    for (size_t h = 0; h < 2; h++) name_tensors(model, model->posterior->head[h], heads, h * model->L, model->L);
-}
-
 static void lay_out(struct vae_model *model)
 {
     const struct activation *activation = activation_find(model->config.activation.name);
@@ -76,22 +22,31 @@ static void lay_out(struct vae_model *model)
     const size_t depth = config_depth(&model->config);
     size_t in = model->D;
     for (size_t i = 0; i < depth; i++) {
-        add_named_layer(model, &model->encoder, "encoder", in, hidden[i], activation);
+        block_add_layer(&model->block, &model->encoder, "encoder", in, hidden[i], activation);
         in = hidden[i];
     }
-    add_heads(model, in);
+    block_add_heads(&model->block, &model->encoder, in, 2, model->posterior->head, model->L);
     in = model->L;
     for (size_t i = depth; i > 0; i--) {
-        add_named_layer(model, &model->decoder, "decoder", in, hidden[i - 1], activation);
+        block_add_layer(&model->block, &model->decoder, "decoder", in, hidden[i - 1], activation);
         in = hidden[i - 1];
     }
-    add_named_layer(model, &model->decoder, "decoder", in, model->D * model->likelihood->outputs, &activation_identity);
+    block_add_layer(&model->block, &model->decoder, "decoder", in, model->D * model->likelihood->outputs,
+                    &activation_identity);
+}
+
+/* A prior that learns brings networks and tensors of its own, behind those of encoder and decoder. */
+static vae_status lay_out_prior(struct vae_model *model, vae_error *err)
+{
+    const struct joint_ops *joint = model->prior->joint;
+    model->declared = (struct declared){.param = model->config.prior.value, .L = model->L, .D = model->D};
+    return joint ? joint->declare(&model->declared, &model->block, err) : VAE_OK;
 }
 
 size_t model_file_size(const struct vae_model *model)
 {
     size_t count = 0;
-    for (size_t i = 0; i < model->tensors; i++) count += model->tensor[i].count;
+    for (size_t i = 0; i < model->block.tensors; i++) count += model->block.tensor[i].count;
     return 3 * count * sizeof(float);
 }
 
@@ -131,9 +86,9 @@ static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
     model->prior_state = mem_new(1, model->prior->state_size, err);
     model->posterior_state = mem_new(1, model->posterior->state_size, err);
     model->likelihood_state = mem_new(1, model->likelihood->state_size, err);
-    model->params = mem_new(model->size, sizeof(real), err);
-    model->adam_m = mem_new(model->size, sizeof(real), err);
-    model->adam_v = mem_new(model->size, sizeof(real), err);
+    model->params = mem_new(model->block.size, sizeof(real), err);
+    model->adam_m = mem_new(model->block.size, sizeof(real), err);
+    model->adam_v = mem_new(model->block.size, sizeof(real), err);
     model->kl_per_dim = mem_new(model->L, sizeof(double), err);
     return model->prior_state && model->posterior_state && model->likelihood_state && model->params && model->adam_m &&
                    model->adam_v && model->kl_per_dim
@@ -157,7 +112,7 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     model->gradient = (enum gradient)config_word(config, "gradient");
     model->binarize = (enum binarize)config_word(config, "binarize");
     model->schedule = (enum schedule)config_word(config, "schedule");
-    model->per_draw = model->iwae || model->gradient != GRADIENT_STANDARD;
+    model->per_draw = model->iwae || model->gradient != GRADIENT_STANDARD || model->prior->joint;
     lay_out(model);
 }
 
@@ -169,15 +124,16 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
     struct vae_model *model = mem_new(1, sizeof *model, err);
     if (!model) return VAE_E_MEMORY;
     configure(model, config, rows, cols);
-    if (model_file_size(model) > limit)
+    status = lay_out_prior(model, err);
+    if (!status && model_file_size(model) > limit)
         status = vae_fail(err, VAE_E_MODEL, "tensors of %zu bytes (at most %zu)", model_file_size(model), limit);
-    else
+    else if (!status)
         status = allocate_blocks(model, err);
     if (status) {
         vae_model_free(&model);
         return status;
     }
-    model->prior->init(model->prior_state, config->prior.value);
+    if (model->prior->init) model->prior->init(model->prior_state, config->prior.value);
     if (model->posterior->init) model->posterior->init(model->posterior_state, config->posterior.value);
     model->likelihood->init(model->likelihood_state, config->likelihood.value);
     model->metrics = metrics_none();
@@ -195,23 +151,31 @@ static double init_spread(const char *init, size_t in, size_t out)
     return 1 / sqrt((double)in);                                      /* PyTorch's nn.Linear, biases too */
 }
 
+/* Draw k of a tensor; `spread` is half the width of a uniform, or the deviation of a normal distribution. */
+static double start_value(const struct rng *rng, size_t k, bool normal, double spread)
+{
+    uint32_t word;
+    rng_words(rng, k, 1, &word);
+    const double draw = normal ? (double)rng_normal(word) : 2 * rng_uniform(word) - 1;
+    return draw * spread;
+}
+
 /* Tensor i draws from step i of its stream. Biases are zero but for PyTorch's. */
 static void initialise(struct vae_model *model)
 {
     const char *init = model->config.init;
     size_t in = 0, out = 0;
-    for (size_t i = 0; i < model->tensors; i++) {
-        const struct tensor *tensor = &model->tensor[i];
-        if (tensor->rank == 2) in = tensor->dim[1], out = tensor->dim[0]; /* a bias follows its weight */
-        if (tensor->rank == 1 && strcmp(init, "torch")) continue;
-        const double spread = init_spread(init, in, out);
+    for (size_t i = 0; i < model->block.tensors; i++) {
+        const struct tensor *tensor = &model->block.tensor[i];
         const struct rng rng = {.seed = model->config.seed, .step = i, .stream = RNG_INIT};
-        for (size_t k = 0; k < tensor->count; k++) {
-            uint32_t word;
-            rng_words(&rng, k, 1, &word);
-            const double draw = strcmp(init, "he") ? 2 * rng_uniform(word) - 1 : (double)rng_normal(word);
-            model->params[tensor_at(tensor, k)] = R(draw * spread);
-        }
+        if (tensor->start == START_WEIGHT) in = tensor->dim[1], out = tensor->dim[0]; /* a bias follows its weight */
+        if (tensor->start == START_BIAS && strcmp(init, "torch")) continue;
+        const bool own = tensor->start == START_NORMAL || tensor->start == START_VALUE;
+        const bool normal = own || !strcmp(init, "he");
+        const double spread = own ? tensor->spread : init_spread(init, in, out);
+        for (size_t k = 0; k < tensor->count; k++)
+            model->params[tensor_at(tensor, k)] = R(
+                tensor->start == START_VALUE ? spread : start_value(&rng, k, normal, spread));
     }
 }
 
@@ -282,20 +246,20 @@ const char *vae_model_build(const vae_model *model) { return model->build; }
 
 bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out)
 {
-    if (i >= model->tensors) return false;
-    const struct tensor *t = &model->tensor[i];
+    if (i >= model->block.tensors) return false;
+    const struct tensor *t = &model->block.tensor[i];
     *out = (vae_tensor){.name = t->name, .rank = t->rank, .dim = {t->dim[0], t->dim[1]}, .count = t->count};
     return true;
 }
 
 void vae_model_read(const vae_model *model, size_t i, float *values)
 {
-    const struct tensor *t = &model->tensor[i];
+    const struct tensor *t = &model->block.tensor[i];
     for (size_t k = 0; k < t->count; k++) values[k] = (float)model->params[tensor_at(t, k)];
 }
 
 void vae_model_write(vae_model *model, size_t i, const float *values)
 {
-    const struct tensor *t = &model->tensor[i];
+    const struct tensor *t = &model->block.tensor[i];
     for (size_t k = 0; k < t->count; k++) model->params[tensor_at(t, k)] = R(values[k]);
 }

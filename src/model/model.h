@@ -7,33 +7,22 @@
 #include "data/source.h"
 #include "likelihood/likelihood.h"
 #include "model/config.h"
+#include "net/block.h"
 #include "net/net.h"
 #include "posterior/posterior.h"
+#include "prior/joint.h"
 #include "prior/prior.h"
 #include "vae.h"
 
-enum { MAX_LAYERS = 2 * NET_LAYERS, MAX_TENSORS = 4 * MAX_LAYERS, TENSOR_NAME = 24 };
-
-/* A named view of the parameter block, in the order of PyTorch and of the model file: a weight is [out, in] there, and
- * [in, stride] in the block. */
-struct tensor {
-    char name[TENSOR_NAME];
-    size_t rank, dim[2], count, offset, stride;
-};
-
-/* Where in the block element k of a tensor is. */
-static inline size_t tensor_at(const struct tensor *tensor, size_t k)
-{
-    return tensor->offset + (tensor->rank == 2 ? k % tensor->dim[1] * tensor->stride + k / tensor->dim[1] : k);
-}
+enum { MAX_LAYERS = (2 + PRIOR_NETS) * NET_LAYERS };
 
 struct vae_model {
     vae_config config;
     size_t rows, cols;           /* of an image */
     size_t D, L;                 /* data and latent dimension */
     struct net encoder, decoder; /* the encoder's last layer are the heads of q(z|x) */
-    struct tensor tensor[MAX_TENSORS];
-    size_t tensors;
+    struct block block;          /* what is in params, adam_m and adam_v */
+    struct declared declared;    /* what of it is the prior's, where that is joint */
 
     const struct prior_ops *prior;
     const struct posterior_ops *posterior;
@@ -50,7 +39,6 @@ struct vae_model {
     enum binarize binarize;
     enum schedule schedule;
 
-    size_t size;  /* of each block, padding between tensors included */
     real *params; /* the block of parameters; then those of Adam's moments */
     real *adam_m, *adam_v;
 

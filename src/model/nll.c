@@ -114,7 +114,9 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
     if (!status) status = pass_new(&pass, model, pool, &plan, err);
     if (!status && !(weights = mem_new(plan.capacity, sizeof *weights, err))) status = VAE_E_MEMORY;
     if (!status) {
+        const struct rng own = {.seed = o->seed, .stream = RNG_OWN};
         pass.pixels = model_pixels(model, images, o->seed, 0);
+        pass_derive(&pass, &own);
         status = run_blocks(&pass, images, o, weights, &totals, err);
     }
     if (!status) summarise(out, images, o, &totals);

@@ -9,6 +9,9 @@
 #include "base/memory.h"
 #include "data/stream.h"
 
+/* Of a prior whose normaliser is estimated: its relative error is then small beside other errors. */
+enum { CALIBRATION_DRAWS = 1 << 20 };
+
 /* ---- Workspace -------------------------------------------------------------------------------------------------- */
 
 static void lay_out_sparse(struct sparse *s, struct arena *arena)
@@ -19,6 +22,14 @@ static void lay_out_sparse(struct sparse *s, struct arena *arena)
     s->column_count = arena_take(arena, s->D, sizeof *s->column_count);
     s->row = arena_take(arena, s->capacity * s->D, sizeof *s->row);
     s->column_value = arena_take(arena, s->capacity * s->D, sizeof *s->column_value);
+}
+
+static void lay_out_density(struct pass *p, struct arena *arena)
+{
+    const size_t rows = p->plan.S * p->plan.capacity;
+    density_lay_out(&p->density, arena);
+    p->logp_joint = arena_take(arena, rows, sizeof *p->logp_joint);
+    p->row_weight = arena_take(arena, rows, sizeof *p->row_weight);
 }
 
 static void lay_out_forward(struct pass *p, struct arena *arena)
@@ -36,8 +47,11 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     p->bits = arena_take(arena, BL, sizeof *p->bits);
     p->shift = arena_take(arena, BL, sizeof *p->shift);
     if (p->plan.kl == KL_PER_DRAW) {
-        p->dlogp_dz = arena_take(arena, p->plan.S * BL, sizeof(real));
         p->log_ratio = arena_take(arena, p->plan.S * B, sizeof *p->log_ratio);
+        if (m->prior->joint)
+            lay_out_density(p, arena);
+        else
+            p->dlogp_dz = arena_take(arena, p->plan.S * BL, sizeof(real));
     }
     p->eps = arena_take(arena, p->plan.S * BL, sizeof(real));
     p->z = arena_take(arena, p->plan.S * BL, sizeof(real));
@@ -58,7 +72,7 @@ static void lay_out_backward(struct pass *p, struct arena *arena)
     p->dz = arena_take(arena, p->plan.S * B * m->L, sizeof(real));
     p->da = arena_take(arena, B * m->L, sizeof(real));
     p->db = arena_take(arena, B * m->L, sizeof(real));
-    p->params_gradient = arena_take(arena, m->size, sizeof(real));
+    p->params_gradient = arena_take(arena, m->block.size, sizeof(real));
 }
 
 static size_t lay_out(struct pass *p, void *base)
@@ -85,6 +99,9 @@ vae_status pass_new(struct pass *pass, const struct vae_model *model, struct poo
     if (plan->sparse) pass->sparse = (struct sparse){.D = model->D, .capacity = plan->capacity};
     pass->encoder = (struct run){.net = &model->encoder, .capacity = plan->capacity};
     pass->decoder = (struct run){.net = &model->decoder, .capacity = plan->S * plan->capacity};
+    if (plan->kl == KL_PER_DRAW && model->prior->joint &&
+        density_new(&pass->density, model, plan->S * plan->capacity, plan->training, err))
+        return VAE_E_MEMORY;
     pass->memory = mem_new(lay_out(pass, NULL), 1, err);
     if (!pass->memory) return VAE_E_MEMORY;
     lay_out(pass, pass->memory);
@@ -93,11 +110,22 @@ vae_status pass_new(struct pass *pass, const struct vae_model *model, struct poo
 
 void pass_free(struct pass *pass)
 {
+    density_free(&pass->density);
     free(pass->memory);
     *pass = (struct pass){0};
 }
 
 /* ---- Forward ---------------------------------------------------------------------------------------------------- */
+
+void pass_derive(struct pass *pass, const struct rng *noise)
+{
+    if (!pass->logp_joint) return;
+    density_derive(&pass->density, pass->pool);
+    if (noise && pass->plan.training)
+        density_propose(&pass->density, pass->pool, noise);
+    else if (noise)
+        density_calibrate(&pass->density, pass->pool, noise, CALIBRATION_DRAWS);
+}
 
 struct gathering {
     struct pass *pass;
@@ -200,6 +228,14 @@ static void scale_tile(void *context, size_t tile)
         for (size_t i = 0; i < width; i++) job->pass->decoder.gradient[last][r * width + i] *= job->factor[r];
 }
 
+/* The loss has -beta w_s log p(z_s) of each draw, and the mean over images. */
+static void prior_backward(struct pass *pass, const struct loss_slope *slope)
+{
+    const size_t rows = pass->plan.S * pass->B;
+    for (size_t r = 0; r < rows; r++) pass->row_weight[r] = -slope->importance_weight[r] * slope->beta / R(pass->B);
+    density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
+}
+
 void pass_backward(struct pass *pass, const struct loss_slope *slope)
 {
     const struct vae_model *m = pass->model;
@@ -208,97 +244,148 @@ void pass_backward(struct pass *pass, const struct loss_slope *slope)
         pool_run(pass->pool, "likelihood", row_tiles(pass->plan.S * pass->B), scale_tile, &job);
     }
     net_backward(pass->pool, m->params, &pass->decoder, pass->dz);
+    if (pass->logp_joint) prior_backward(pass, slope);
     pass_latent_backward(pass, slope);
     net_backward(pass->pool, m->params, &pass->encoder, NULL);
 }
 
 /* ---- Weights ---------------------------------------------------------------------------------------------------- */
 
-/* A layer of a run, whose weight gradient is cut into so many tiles. */
+/* What one task of the weights phase takes a part of: a layer of a network that ran over rows, whose gradient is
+ * computed there, or a tensor that has its gradient already. */
 struct part {
-    const struct run *run;
-    size_t layer, tiles;
+    const struct run *run, *also; /* of the same network; the gradient is the sum of both */
+    size_t layer;
+    const struct tensor *tensor;
+    size_t tiles, weights;
 };
 
-/* All layers, the largest first: who finishes early finds small tiles, and nobody waits long. */
+enum { MAX_PARTS = MAX_LAYERS + PRIOR_TENSORS, TENSOR_TILE = 1 << 14 };
+
+/* All of them, the largest first: who finishes early finds small tiles, and nobody waits long. */
 struct update_job {
     struct pass *pass;
     struct vae_model *model;
-    const struct adam *adam;
-    struct part part[MAX_LAYERS];
+    const struct adam *adam; /* NULL: no update */
+    bool differentiate;      /* compute gradients of networks, or are they there? */
+    struct part part[MAX_PARTS];
     size_t parts;
 };
 
-static size_t weights_of(const struct part *part)
+static void add_part(struct update_job *job, struct part part)
 {
-    const struct dense *layer = &part->run->net->layer[part->layer];
-    return layer->in * dense_columns(layer);
+    size_t at = job->parts++;
+    for (; at > 0 && job->part[at - 1].weights < part.weights; at--) job->part[at] = job->part[at - 1];
+    job->part[at] = part;
 }
 
-static void add_parts(struct update_job *job, const struct run *run)
+static void add_run(struct update_job *job, const struct run *run, const struct run *also)
 {
     for (size_t i = 0; i < run->net->layers; i++) {
-        const struct part part = {run, i, dense_gradient_tiles(&run->net->layer[i], run->rows)};
-        size_t at = job->parts++;
-        for (; at > 0 && weights_of(&job->part[at - 1]) < weights_of(&part); at--) job->part[at] = job->part[at - 1];
-        job->part[at] = part;
+        const struct dense *layer = &run->net->layer[i];
+        add_part(job, (struct part){.run = run,
+                                    .also = also,
+                                    .layer = i,
+                                    .tiles = dense_gradient_tiles(layer, run->rows),
+                                    .weights = layer->in * dense_columns(layer)});
     }
 }
 
-static void apply_adam(const struct update_job *job, size_t offset, size_t count)
+static void add_tensor(struct update_job *job, const struct tensor *tensor)
+{
+    const size_t tiles = (tensor->count + TENSOR_TILE - 1) / TENSOR_TILE;
+    if (tensor->rate > 0) add_part(job, (struct part){.tensor = tensor, .tiles = tiles, .weights = tensor->count});
+}
+
+static void apply_adam(const struct update_job *job, const struct adam *adam, struct span span)
 {
     struct vae_model *m = job->model;
-    adam_update(job->adam, count, job->pass->params_gradient + offset, m->adam_m + offset, m->adam_v + offset,
-                m->params + offset);
+    const size_t at = span.begin;
+    adam_update(adam, span.end - at, job->pass->params_gradient + at, m->adam_m + at, m->adam_v + at, m->params + at);
 }
 
 /* One slice of one layer's weights: its gradient over the whole batch, then Adam while it is in cache. */
+static void update_layer(const struct update_job *job, const struct part *part, size_t tile)
+{
+    const struct dense *layer = &part->run->net->layer[part->layer];
+    const struct span weight = dense_weight_span(layer, part->tiles, tile);
+    const struct span bias = dense_bias_span(layer, part->tiles, tile);
+    const size_t columns = dense_columns(layer);
+    if (job->differentiate) run_gradient(part->run, part->layer, weight, bias, false, job->pass->params_gradient);
+    if (job->differentiate && part->also)
+        run_gradient(part->also, part->layer, weight, bias, true, job->pass->params_gradient);
+    if (!job->adam) return;
+    apply_adam(job, job->adam,
+               (struct span){layer->weight + weight.begin * columns, layer->weight + weight.end * columns});
+    apply_adam(job, job->adam, (struct span){layer->bias + bias.begin, layer->bias + bias.end});
+}
+
+/* With its own factor on the learning rate, and within its bounds. */
+static void update_tensor(const struct update_job *job, const struct part *part, size_t tile)
+{
+    const struct tensor *t = part->tensor;
+    const size_t begin = t->offset + t->count * tile / part->tiles,
+                 end = t->offset + t->count * (tile + 1) / part->tiles;
+    if (!job->adam) return;
+    struct adam adam = *job->adam;
+    adam.rate *= R(t->rate);
+    apply_adam(job, &adam, (struct span){begin, end});
+    real *value = job->model->params;
+    for (size_t i = begin; i < end; i++) {
+        if (value[i] < R(t->lowest)) value[i] = R(t->lowest);
+        if (value[i] > R(t->highest)) value[i] = R(t->highest);
+    }
+}
+
 static void update_tile(void *context, size_t tile)
 {
     const struct update_job *job = context;
     const struct part *part = job->part;
     for (; tile >= part->tiles; part++) tile -= part->tiles;
-    const struct dense *layer = &part->run->net->layer[part->layer];
-    const struct span weight = dense_weight_span(layer, part->tiles, tile);
-    const struct span bias = dense_bias_span(layer, part->tiles, tile);
-    run_gradient(part->run, part->layer, weight, bias, job->pass->params_gradient);
-    if (!job->adam) return;
-    const size_t columns = dense_columns(layer);
-    apply_adam(job, layer->weight + weight.begin * columns, (weight.end - weight.begin) * columns);
-    apply_adam(job, layer->bias + bias.begin, bias.end - bias.begin);
+    if (part->tensor)
+        update_tensor(job, part, tile);
+    else
+        update_layer(job, part, tile);
+}
+
+static void run_update(struct update_job *job)
+{
+    struct pass *pass = job->pass;
+    const struct vae_model *m = pass->model;
+    const struct declared *prior = &m->declared;
+    size_t tiles = 0;
+    add_run(job, &pass->encoder, prior->encodes ? &pass->density.encoded : NULL);
+    add_run(job, &pass->decoder, NULL);
+    for (size_t i = 0; i < prior->nets; i++) add_run(job, &pass->density.run[i], NULL);
+    for (size_t i = 0; i < prior->tensors; i++) add_tensor(job, &m->block.tensor[prior->tensor[i]]);
+    for (size_t i = 0; i < job->parts; i++) tiles += job->part[i].tiles;
+    pool_run(pass->pool, "weights", tiles, update_tile, job);
 }
 
 void pass_update(struct pass *pass, struct vae_model *model, const struct adam *adam)
 {
+    struct update_job job = {.pass = pass, .model = model, .adam = adam, .differentiate = true};
+    run_update(&job);
+}
+
+void pass_apply(struct pass *pass, struct vae_model *model, const struct adam *adam)
+{
     struct update_job job = {.pass = pass, .model = model, .adam = adam};
-    size_t tiles = 0;
-    add_parts(&job, &pass->encoder);
-    add_parts(&job, &pass->decoder);
-    for (size_t i = 0; i < job.parts; i++) tiles += job.part[i].tiles;
-    pool_run(pass->pool, "weights", tiles, update_tile, &job);
+    run_update(&job);
 }
 
 double pass_gradient_norm(const struct pass *pass)
 {
     double sum = 0;
-    for (size_t i = 0; i < pass->model->size; i++) {
+    for (size_t i = 0; i < pass->model->block.size; i++) {
         const double g = (double)pass->params_gradient[i];
         sum += g * g;
     }
     return sqrt(sum);
 }
 
-enum { APPLY_TILE = 1 << 14 };
-
-static void apply_tile(void *context, size_t tile)
+void pass_settle(const struct pass *pass, struct vae_model *model)
 {
-    const struct update_job *job = context;
-    const size_t begin = tile * APPLY_TILE, left = job->model->size - begin;
-    apply_adam(job, begin, left < APPLY_TILE ? left : APPLY_TILE);
-}
-
-void pass_apply(struct pass *pass, struct vae_model *model, const struct adam *adam)
-{
-    struct update_job job = {.pass = pass, .model = model, .adam = adam};
-    pool_run(pass->pool, "update", (model->size + APPLY_TILE - 1) / APPLY_TILE, apply_tile, &job);
+    const struct joint_ops *joint = model->prior->joint;
+    if (joint && joint->settle) joint->settle(&pass->density, model->params);
 }

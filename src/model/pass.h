@@ -8,6 +8,7 @@
 #define VAE_PASS_H
 
 #include "data/source.h"
+#include "model/density.h"
 #include "model/model.h"
 #include "net/adam.h"
 #include "net/net.h"
@@ -25,6 +26,7 @@ static inline enum kl_kind model_kl(const struct vae_model *model)
 struct pass_plan {
     size_t capacity, S, K; /* most images, draws of z, draws of the Monte Carlo KL */
     enum kl_kind kl;
+    bool entropy;    /* in KL_PER_DRAW: the entropy of q stands for -log q(z), which it is on average */
     bool stratified; /* noise of the Monte Carlo KL */
     bool sparse;     /* images have many zeros (see images_are_sparse) */
     bool training;   /* room for the backward pass */
@@ -47,8 +49,11 @@ struct pass {
     real *z;                     /* (S,B,L) */
     real *kl, *kl_a, *kl_b;      /* (B,L) KL of each latent and its derivatives in a and b */
     double *recon;               /* (S*B) -log p(x|z) of each row */
-    real *dlogp_dz;              /* (S,B,L) of KL_PER_DRAW: d log p(z) / dz, */
-    double *log_ratio;           /* (S*B) and log p(z) - log q(z) */
+    double *log_ratio;           /* (S*B) of KL_PER_DRAW: log p(z) - log q(z) */
+    real *dlogp_dz;              /* (S,B,L) and, of a factorised prior, d log p(z) / dz; */
+    struct density density;      /* a joint prior with its tape, */
+    double *logp_joint;          /* (S*B) its log p(z) */
+    real *row_weight;            /* (S*B) and how much each counts in the loss */
     /* Scratch of draws and their densities. */
     uint32_t *bits, *shift;             /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
@@ -66,6 +71,9 @@ vae_status pass_new(struct pass *pass, const struct vae_model *model, struct poo
                     vae_error *err);
 void pass_free(struct pass *pass);
 
+/* What follows from the parameters alone, whenever they have changed. `noise`: of draws that the prior makes itself, in
+ * training for one step and else for an evaluation; NULL: they stay as they are. */
+void pass_derive(struct pass *pass, const struct rng *noise);
 /* x from B images, as images_gather. */
 vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B,
                        vae_error *err);
@@ -97,6 +105,8 @@ void pass_update(struct pass *pass, struct vae_model *model, const struct adam *
 /* For what needs the whole gradient before the update: its length, and the update by itself. */
 double pass_gradient_norm(const struct pass *pass);
 void pass_apply(struct pass *pass, struct vae_model *model, const struct adam *adam);
+/* Behind the update: what the prior keeps from one step to the next. */
+void pass_settle(const struct pass *pass, struct vae_model *model);
 
 /* Elementwise phases are cut into tiles of so many rows. */
 enum { TILE_ROWS = 16 };

@@ -18,6 +18,7 @@ vae_status step_prepare(struct stepper *s, struct vae_model *model, const vae_im
                                    .S = config->samples,
                                    .K = config->kl_samples,
                                    .kl = model->per_draw ? KL_PER_DRAW : model_kl(model),
+                                   .entropy = !model->iwae && model->gradient == GRADIENT_STANDARD,
                                    .stratified = model->stratified,
                                    .sparse = images_are_sparse(images),
                                    .training = true};
@@ -80,7 +81,14 @@ struct losses step_objective(struct stepper *s, double beta, struct loss_slope *
         .kl = s->kl_weight, .importance_weight = s->row, .beta = R(beta), .gradient = model->gradient};
     if (!model->per_draw) return objective_elbo(&s->pass, beta, model->config.free_bits, s->kl_weight);
     if (model->iwae) slope->factor = s->factor;
-    return objective_draws(&s->pass, beta, model->iwae, s->row, s->factor);
+    struct losses losses = objective_draws(&s->pass, beta, model->iwae, s->row, s->factor);
+    /* A joint prior has one KL for all latents, and what is free for each is free for all of them together. */
+    const double free_nats = model->config.free_bits * (double)model->L;
+    if (free_nats > 0 && losses.kl < free_nats) {
+        losses.loss = losses.recon + beta * free_nats;
+        slope->beta = 0;
+    }
+    return losses;
 }
 
 vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *losses, vae_error *err)
@@ -88,9 +96,11 @@ vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *l
     struct vae_model *model = s->model;
     struct loss_slope slope;
     const struct rng noise = {.seed = model->config.seed, .step = model->step, .stream = RNG_POSTERIOR};
+    const struct rng own = {.seed = model->config.seed, .step = model->step, .stream = RNG_OWN};
     s->pass.pixels = model_pixels(model, s->images, model->config.seed, model->step + 1);
     vae_status status = pass_gather(&s->pass, s->images, s->order + first, 0, B, err);
     if (status) return status;
+    pass_derive(&s->pass, &own);
     pass_encode(&s->pass);
     pass_latent(&s->pass, &noise);
     pass_decode(&s->pass, s->pass.plan.S * B);
@@ -98,5 +108,6 @@ vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *l
     *losses = step_objective(s, beta_at(s), &slope);
     pass_backward(&s->pass, &slope);
     update(s, adam_now(s));
+    pass_settle(&s->pass, model);
     return VAE_OK;
 }

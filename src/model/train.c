@@ -178,6 +178,25 @@ static vae_status start_output_bias(struct vae_model *model, const vae_images *i
     return status;
 }
 
+/* Data that the prior learns, VampPrior's pseudo-inputs, starts as training images: each another one, as long as there
+ * are enough. (Where pixels are drawn at each use, the grey ones.) */
+static vae_status start_encoded_data(struct vae_model *model, const vae_images *images, vae_error *err)
+{
+    const struct tensor *data = &model->block.tensor[model->declared.tensor[0]];
+    const bool fresh = model->binarize == BINARIZE_DYNAMIC;
+    const struct pixels pixels = fresh ? (struct pixels){.rule = PIXELS_GREY} : model_pixels(model, images, 0, 0);
+    const struct rng rng = {.seed = model->config.seed, .step = (uint64_t)-1, .stream = RNG_SHUFFLE};
+    uint32_t *order = mem_new(images->n, sizeof *order, err);
+    if (!order) return VAE_E_MEMORY;
+    rng_permutation(&rng, images->n, order);
+    vae_status status = VAE_OK;
+    for (size_t k = 0; k < data->dim[0] && !status; k++)
+        if (!images_gather(images, &pixels, order + k % images->n, 0, 1, model->params + data->offset + k * model->D))
+            status = vae_fail(err, VAE_E_DATA, "%s: cannot read images", images->stream->path);
+    free(order);
+    return status;
+}
+
 vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,
                      bool *stopped, vae_error *err)
 {
@@ -197,6 +216,7 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);
     if (!status && model->step == 0 && !strcmp(model->config.output_bias, "data"))
         status = start_output_bias(model, &data->train, err);
+    if (!status && model->step == 0 && model->declared.encodes) status = start_encoded_data(model, &data->train, err);
     if (!status) status = run_epochs(&t, stopped, err);
     step_release(&t.step);
     pool_free(t.pool);

@@ -64,12 +64,10 @@ struct product {
 };
 
 /* The same outputs of every part: an activation needs all sums of an output. */
-static void forward_tile(void *context, size_t tile)
+static void forward_area(const struct product *job, struct area a)
 {
-    const struct product *job = context;
     const struct dense *layer = job->layer;
     const size_t columns = dense_columns(layer), in = layer->in, out = layer->out;
-    const struct area a = tile_area(job->rows, out, in, job->tiles, tile);
     const struct span r = a.rows, s = a.columns;
     const real *weight = job->params + layer->weight, *bias = job->params + layer->bias + s.begin;
     for (size_t part = 0; part < columns; part += out) {
@@ -87,6 +85,19 @@ static void forward_tile(void *context, size_t tile)
                                    job->to.y + i * out + s.begin);
 }
 
+static void forward_tile(void *context, size_t tile)
+{
+    const struct product *job = context;
+    forward_area(job, tile_area(job->rows, job->layer->out, job->layer->in, job->tiles, tile));
+}
+
+void dense_forward_rows(const struct dense *layer, const real *params, struct span rows, const real *x,
+                        struct output to)
+{
+    const struct product job = {.layer = layer, .params = params, .from = x, .to = to};
+    forward_area(&job, (struct area){rows, {0, layer->out}});
+}
+
 void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x,
                    const struct sparse *sparse, struct output to)
 {
@@ -95,12 +106,10 @@ void dense_forward(struct pool *pool, const struct dense *layer, const real *par
     pool_run(pool, layer->forward, job.tiles, forward_tile, &job);
 }
 
-static void backward_tile(void *context, size_t tile)
+static void backward_area(const struct product *job, struct area a)
 {
-    const struct product *job = context;
     const struct dense *layer = job->layer;
     const size_t columns = dense_columns(layer), in = layer->in, width = in * job->below->parts;
-    const struct area a = tile_area(job->rows, in, columns, job->tiles, tile);
     const struct span r = a.rows, s = a.columns;
     BLAS(gemm)
     (CblasRowMajor, CblasNoTrans, CblasTrans, (int)(r.end - r.begin), (int)(s.end - s.begin), (int)columns, 1,
@@ -109,6 +118,19 @@ static void backward_tile(void *context, size_t tile)
     for (size_t i = r.begin; i < r.end; i++)
         job->below->backward(s.end - s.begin, in, job->x.pre + i * width + s.begin, job->x.y + i * in + s.begin,
                              job->dx + i * width + s.begin);
+}
+
+static void backward_tile(void *context, size_t tile)
+{
+    const struct product *job = context;
+    backward_area(job, tile_area(job->rows, job->layer->in, dense_columns(job->layer), job->tiles, tile));
+}
+
+void dense_backward_rows(const struct dense *layer, const real *params, struct span rows, const real *d,
+                         const struct activation *below, struct output x, real *dx)
+{
+    const struct product job = {.layer = layer, .params = params, .from = d, .x = x, .below = below, .dx = dx};
+    backward_area(&job, (struct area){rows, {0, layer->in}});
 }
 
 void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *d,
@@ -141,7 +163,7 @@ VAE_SIMD static void add_row(size_t width, const real *row, real *sum)
 }
 
 void dense_gradient(const struct dense *layer, size_t rows, const real *x, const struct sparse *sparse, const real *d,
-                    struct span weight, struct span bias, real *grad)
+                    struct span weight, struct span bias, bool add, real *grad)
 {
     const size_t columns = dense_columns(layer), width = bias.end - bias.begin;
     real *dw = grad + layer->weight + weight.begin * columns, *db = grad + layer->bias + bias.begin;
@@ -150,7 +172,7 @@ void dense_gradient(const struct dense *layer, size_t rows, const real *x, const
     else
         BLAS(gemm)
     (CblasRowMajor, CblasTrans, CblasNoTrans, (int)(weight.end - weight.begin), (int)columns, (int)rows, 1,
-     x + weight.begin, (int)layer->in, d, (int)columns, 0, dw, (int)columns);
-    memset(db, 0, width * sizeof *db);
+     x + weight.begin, (int)layer->in, d, (int)columns, add ? 1 : 0, dw, (int)columns);
+    if (!add) memset(db, 0, width * sizeof *db);
     for (size_t r = 0; r < rows; r++) add_row(width, d + r * columns + bias.begin, db);
 }

@@ -37,14 +37,20 @@ void dense_forward(struct pool *pool, const struct dense *layer, const real *par
 void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *d,
                     const struct activation *below, struct output x, real *dx);
 
+/* The same for some rows of dense x, on the calling thread. */
+void dense_forward_rows(const struct dense *layer, const real *params, struct span rows, const real *x,
+                        struct output to);
+void dense_backward_rows(const struct dense *layer, const real *params, struct span rows, const real *d,
+                         const struct activation *below, struct output x, real *dx);
+
 /* The weight gradient is cut into tiles: rows of W, and beside them a part of b. */
 size_t dense_gradient_tiles(const struct dense *layer, size_t rows);
 struct span dense_weight_span(const struct dense *layer, size_t tiles, size_t tile);
 struct span dense_bias_span(const struct dense *layer, size_t tiles, size_t tile);
-/* grad[W] = x^T d in the rows of `weight`, grad[b] = column sums of d in `bias`. `grad` is a block like the
- * parameters. */
+/* grad[W] = x^T d in the rows of `weight`, grad[b] = column sums of d in `bias`; `add`: in addition to what is there,
+ * which needs dense x. `grad` is a block like the parameters. */
 void dense_gradient(const struct dense *layer, size_t rows, const real *x, const struct sparse *sparse, const real *d,
-                    struct span weight, struct span bias, real *grad);
+                    struct span weight, struct span bias, bool add, real *grad);
 
 /* Part `tile` of `n` things cut into `tiles` parts at multiples of the vector width. */
 struct span tile_span(size_t n, size_t tiles, size_t tile);

@@ -46,8 +46,24 @@ void net_backward(struct pool *pool, const real *params, struct run *run, real *
                        (struct output){dx, dx}, dx);
 }
 
-void run_gradient(const struct run *run, size_t i, struct span weight, struct span bias, real *grad)
+void net_forward_rows(const real *params, struct run *run, struct span rows)
+{
+    for (size_t i = 0; i < run->net->layers; i++)
+        dense_forward_rows(&run->net->layer[i], params, rows, input_of(run, i), run->output[i]);
+}
+
+void net_backward_rows(const real *params, struct run *run, struct span rows, real *dx)
+{
+    const struct net *net = run->net;
+    for (size_t i = net->layers - 1; i > 0; i--)
+        dense_backward_rows(&net->layer[i], params, rows, run->gradient[i], net->layer[i - 1].activation,
+                            run->output[i - 1], run->gradient[i - 1]);
+    dense_backward_rows(&net->layer[0], params, rows, run->gradient[0], &activation_identity, (struct output){dx, dx},
+                        dx);
+}
+
+void run_gradient(const struct run *run, size_t i, struct span weight, struct span bias, bool add, real *grad)
 {
     dense_gradient(&run->net->layer[i], run->rows, input_of(run, i), sparse_of(run, i), run->gradient[i], weight, bias,
-                   grad);
+                   add, grad);
 }

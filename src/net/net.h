@@ -40,7 +40,12 @@ void net_forward(struct pool *pool, const real *params, struct run *run, size_t 
 /* From the last layer's gradient to those of the layers before it and, unless it is NULL, to dx (rows, in). */
 void net_backward(struct pool *pool, const real *params, struct run *run, real *dx);
 
-/* A part of the gradient of layer i: see dense_gradient. */
-void run_gradient(const struct run *run, size_t i, struct span weight, struct span bias, real *grad);
+/* The same for some of the rows and on one thread: what belongs to them alone is read and written, in buffers of all
+ * rows. Forward does not set run->rows. */
+void net_forward_rows(const real *params, struct run *run, struct span rows);
+void net_backward_rows(const real *params, struct run *run, struct span rows, real *dx);
+
+/* A part of the gradient of layer i: see dense_gradient. `add`: to what is there. */
+void run_gradient(const struct run *run, size_t i, struct span weight, struct span bias, bool add, real *grad);
 
 #endif

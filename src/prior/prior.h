@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interface of a latent prior p(z), factorised over dimensions: p(z) = prod_j p(z_j). A prior is one file that ends
- * in a `const struct prior_ops` and stands in the list below. All callbacks work on n scalars, wherever they come from
- * in the (B,L) matrix. */
+ * The interface of a latent prior p(z). A prior is one file that ends in a `const struct prior_ops` and stands in the
+ * list below. Most are factorised over dimensions, p(z) = prod_j p(z_j): all callbacks then work on n scalars, wherever
+ * they come from in the (B,L) matrix. A density of whole vectors, with tensors that are learned, has `joint` instead
+ * (see joint.h) and none of these callbacks. */
 #ifndef VAE_PRIOR_H
 #define VAE_PRIOR_H
 
 #include "base/real.h"
 #include "vae.h"
 
+struct joint_ops;
 struct prior_state; /* completed privately by each prior's file */
 
 /* KL(q || p) of n scalars, and its derivatives in the two heads of q (for a Gaussian: mean and log-variance). */
@@ -35,6 +37,8 @@ struct prior_ops {
     /* Required. n draws; bits[i] are four random words for draw i alone. */
     void (*sample)(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z);
 
+    const struct joint_ops *joint; /* of a joint prior; NULL: the prior is factorised */
+
     /* Does -log p(z) grow like log |z|, and no faster? Then a KL is finite also to a posterior without moments. */
     bool heavy_tailed;
     /* Optional: the posteriors to which there is an exact KL; to others it is taken by Monte Carlo. */
@@ -48,7 +52,8 @@ const struct prior_ops *prior_find(const char *name);
 kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior, bool *by_default);
 
 /* All priors, in the order of help texts: src/prior/NAME.c defines prior_NAME. */
-#define PRIORS(X) X(normal) X(spikeslab) X(laplace) X(cauchy) X(studentt) X(logistic)
+#define PRIORS(X)                                                                                                      \
+    X(normal) X(spikeslab) X(laplace) X(cauchy) X(studentt) X(logistic) X(mixture) X(vampprior) X(realnvp) X(lars)
 
 #define DECLARE_PRIOR(name) extern const struct prior_ops prior_##name;
 PRIORS(DECLARE_PRIOR)

@@ -213,7 +213,7 @@ static void run_layer(struct layer_case *l, struct pool *pool)
     const size_t tiles = dense_gradient_tiles(&l->layer, s.rows);
     for (size_t t = 0; t < tiles; t++)
         dense_gradient(&l->layer, s.rows, l->x, NULL, l->dy, dense_weight_span(&l->layer, tiles, t),
-                       dense_bias_span(&l->layer, tiles, t), l->grad);
+                       dense_bias_span(&l->layer, tiles, t), false, l->grad);
 }
 
 static void check_forward(const struct layer_case *l)
@@ -393,8 +393,8 @@ static void check_sparse(struct pool *pool, struct shape shape, double share)
     for (size_t t = 0; t < tiles; t++) {
         const struct span weight = dense_weight_span(&thin.layer, tiles, t),
                           bias = dense_bias_span(&thin.layer, tiles, t);
-        dense_gradient(&dense.layer, shape.rows, dense.x, NULL, dense.c, weight, bias, dense.grad);
-        dense_gradient(&thin.layer, shape.rows, thin.x, &sparse, thin.c, weight, bias, thin.grad);
+        dense_gradient(&dense.layer, shape.rows, dense.x, NULL, dense.c, weight, bias, false, dense.grad);
+        dense_gradient(&thin.layer, shape.rows, thin.x, &sparse, thin.c, weight, bias, false, thin.grad);
     }
     for (size_t i = 0; i < shape.rows * shape.out; i++)
         assert_near((double)thin.y[i], (double)dense.y[i], 1e-13, "sparse y[%zu]", i);

@@ -97,7 +97,8 @@ static void test_finite(void **state)
 {
     (void)state;
     for_each_prior(is_finite_far_out);
-    for (size_t i = 0; prior_at(i); i++) is_finite_at_the_ends_of_its_ranges(prior_at(i));
+    for (size_t i = 0; prior_at(i); i++)
+        if (!prior_at(i)->joint) is_finite_at_the_ends_of_its_ranges(prior_at(i));
 }
 
 static void test_exact_kl(void **state)

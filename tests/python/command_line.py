@@ -85,6 +85,20 @@ Priors (--prior NAME):
       --scale V  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001 to 1000 [1]
   logistic     logistic: round top, exponential tails
       --scale V  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
+  mixture      learned mixture of Gaussians over whole vectors
+      --components V  number of Gaussians, 1 to 10000 [500]
+  vampprior    VampPrior: mixture of the posteriors of learned pseudo-inputs
+      --components V  number of pseudo-inputs, 1 to 10000 [500]
+  realnvp      RealNVP: a learned invertible map to N(0, I)
+      --blocks V  coupling blocks, 1 to 16 [4]
+      --width V  hidden units of a layer of their networks, 1 to 4096 [100]
+      --layers V  hidden layers of their networks, 1 to 4 [2]
+  lars         LARS: draws of a base prior, accepted by a learned network
+      --base V  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|mixture|vampprior|realnvp|lars [normal]
+      --tries V  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [0]
+      --width V  hidden units of a layer of the network, 1 to 4096 [100]
+      --layers V  hidden layers of the network, 1 to 4 [2]
+      --draws V  draws of the base in a training step, 64 to 1e+06 [1024]
 
 Posteriors (--posterior NAME):
   gaussian     diagonal Gaussian, encoder gives mean and log-variance
@@ -138,6 +152,24 @@ studentt: Student's t: tails from heavy to normal
 logistic: logistic: round top, exponential tails
     p(z) = exp(-z/scale) / (scale (1 + exp(-z/scale))^2)
     --scale  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
+mixture: learned mixture of Gaussians over whole vectors
+    p(z) = sum_k pi_k N(z; m_k, diag sd_k^2)
+    --components  number of Gaussians, 1 to 10000 [500]
+vampprior: VampPrior: mixture of the posteriors of learned pseudo-inputs
+    p(z) = 1/K sum_k q(z|u_k)
+    --components  number of pseudo-inputs, 1 to 10000 [500]
+realnvp: RealNVP: a learned invertible map to N(0, I)
+    p(z) = N(f(z); 0, I) |det df/dz|, f of N affine coupling blocks
+    --blocks  coupling blocks, 1 to 16 [4]
+    --width  hidden units of a layer of their networks, 1 to 4096 [100]
+    --layers  hidden layers of their networks, 1 to 4 [2]
+lars: LARS: draws of a base prior, accepted by a learned network
+    p(z) = pi(z) a(z) / Z, Z = E_pi a
+    --base  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|mixture|vampprior|realnvp|lars [normal]
+    --tries  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [0]
+    --width  hidden units of a layer of the network, 1 to 4096 [100]
+    --layers  hidden layers of the network, 1 to 4 [2]
+    --draws  draws of the base in a training step, 64 to 1e+06 [1024]
 """
 
 STATUSES = """

@@ -34,8 +34,8 @@ static void dump_noise(FILE *file, const struct pass *pass, const struct rng *rn
 
 static void dump_tensors(FILE *file, const struct vae_model *model, const char *prefix, const real *block)
 {
-    for (size_t i = 0; i < model->tensors; i++) {
-        const struct tensor *t = &model->tensor[i];
+    for (size_t i = 0; i < model->block.tensors; i++) {
+        const struct tensor *t = &model->block.tensor[i];
         char name[64];
         snprintf(name, sizeof name, "%s%s", prefix, t->name);
         fprintf(file, "%s %zu\n", name, t->count);

@@ -134,7 +134,7 @@ static void test_coin_of_each_dimension(void **state)
     assert_int_equal(vae_config_set(&config, "hidden", "2", NULL), VAE_OK);
     config.latent = L;
     assert_int_equal(vae_model_new(&model, &config, 1, 4, NULL), VAE_OK);
-    vae_sample_prior(model, 9, N, z);
+    assert_int_equal(vae_sample_prior(model, 9, N, z, NULL), VAE_OK);
     for (size_t i = 0; i < N; i++) {
         size_t spikes = 0;
         for (size_t j = 0; j < L; j++) spikes += fabsf(z[i * L + j]) < 0.006f; /* six deviations of the spike */

@@ -35,10 +35,10 @@ static vae_model *trained(const vae_data *data, size_t threads, const char *cons
 
 static void assert_same_bits(const vae_model *a, const vae_model *b)
 {
-    assert_int_equal(a->size, b->size);
-    assert_memory_equal(a->params, b->params, a->size * sizeof *a->params);
-    assert_memory_equal(a->adam_m, b->adam_m, a->size * sizeof *a->adam_m);
-    assert_memory_equal(a->adam_v, b->adam_v, a->size * sizeof *a->adam_v);
+    assert_int_equal(a->block.size, b->block.size);
+    assert_memory_equal(a->params, b->params, a->block.size * sizeof *a->params);
+    assert_memory_equal(a->adam_m, b->adam_m, a->block.size * sizeof *a->adam_m);
+    assert_memory_equal(a->adam_v, b->adam_v, a->block.size * sizeof *a->adam_v);
     assert_memory_equal(&a->metrics.train_loss, &b->metrics.train_loss, sizeof(double));
     assert_memory_equal(&a->metrics.test_neg_elbo, &b->metrics.test_neg_elbo, sizeof(double));
     assert_memory_equal(a->kl_per_dim, b->kl_per_dim, a->L * sizeof *a->kl_per_dim);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Mixtures of K Gaussians with diagonal covariances over whole vectors, whoever owns their means and deviations:
+ *
+ *     log p(z) = logsumexp_k g_k,   g_k = log pi_k - sum_j [log(2 pi)/2 + l_kj + (z_j - m_kj)^2 e^(-2 l_kj) / 2]
+ *     r_k = softmax_k g_k           d log p / dz_j    = -sum_k r_k u_kj,   u_kj = (z_j - m_kj) e^(-2 l_kj)
+ *     d log p / d log pi_k = r_k    d log p / d m_kj  = r_k u_kj
+ *                                   d log p / d l_kj  = r_k [(z_j - m_kj) u_kj - 1]
+ *
+ * The squares are taken directly. (As two matrix products, of z^2 and of z, they would be differences of large numbers:
+ * in single precision that costs 0.04 nats where components are narrow.) */
+#ifndef VAE_COMPONENTS_H
+#define VAE_COMPONENTS_H
+
+#include "prior/joint.h"
+
+struct components {
+    size_t K, L;
+    real *constant;         /* (K) log pi_k - sum_j (log(2 pi)/2 + l_kj) */
+    real *mean, *precision; /* (K,L) m and e^(-2l) */
+    real *mean_t, *half_t;  /* (L,K) m and e^(-2l)/2: one latent of all components */
+    real *responsibility;   /* (rows of the tape, K): r_k, and behind `backward` weight * r_k */
+};
+
+void components_lay_out(struct components *c, size_t K, const struct density *d, struct arena *arena);
+/* From log pi (K) and component k's m and l (L each) at m + k*apart, l + k*apart. The factor on l is 1 for a
+ * log-deviation and 1/2 for a log-variance. */
+void components_derive(struct components *c, const real *log_weight, const real *m, const real *l, size_t apart,
+                       real factor);
+void components_log_prob(struct components *c, struct span rows, const real *z, double *logp);
+void components_backward(struct components *c, struct span rows, const real *z, const real *weight, real *dz);
+/* Gradients of component k over all rows of the tape: of m and l (L each), and of log pi_k. z: of the batch. */
+real components_learn(const struct components *c, const struct density *d, size_t k, const real *z, real factor,
+                      real *dm, real *dl);
+/* A draw with the random numbers of place `place`: one word chooses the component, the others make noise. */
+void components_draw(const struct components *c, const real *log_weight, const struct rng *rng, size_t place, real *z);
+
+#endif
