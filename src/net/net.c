@@ -58,8 +58,9 @@ void net_backward_rows(const real *params, struct run *run, struct span rows, re
     for (size_t i = net->layers - 1; i > 0; i--)
         dense_backward_rows(&net->layer[i], params, rows, run->gradient[i], net->layer[i - 1].activation,
                             run->output[i - 1], run->gradient[i - 1]);
-    dense_backward_rows(&net->layer[0], params, rows, run->gradient[0], &activation_identity, (struct output){dx, dx},
-                        dx);
+    if (dx)
+        dense_backward_rows(&net->layer[0], params, rows, run->gradient[0], &activation_identity,
+                            (struct output){dx, dx}, dx);
 }
 
 void run_gradient(const struct run *run, size_t i, struct span weight, struct span bias, bool add, real *grad)

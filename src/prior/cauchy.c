@@ -88,6 +88,7 @@ const struct prior_ops prior_cauchy = {
     .state_size = sizeof(struct prior_state),
     .init = init,
     .log_prob = log_prob,
+    .words = 1,
     .sample = sample,
     .heavy_tailed = true,
     .exact = {{"gaussian", false, kl_gaussian}, {"cauchy", false, kl_cauchy}},

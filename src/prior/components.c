@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "prior/components.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/simd.h"
@@ -10,68 +11,86 @@ void components_lay_out(struct components *c, size_t K, const struct density *d,
 {
     c->K = K;
     c->L = d->L;
-    c->constant = arena_take(arena, K, sizeof(real));
-    real **const per_component[] = {&c->mean, &c->precision, &c->mean_t, &c->half_t};
-    for (size_t i = 0; i < 4; i++) *per_component[i] = arena_take(arena, K * d->L, sizeof(real));
-    c->responsibility = arena_take(arena, density_rows(d) * K, sizeof(real));
+    c->padded = (K + GROUP - 1) / GROUP * GROUP;
+    c->constant = arena_take(arena, c->padded, sizeof(real));
+    c->mean = arena_take(arena, K * d->L, sizeof(real));
+    c->precision = arena_take(arena, K * d->L, sizeof(real));
+    c->packed = arena_take(arena, 2 * c->padded * d->L, sizeof(real));
+    c->responsibility = arena_take(arena, density_rows(d) * c->padded, sizeof(real));
 }
 
-VAE_SIMD static void derive_component(struct components *c, size_t k, const real *m, const real *l, real factor)
+VAE_SIMD static real derive_component(size_t L, const real *m, const real *l, real factor, real *mean, real *precision)
 {
-    const size_t K = c->K, L = c->L;
     real sum = 0;
     for (size_t j = 0; j < L; j++) {
-        const real log_deviation = factor * l[j], precision = vm_exp(R(-2) * log_deviation);
-        sum += log_deviation + R(0.91893853320467274178);
-        c->mean[k * L + j] = c->mean_t[j * K + k] = m[j];
-        c->precision[k * L + j] = precision;
-        c->half_t[j * K + k] = R(0.5) * precision;
+        mean[j] = m[j];
+        precision[j] = vm_exp(R(-2) * factor * l[j]);
     }
-    c->constant[k] -= sum;
+    for (size_t j = 0; j < L; j++) sum += factor * l[j] + R(0.91893853320467274178);
+    return sum;
+}
+
+static void pack(struct components *c, size_t k)
+{
+    real *group = c->packed + k / GROUP * c->L * 2 * GROUP + k % GROUP;
+    for (size_t j = 0; j < c->L; j++, group += 2 * GROUP) {
+        group[0] = c->mean[k * c->L + j];
+        group[GROUP] = R(0.5) * c->precision[k * c->L + j];
+    }
 }
 
 void components_derive(struct components *c, const real *log_weight, const real *m, const real *l, size_t apart,
                        real factor)
 {
     for (size_t k = 0; k < c->K; k++) {
-        c->constant[k] = log_weight[k];
-        derive_component(c, k, m + k * apart, l + k * apart, factor);
+        c->constant[k] = log_weight[k] - derive_component(c->L, m + k * apart, l + k * apart, factor,
+                                                          c->mean + k * c->L, c->precision + k * c->L);
+        pack(c, k);
+    }
+    for (size_t k = c->K; k < c->padded; k++) c->constant[k] = R(-INFINITY);
+}
+
+/* g of one row. */
+VAE_SIMD static void exponents(const struct components *c, const real *z, real *g)
+{
+    const real *packed = c->packed;
+    for (size_t k = 0; k < c->padded; k += GROUP) {
+        real sum[GROUP] = {0};
+        for (size_t j = 0; j < c->L; j++, packed += 2 * GROUP)
+            for (size_t i = 0; i < GROUP; i++) {
+                const real apart = z[j] - packed[i];
+                sum[i] += apart * apart * packed[GROUP + i];
+            }
+        for (size_t i = 0; i < GROUP; i++) g[k + i] = c->constant[k + i] - sum[i];
     }
 }
 
-/* g of one row, and its largest. */
-VAE_SIMD static real exponents(const struct components *c, const real *z, real *g)
-{
-    const size_t K = c->K;
-    real most = -INFINITY;
-    for (size_t k = 0; k < K; k++) g[k] = c->constant[k];
-    for (size_t j = 0; j < c->L; j++) {
-        const real at = z[j], *mean = c->mean_t + j * K, *half = c->half_t + j * K;
-        for (size_t k = 0; k < K; k++) {
-            const real apart = at - mean[k];
-            g[k] -= apart * apart * half[k];
-        }
-    }
-    for (size_t k = 0; k < K; k++) most = g[k] > most ? g[k] : most;
-    return most;
-}
+/* Responsibilities below this are nothing beside a sum of single precision, and are made zero, which spares most of the
+ * work of the way back: far from a component in many dimensions, its share is tiny. */
+static const real NEGLIGIBLE = R(1e-10);
 
-VAE_SIMD static double softmax(size_t K, real most, real *g)
+VAE_SIMD static double softmax(size_t n, real *g)
 {
-    real sum = 0;
-    for (size_t k = 0; k < K; k++) g[k] = vm_exp(g[k] - most);
-    for (size_t k = 0; k < K; k++) sum += g[k];
+    real most = g[0], part[GROUP] = {0}, sum = 0;
+    for (size_t k = 1; k < n; k++) most = g[k] > most ? g[k] : most;
+    for (size_t k = 0; k < n; k++) g[k] = vm_exp(g[k] - most);
+    for (size_t k = 0; k < n; k += GROUP)
+        for (size_t i = 0; i < GROUP; i++) part[i] += g[k + i];
+    for (size_t i = 0; i < GROUP; i++) sum += part[i];
     const real share = R(1) / sum;
-    for (size_t k = 0; k < K; k++) g[k] *= share;
+    for (size_t k = 0; k < n; k++) {
+        const real r = share * g[k];
+        g[k] = r > NEGLIGIBLE ? r : R(0);
+    }
     return (double)most + (double)vm_log(sum);
 }
 
 void components_log_prob(struct components *c, struct span rows, const real *z, double *logp)
 {
     for (size_t r = rows.begin; r < rows.end; r++, z += c->L) {
-        real *g = c->responsibility + r * c->K;
-        const real most = exponents(c, z, g);
-        *logp++ = softmax(c->K, most, g);
+        real *g = c->responsibility + r * c->padded;
+        exponents(c, z, g);
+        *logp++ = softmax(c->padded, g);
     }
 }
 
@@ -85,7 +104,7 @@ void components_backward(struct components *c, struct span rows, const real *z, 
     const size_t K = c->K, L = c->L;
     for (size_t r = rows.begin; r < rows.end; r++, z += L, dz += L, weight++)
         for (size_t k = 0; k < K; k++) {
-            const real share = c->responsibility[r * K + k] *= *weight;
+            const real share = c->responsibility[r * c->padded + k] *= *weight;
             if (share < 0 || share > 0) pull(L, share, z, c->mean + k * L, c->precision + k * L, dz);
         }
 }
@@ -107,7 +126,7 @@ static real add_rows(const struct components *c, size_t k, struct span rows, con
     const size_t L = c->L;
     real sum = 0;
     for (size_t r = rows.begin; r < rows.end; r++, z += L) {
-        const real share = c->responsibility[r * c->K + k];
+        const real share = c->responsibility[r * c->padded + k];
         sum += share;
         if (share < 0 || share > 0) add_row(L, share, z, c->mean + k * L, c->precision + k * L, factor, dm, dl);
     }

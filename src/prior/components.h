@@ -14,12 +14,14 @@
 
 #include "prior/joint.h"
 
+enum { GROUP = 32 }; /* components whose exponents are added up together, in registers */
+
 struct components {
-    size_t K, L;
-    real *constant;         /* (K) log pi_k - sum_j (log(2 pi)/2 + l_kj) */
+    size_t K, L, padded;    /* K rounded up to whole groups */
+    real *constant;         /* (padded) log pi_k - sum_j (log(2 pi)/2 + l_kj); -inf in the padding */
     real *mean, *precision; /* (K,L) m and e^(-2l) */
-    real *mean_t, *half_t;  /* (L,K) m and e^(-2l)/2: one latent of all components */
-    real *responsibility;   /* (rows of the tape, K): r_k, and behind `backward` weight * r_k */
+    real *packed;           /* (groups, L, 2, GROUP) m and e^(-2l)/2 of the components of a group, latent by latent */
+    real *responsibility;   /* (rows of the tape, padded): r_k, and behind `backward` weight * r_k */
 };
 
 void components_lay_out(struct components *c, size_t K, const struct density *d, struct arena *arena);

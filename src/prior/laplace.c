@@ -75,6 +75,7 @@ const struct prior_ops prior_laplace = {
     .state_size = sizeof(struct prior_state),
     .init = init,
     .log_prob = log_prob,
+    .words = 1,
     .sample = sample,
     .exact = {{"gaussian", false, kl_gaussian}},
 };

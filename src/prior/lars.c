@@ -12,7 +12,7 @@
  *     dZ/dl_s = a_s (1 - a_s) / S                dZ/d theta = mean_s (a_s - Z) d log pi(z_s)/d theta
  *
  * In training Z is that of S draws of the base in each step, z_s, smoothed over steps: the value is <Z> = (1-e) <Z> + e
- * Z, e = 0.1, the gradient that of Z (their algorithm 1, without the term of the image's own z). In evaluations it is
+ * Z, e = 0.01, the gradient that of Z (their algorithm 1, without the term of the image's own z). In evaluations it is
  * the mean over many draws, whose error the likelihood reports. */
 #include <math.h>
 #include <string.h>
@@ -23,7 +23,7 @@
 
 enum { BASE, TRIES, WIDTH, LAYERS, DRAWS };
 
-static const double SMOOTHING = 0.1;
+static const double SMOOTHING = 0.01;
 static const double MOST_TRIES = 1e8; /* of one draw of an untruncated prior */
 
 struct file {
@@ -96,16 +96,28 @@ static void base_backward(struct density *d, struct span rows, const real *z, co
         for (size_t j = 0; j < d->L; j++) dz[j] += *weight * f->slope[r * d->L + j];
 }
 
+enum { AT_ONCE = 64 };
+
+/* Scalars first .. first+n-1 of a factorised base, with no more random words than it uses. */
+static void draw_scalars(const struct file *f, const struct rng *rng, size_t first, size_t n, real *z)
+{
+    const size_t words = f->base.prior->words;
+    uint32_t word[4 * AT_ONCE], bits[AT_ONCE][4];
+    rng_words(rng, first * words, n * words, word);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < words; k++) bits[i][k] = word[i * words + k];
+    f->base.prior->sample(f->state, n, (const uint32_t(*)[4])bits, z);
+}
+
 static vae_status base_draw(struct density *d, const struct rng *rng, struct span rows, size_t place, real *z,
                             vae_error *err)
 {
     struct file *f = d->file;
     if (f->base.file) return f->base.prior->joint->draw(&f->base, rng, rows, place, z, err);
-    const size_t n = (rows.end - rows.begin) * d->L;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t bits[1][4];
-        rng_block(rng, place * d->L + i, bits[0]);
-        f->base.prior->sample(f->state, 1, (const uint32_t(*)[4])bits, z + i);
+    for (size_t left = (rows.end - rows.begin) * d->L, at = place * d->L; left > 0;) {
+        const size_t n = left < AT_ONCE ? left : AT_ONCE;
+        draw_scalars(f, rng, at, n, z);
+        at += n, z += n, left -= n;
     }
     return VAE_OK;
 }
@@ -321,7 +333,7 @@ static void own_backward(struct density *d, struct span rows)
         run->gradient[run->net->layers - 1][s] = R(slope * a * (1 - a));
         f->own_weight[s] = R(slope * (a - f->now));
     }
-    net_backward_rows(d->params, run, rows, f->dx);
+    net_backward_rows(d->params, run, rows, NULL);
     if (f->base.file)
         base_backward(d, rows, d->own_z + rows.begin * L, f->own_weight + rows.begin, f->own_dz + rows.begin * L);
 }

@@ -58,5 +58,6 @@ const struct prior_ops prior_logistic = {
     .state_size = sizeof(struct prior_state),
     .init = init,
     .log_prob = log_prob,
+    .words = 1,
     .sample = sample,
 };

@@ -25,7 +25,7 @@ static void log_prob(const struct prior_state *state, size_t n, const real *z, r
     }
 }
 
-static void sample(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z)
+VAE_SIMD static void sample(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z)
 {
     (void)state;
     for (size_t i = 0; i < n; i++) z[i] = rng_normal(bits[i][0]);
@@ -48,6 +48,7 @@ const struct prior_ops prior_normal = {
     .state_size = sizeof(struct prior_state),
     .init = init,
     .log_prob = log_prob,
+    .words = 1,
     .sample = sample,
     .exact = {{"gaussian", true, kl_gaussian}},
 };

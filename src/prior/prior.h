@@ -34,7 +34,8 @@ struct prior_ops {
     void (*init)(struct prior_state *state, const double *param);
     /* Required. logp[i] = log p(z[i]) and grad[i] = d log p / dz. */
     void (*log_prob)(const struct prior_state *state, size_t n, const real *z, real *logp, real *grad);
-    /* Required. n draws; bits[i] are four random words for draw i alone. */
+    /* Required. n draws; bits[i] are four random words for draw i alone, of which the first `words` are used. */
+    size_t words;
     void (*sample)(const struct prior_state *state, size_t n, const uint32_t (*bits)[4], real *z);
 
     const struct joint_ops *joint; /* of a joint prior; NULL: the prior is factorised */

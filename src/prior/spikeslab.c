@@ -158,6 +158,7 @@ const struct prior_ops prior_spikeslab = {
     .state_size = sizeof(struct prior_state),
     .init = init,
     .log_prob = log_prob,
+    .words = 2,
     .sample = sample,
     .exact = {{"gaussian", false, kl_gaussian}},
 };

@@ -87,6 +87,7 @@ const struct prior_ops prior_studentt = {
     .state_size = sizeof(struct prior_state),
     .init = init,
     .log_prob = log_prob,
+    .words = 2,
     .sample = sample,
     .heavy_tailed = true,
     .exact = {{"gaussian", false, kl_gaussian}},
