@@ -19,7 +19,11 @@ const struct source_ops *source_at(size_t i); /* NULL past the last */
 
 extern const struct source_ops source_digits;
 
-enum { MAX_SIDE = 1 << 16, MAX_PIXELS = 1 << 24 }; /* of an image */
+enum {
+    MAX_SIDE = 1 << 16,
+    MAX_PIXELS = 1 << 24,       /* of an image */
+    MAX_IMAGES = INT32_MAX - 1, /* of a file: positions are kept in 32 bits */
+};
 
 static inline bool is_image_size(uint64_t rows, uint64_t cols)
 {
