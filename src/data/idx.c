@@ -5,13 +5,13 @@
 
 #include <stdlib.h>
 
-#include "data/input.h"
+#include "data/format.h"
 #include "data/source.h"
 
 enum { TYPE_UBYTE = 8, MAX_RANK = 3 };
 
 struct idx {
-    struct input input;
+    const struct input *input;
     size_t dim[MAX_RANK], count;
 };
 
@@ -37,7 +37,7 @@ static vae_status check_magic(const struct input *input, size_t rank, vae_error 
 static vae_status check_dimensions(struct idx *idx, size_t rank, vae_error *err)
 {
     const size_t *dim = idx->dim;
-    const char *path = idx->input.path;
+    const char *path = idx->input->path;
     size_t pixels = 1;
     for (size_t i = 0; i < rank; i++)
         if (dim[i] == 0) return vae_fail(err, VAE_E_DATA, "%s: IDX dimension %zu is 0", path, i);
@@ -55,50 +55,57 @@ static vae_status check_dimensions(struct idx *idx, size_t rank, vae_error *err)
 static vae_status read_header(struct idx *idx, size_t rank, vae_error *err)
 {
     uint8_t header[4 + 4 * MAX_RANK] = {0};
-    vae_status status = check_magic(&idx->input, rank, err);
-    if (!status) status = input_read(&idx->input, header, 4 + 4 * rank, err);
+    vae_status status = check_magic(idx->input, rank, err);
+    if (!status) status = input_read(idx->input, header, 4 + 4 * rank, err);
     if (status) return status;
     for (size_t i = 0; i < rank; i++) {
         const uint8_t *b = header + 4 + 4 * i;
         idx->dim[i] = (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
     }
     status = check_dimensions(idx, rank, err);
-    return status ? status : input_check_size(&idx->input, 4 + 4 * rank + idx->count, err);
+    return status ? status : input_check_size(idx->input, 4 + 4 * rank + idx->count, err);
+}
+
+static vae_status read_images(const struct input *input, size_t most, vae_images *images, vae_error *err)
+{
+    struct idx idx = {.input = input};
+    vae_status status = read_header(&idx, MAX_RANK, err);
+    if (status) return status;
+    images->n = idx.dim[0];
+    images->rows = idx.dim[1];
+    images->cols = idx.dim[2];
+    return input_pixels(input, images, idx.count, most, err);
+}
+
+static vae_status read_labels(const struct input *input, size_t n, uint8_t **labels, vae_error *err)
+{
+    struct idx idx = {.input = input};
+    vae_status status = read_header(&idx, 1, err);
+    if (!status) status = input_new_last(input, labels, idx.count, err);
+    if (!status && idx.count != n)
+        status = vae_fail(err, VAE_E_DATA, "%s: %zu labels for %zu images", input->path, idx.count, n);
+    return status;
 }
 
 vae_status idx_read_images(const char *path, size_t most, vae_images *images, vae_error *err)
 {
-    struct idx idx;
-    *images = (vae_images){0};
-    vae_status status = input_open(&idx.input, path, err);
-    if (status) return status;
-    status = read_header(&idx, MAX_RANK, err);
-    if (!status) status = input_pixels(&idx.input, images, idx.count, most, err);
-    status = input_close(&idx.input, status, err);
-    if (status) {
-        images_free(images);
-        return status;
-    }
-    images->n = idx.dim[0];
-    images->rows = idx.dim[1];
-    images->cols = idx.dim[2];
-    return VAE_OK;
+    return format_read(&format_idx, path, most, images, err);
 }
 
 vae_status idx_read_labels(const char *path, size_t n, uint8_t **labels, vae_error *err)
 {
-    struct idx idx;
+    struct input input;
     *labels = NULL;
-    vae_status status = input_open(&idx.input, path, err);
+    vae_status status = input_open(&input, path, err);
     if (status) return status;
-    status = read_header(&idx, 1, err);
-    if (!status) status = input_new_last(&idx.input, labels, idx.count, err);
-    status = input_close(&idx.input, status, err);
-    if (!status && idx.count != n)
-        status = vae_fail(err, VAE_E_DATA, "%s: %zu labels for %zu images", path, idx.count, n);
+    status = input_close(&input, read_labels(&input, n, labels, err), err);
     if (status) {
         free(*labels);
         *labels = NULL;
     }
     return status;
 }
+
+static bool is_idx(const uint8_t start[4]) { return start[0] == 0 && start[1] == 0; }
+
+const struct format_ops format_idx = {.name = "IDX", .is = is_idx, .read = read_images};

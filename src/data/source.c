@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/simd.h"
+#include "data/format.h"
 #include "data/idx.h"
 #include "data/stream.h"
 
@@ -242,7 +243,7 @@ static vae_status open_folder(vae_data *data, const char *folder, vae_error *err
 static vae_status open_file(vae_data *data, const char *path, double holdout, uint64_t seed, vae_error *err)
 {
     vae_images all = {0};
-    vae_status status = idx_read_images(path, IN_MEMORY, &all, err);
+    vae_status status = format_read(NULL, path, IN_MEMORY, &all, err);
     const struct rng rng = {.seed = seed, .stream = RNG_HOLDOUT};
     if (!status) status = divide(&all, "holdout", holdout, &rng, &data->train, &data->test, err);
     images_free(&all);
