@@ -167,12 +167,16 @@ VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
 typedef enum vae_split { VAE_TRAIN, VAE_VALIDATION, VAE_TEST, VAE_SPLITS } vae_split;
 
 struct vae_stream;
+/* Pixels are bytes, which are scaled from 0 .. 255 to [0,1], or real numbers, which are taken as they are. Of `pixels`,
+ * `values` and `stream` one is there, the others are NULL. */
 typedef struct vae_images {
     size_t n, rows, cols;
-    uint8_t *pixels;  /* n * rows * cols; NULL where they stay in a file too large for memory (see vae_images_read) */
-    uint8_t *labels;  /* n, or NULL */
+    uint8_t *pixels;           /* n * rows * cols */
+    float *values;             /* n * rows * cols, */
+    float lowest, highest;     /* and the least and the largest in the file that they are from */
+    struct vae_stream *stream; /* bytes that stay in a file too large for memory (see vae_images_read) */
+    uint8_t *labels;           /* n, or NULL */
     uint32_t *number; /* n: where each was in the training file that was divided; NULL: 0 .. n-1 of its own file */
-    struct vae_stream *stream;
     vae_split split;
 } vae_images;
 
@@ -189,8 +193,10 @@ VAE_API vae_status vae_data_open(vae_data **out, const char *source, double hold
 VAE_API void vae_data_free(vae_data **data);
 
 /* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. VAE_E_USAGE
- * where there are not so many. */
+ * where there are not so many, or where they are no bytes. */
 VAE_API vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err);
+/* The same as real numbers: those that there are, or bytes / 255. */
+VAE_API vae_status vae_images_values(const vae_images *images, size_t first, size_t n, float *values, vae_error *err);
 
 /* ---- Model ------------------------------------------------------------------------------------------------------ */
 

@@ -9,12 +9,12 @@ struct request {
 };
 
 /* Tiles come in bands of two rows: inputs, and below them their reconstructions. */
-static void place(size_t D, const uint8_t *pixels, const struct request *r, const float *decoded, float *tiles)
+static void place(size_t D, const float *given, const struct request *r, const float *decoded, float *tiles)
 {
-    for (size_t i = 0; i < r->n; i++, pixels += D) {
+    for (size_t i = 0; i < r->n; i++) {
         const size_t band = i / r->across, column = i % r->across;
         float *above = tiles + (2 * band * r->across + column) * D, *below = above + r->across * D;
-        for (size_t k = 0; k < D; k++) above[k] = (float)pixels[k] / 255.0F;
+        memcpy(above, given + i * D, D * sizeof *above);
         memcpy(below, decoded + i * D, D * sizeof *below);
     }
 }
@@ -30,23 +30,22 @@ static vae_status draw(const vae_model *model, const vae_images *images, const s
                      .band = 2,
                      .title = "images above their reconstructions"};
     float *z = calloc(r->n * L, sizeof *z), *decoded = calloc(r->n * D, sizeof *decoded);
-    float *tiles = calloc(grid.down * grid.across * D, sizeof *tiles);
-    uint8_t *pixels = malloc(r->n * D);
-    vae_status status = z && decoded && tiles && pixels
+    float *given = calloc(r->n * D, sizeof *given), *tiles = calloc(grid.down * grid.across * D, sizeof *tiles);
+    vae_status status = z && decoded && given && tiles
                             ? VAE_OK
                             : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu images", r->n);
-    if (!status) status = vae_images_read(images, r->first, r->n, pixels, err);
+    if (!status) status = vae_images_values(images, r->first, r->n, given, err);
     if (!status) status = vae_encode(model, images, r->first, r->n, 1, 0, z, NULL, err);
     if (!status) status = vae_decode(model, r->n, z, 0, decoded, err);
     if (!status) {
-        place(D, pixels, r, decoded, tiles);
+        place(D, given, r, decoded, tiles);
         grid.tiles = tiles;
         status = vae_picture_grid(path, &grid, err);
     }
     free(z);
     free(decoded);
     free(tiles);
-    free(pixels);
+    free(given);
     return status;
 }
 

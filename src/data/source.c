@@ -40,6 +40,7 @@ vae_status images_new(vae_images *images, size_t n, size_t rows, size_t cols, bo
 void images_free(vae_images *images)
 {
     free(images->pixels);
+    free(images->values);
     free(images->labels);
     free(images->number);
     stream_close(images->stream);
@@ -48,17 +49,46 @@ void images_free(vae_images *images)
 
 static size_t number_of(const vae_images *images, size_t i) { return images->number ? images->number[i] : i; }
 
+static vae_status check_run(const vae_images *images, size_t first, size_t n, vae_error *err)
+{
+    if (first <= images->n && n <= images->n - first) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
+}
+
+static vae_status unreadable(const vae_images *images, size_t i, vae_error *err)
+{
+    return vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, i);
+}
+
 vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err)
 {
     const size_t D = images->rows * images->cols;
-    if (first > images->n || n > images->n - first)
-        return vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
-    if (images->pixels) memcpy(pixels, images->pixels + first * D, n * D);
-    for (size_t i = 0; i < n && !images->pixels; i++)
+    vae_status status = check_run(images, first, n, err);
+    if (!status && images->values)
+        status = vae_fail(err, VAE_E_USAGE, "images of real numbers have no bytes (vae_images_values reads them)");
+    if (!status && images->pixels) memcpy(pixels, images->pixels + first * D, n * D);
+    for (size_t i = 0; i < n && !status && images->stream; i++)
         if (!stream_read(images->stream, number_of(images, first + i), D, 0, D, pixels + i * D))
-            return vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, first + i);
-    return VAE_OK;
+            status = unreadable(images, first + i, err);
+    return status;
 }
+
+vae_status vae_images_values(const vae_images *images, size_t first, size_t n, float *values, vae_error *err)
+{
+    const size_t D = images->rows * images->cols;
+    vae_status status = check_run(images, first, n, err);
+    real *x = status ? NULL : mem_new(D, sizeof *x, err);
+    if (!status && !x) status = VAE_E_MEMORY;
+    for (size_t i = 0; i < n && !status; i++) {
+        if (!images_gather(images, &(struct pixels){.rule = PIXELS_GREY}, NULL, first + i, 1, x))
+            status = unreadable(images, first + i, err);
+        for (size_t k = 0; k < D && !status; k++) values[i * D + k] = (float)x[k];
+    }
+    free(x);
+    return status;
+}
+
+/* ---- Bytes to pixels -------------------------------------------------------------------------------------------- */
 
 VAE_SIMD static void expand(size_t n, const uint8_t *restrict byte, real *restrict x)
 {
@@ -118,6 +148,30 @@ static bool gather_stream(const struct vae_stream *stream, const struct pixels *
     return true;
 }
 
+/* The same for real numbers, with the same words. */
+static void draw_values(const struct rng *rng, uint64_t block, size_t n, const float *value, real *x)
+{
+    uint32_t word[4] = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (i % 4 == 0) rng_block(rng, block + i / 4, word);
+        x[i] = word[i % 4] < 4294967296.0 * (double)value[i] ? R(1) : R(0);
+    }
+}
+
+/* One image of real numbers. */
+static void gather_values(const struct pixels *pixels, size_t number, size_t D, const float *value, real *x)
+{
+    switch (pixels->rule) {
+    case PIXELS_GREY:
+        for (size_t i = 0; i < D; i++) x[i] = R(value[i]);
+        break;
+    case PIXELS_THRESHOLD:
+        for (size_t i = 0; i < D; i++) x[i] = value[i] < 0.5F ? R(0) : R(1);
+        break;
+    case PIXELS_DRAWN: draw_values(&pixels->rng, number * ((D + 3) / 4), D, value, x); break;
+    }
+}
+
 bool images_gather(const vae_images *images, const struct pixels *pixels, const uint32_t *index, size_t first,
                    size_t count, real *x)
 {
@@ -126,6 +180,8 @@ bool images_gather(const vae_images *images, const struct pixels *pixels, const 
         const size_t image = index ? index[i] : first + i, number = number_of(images, image);
         if (images->pixels)
             to_pixels(pixels, number, D, 0, D, images->pixels + image * D, x + i * D);
+        else if (images->values)
+            gather_values(pixels, number, D, images->values + image * D, x + i * D);
         else if (!gather_stream(images->stream, pixels, number, D, x + i * D))
             return false;
     }
@@ -136,33 +192,40 @@ bool images_are_sparse(const vae_images *images)
 {
     const double most = 0.35;
     const size_t D = images->rows * images->cols, n = images->n < 1000 ? images->n : 1000;
-    const size_t stride = images->pixels ? 1 : n * D / 10000 + 1; /* a file is sampled */
+    const size_t stride = images->stream ? n * D / 10000 + 1 : 1; /* a file is sampled */
     uint8_t byte;
     size_t ink = 0, seen = 0;
     for (size_t i = 0; i < n * D; i += stride, seen++) {
-        if (!images->pixels && !stream_read(images->stream, number_of(images, i / D), D, i % D, 1, &byte)) return false;
-        ink += (images->pixels ? images->pixels[i] : byte) != 0;
+        if (images->stream && !stream_read(images->stream, number_of(images, i / D), D, i % D, 1, &byte)) return false;
+        ink += images->values ? images->values[i] != 0 : (images->pixels ? images->pixels[i] : byte) != 0;
     }
     return (double)ink < most * (double)seen;
 }
 
 /* ---- Splits ----------------------------------------------------------------------------------------------------- */
 
+/* Room for n images of the kind of `all`. */
+static vae_status new_part(vae_images *part, const vae_images *all, size_t n, vae_error *err)
+{
+    const size_t D = all->rows * all->cols;
+    *part = (vae_images){.n = n, .rows = all->rows, .cols = all->cols, .lowest = all->lowest, .highest = all->highest};
+    vae_status status = VAE_OK;
+    if (all->stream) status = stream_open(&part->stream, all->stream->path, all->stream->offset, err);
+    if (all->pixels && !(part->pixels = mem_new(n, D, err))) status = VAE_E_MEMORY;
+    if (all->values && !(part->values = mem_new(n, D * sizeof *part->values, err))) status = VAE_E_MEMORY;
+    if (!status && all->labels && !(part->labels = mem_new(n, 1, err))) status = VAE_E_MEMORY;
+    if (!status && !(part->number = mem_new(n, sizeof *part->number, err))) status = VAE_E_MEMORY;
+    return status;
+}
+
 /* Those of `all` that `index` lists. */
 static vae_status select_images(vae_images *to, const vae_images *all, const uint32_t *index, size_t n, vae_error *err)
 {
     const size_t D = all->rows * all->cols;
-    vae_status status = VAE_OK;
-    if (all->stream) {
-        *to = (vae_images){.n = n, .rows = all->rows, .cols = all->cols};
-        status = stream_open(&to->stream, all->stream->path, all->stream->offset, err);
-        if (!status && all->labels && !(to->labels = mem_new(n, 1, err))) status = VAE_E_MEMORY;
-    } else {
-        status = images_new(to, n, all->rows, all->cols, all->labels, err);
-    }
-    if (!status && !(to->number = mem_new(n, sizeof *to->number, err))) status = VAE_E_MEMORY;
+    vae_status status = new_part(to, all, n, err);
     for (size_t i = 0; i < n && !status; i++) {
         if (to->pixels) memcpy(to->pixels + i * D, all->pixels + index[i] * D, D);
+        if (to->values) memcpy(to->values + i * D, all->values + index[i] * D, D * sizeof *to->values);
         if (to->labels) to->labels[i] = all->labels[index[i]];
         to->number[i] = (uint32_t)number_of(all, index[i]);
     }

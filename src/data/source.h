@@ -38,7 +38,8 @@ void images_free(vae_images *images);
 bool images_are_sparse(const vae_images *images);
 
 /* How bytes become pixels: byte / 255; 1 from half grey on, else 0; or 1 with probability byte / 255, by the words of
- * `rng` that belong to image and pixel. */
+ * `rng` that belong to image and pixel. Of real numbers the first takes them as they are, and for the others they must
+ * be in [0,1]. */
 struct pixels {
     enum { PIXELS_GREY, PIXELS_THRESHOLD, PIXELS_DRAWN } rule;
     struct rng rng;

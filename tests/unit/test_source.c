@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Images in memory and images that stay in their file are the same images, whole or divided; how bytes become pixels;
- * and which images go where. */
+ * Images in memory and images that stay in their file are the same images, whole or divided; how bytes and real numbers
+ * become pixels; and which images go where. */
 #include "data/source.h"
 
 #include "check.h"
@@ -423,6 +423,72 @@ static void test_room_for_pixels(void **state)
     }
 }
 
+/* ---- Real numbers ----------------------------------------------------------------------------------------------- */
+
+/* Where they are bytes / 255, they are the same images, whole or as a part of a file, whatever the rule. (Drawn pixels
+ * might differ, where a random number falls into what byte / 255 loses by rounding. Here none does.) */
+static void test_reals_equal_bytes(void **state)
+{
+    static const size_t sizes[] = {1, 3, 5, 784, 2049};
+    static uint8_t body[IMAGES * MOST_PIXELS];
+    static float values[IMAGES * MOST_PIXELS], read[IMAGES * MOST_PIXELS];
+    uint32_t number[] = {7, 0, 2};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const size_t D = sizes[i], n = IMAGES * D;
+        vae_images bytes = {.n = IMAGES, .rows = D, .cols = 1, .pixels = body};
+        vae_images reals = {.n = IMAGES, .rows = D, .cols = 1, .values = values};
+        noise(body, n, i + 77);
+        for (size_t k = 0; k < n; k++) body[k] = k % 5 ? body[k] : (uint8_t)(255 * (k % 2));
+        for (size_t k = 0; k < n; k++) values[k] = (float)body[k] / 255;
+        for (size_t turn = 0; turn < 2; turn++, bytes.number = reals.number = number) {
+            for (size_t k = 0; k < 3; k++) assert_same_pixels(&bytes, &reals, &rules[k]);
+            assert_int_equal(vae_images_values(&bytes, 0, IMAGES, read, NULL), VAE_OK);
+            assert_memory_equal(read, values, n * sizeof *values);
+        }
+    }
+}
+
+/* They are not scaled, and half a unit is white. */
+static void test_reals_as_they_are(void **state)
+{
+    static float values[6] = {-3.5F, 2e30F, 0.49999997F, 0.5F, 0, 1};
+    static const float white[6] = {0, 1, 0, 1, 0, 1};
+    const vae_images images = {.n = 2, .rows = 1, .cols = 3, .values = values};
+    real x[6];
+    (void)state;
+    assert_true(images_gather(&images, &rules[0], NULL, 0, 2, x));
+    for (size_t i = 0; i < 6; i++) assert_true(x[i] == R(values[i]));
+    assert_true(images_gather(&images, &rules[1], NULL, 0, 2, x));
+    for (size_t i = 0; i < 6; i++) assert_true(x[i] == R(white[i]));
+}
+
+static void test_reading_reals(void **state)
+{
+    enum { D = 6, N = 3 };
+    static float values[N * D], read[N * D];
+    char path[PATH_MOST], wanted[2 * PATH_MOST];
+    uint8_t bytes[N * D];
+    vae_images images = {.n = N, .rows = 2, .cols = 3, .values = values};
+    vae_error err = {0};
+    (void)state;
+    for (size_t i = 0; i < N * D; i++) values[i] = (float)i - 7.25F;
+    assert_int_equal(vae_images_values(&images, 1, 2, read, NULL), VAE_OK);
+    assert_memory_equal(read, values + D, 2 * D * sizeof *read);
+    assert_int_equal(vae_images_values(&images, 1, 3, NULL, &err), VAE_E_USAGE);
+    assert_string_equal(err.message, "images 1 to 4 of 3");
+    assert_int_equal(vae_images_read(&images, 0, 1, bytes, &err), VAE_E_USAGE);
+    assert_string_equal(err.message, "images of real numbers have no bytes (vae_images_values reads them)");
+    open_images(put_black(path, "images", N, 2, 3), 0, &images);
+    assert_int_equal(truncate(path, HEADER + N * D - 1), 0);
+    assert_int_equal(vae_images_values(&images, 0, 2, read, NULL), VAE_OK);
+    for (size_t i = 0; i < 2 * D; i++) assert_true(read[i] == 0);
+    assert_int_equal(vae_images_values(&images, 1, 2, read, &err), VAE_E_DATA);
+    snprintf(wanted, sizeof wanted, "%s: cannot read image 2", path);
+    assert_string_equal(err.message, wanted);
+    images_free(&images);
+}
+
 /* ---- Sparse or not ---------------------------------------------------------------------------------------------- */
 
 /* n images of D pixels of which those at `inked` positions are not zero, in memory and in a file. */
@@ -439,6 +505,11 @@ static void check_sparse(size_t n, size_t D, size_t from, size_t inked, bool spa
             fail_msg("%zu of %zu x %zu pixels from %zu on, %s", inked, n, D, from, most ? "in memory" : "in a file");
         images_free(&images);
     }
+    float *values = malloc(n * D * sizeof *values);
+    const vae_images reals = {.n = n, .rows = 1, .cols = D, .values = values};
+    for (size_t i = 0; i < n * D; i++) values[i] = body[i] ? -1e-30F : -0.0F;
+    if (images_are_sparse(&reals) != sparse) fail_msg("%zu of %zu x %zu reals from %zu on", inked, n, D, from);
+    free(values);
     free(body);
 }
 
@@ -781,6 +852,9 @@ int main(void)
         TEST(test_drawn_greys),
         TEST(test_drawn_fours),
         TEST(test_room_for_pixels),
+        TEST(test_reals_equal_bytes),
+        TEST(test_reals_as_they_are),
+        TEST(test_reading_reals),
         TEST(test_sparse_images),
         TEST(test_sparse_samples),
         TEST(test_sparse_parts),
