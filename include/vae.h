@@ -178,10 +178,12 @@ typedef struct vae_images {
     uint8_t *labels;           /* n, or NULL */
     uint32_t *number; /* n: where each was in the training file that was divided; NULL: 0 .. n-1 of its own file */
     vae_split split;
+    const char *source; /* what vae_data_open was given, for messages; NULL: not known */
 } vae_images;
 
 typedef struct vae_data {
-    char name[VAE_MAX_SOURCE + 64];     /* what was opened, for people */
+    char source[VAE_MAX_SOURCE];        /* what was opened */
+    char name[VAE_MAX_SOURCE + 64];     /* the same with sizes, for people */
     vae_images train, validation, test; /* the last two may be empty */
 } vae_data;
 
@@ -249,6 +251,11 @@ VAE_API const vae_config *vae_model_config(const vae_model *model);
 #define VAE_CHANGEABLE "data|epochs|patience"
 VAE_API vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err);
 VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols);
+/* Does the model take these images: are they of its size, and in the range of its likelihood and of its rule for binary
+ * pixels? VAE_E_DATA where not. All functions that use a model on images ask; who writes files before may ask first. */
+VAE_API vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err);
+/* Are there grey pixels (among those of the first hundred images) under a likelihood of 0/1 values? */
+VAE_API bool vae_model_is_pseudo(const vae_model *model, const vae_images *images);
 VAE_API const vae_metrics *vae_model_metrics(const vae_model *model);
 VAE_API const double *vae_model_kl_per_dim(const vae_model *model); /* (L), of the last test pass; NaN before it */
 VAE_API const char *vae_model_build(const vae_model *model);        /* what built the file, or this library */

@@ -27,18 +27,6 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Is there a pixel that is neither black nor white? Looks at the first images. */
-static bool has_grey(const vae_images *images)
-{
-    const size_t D = images->rows * images->cols, n = images->n < 100 ? images->n : 100;
-    uint8_t *pixels = malloc(n * D);
-    bool grey = false;
-    if (pixels && !vae_images_read(images, 0, n, pixels, NULL))
-        for (size_t i = 0; i < n * D; i++) grey = grey || (pixels[i] != 0 && pixels[i] != 255);
-    free(pixels);
-    return grey;
-}
-
 static json_t *array(const double *values, size_t n)
 {
     json_t *list = json_array();
@@ -164,7 +152,6 @@ static vae_status measure(struct report *r, const vae_data *data, const vae_imag
 
 static vae_status evaluate(const struct arguments *arguments, struct report *r, uint64_t limit, vae_error *err)
 {
-    const vae_config *config = vae_model_config(r->model);
     vae_data *data = NULL;
     const vae_images *split = NULL;
     vae_evaluation *result = NULL;
@@ -174,8 +161,7 @@ static vae_status evaluate(const struct arguments *arguments, struct report *r, 
         vae_images images = *split; /* a view; `data` keeps the pixels */
         if (limit && limit < images.n) images.n = limit;
         r->split = run_split_name(split->split);
-        r->pseudo = !strcmp(config->likelihood.name, "bernoulli") && !strcmp(config->binarize, "none") &&
-                    has_grey(&images);
+        r->pseudo = vae_model_is_pseudo(r->model, &images);
         status = measure(r, data, &images, &result, err);
     }
     r->result = result;

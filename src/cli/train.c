@@ -238,6 +238,7 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     if (!status) status = settings_default_data(r->arguments, &config, err);
     if (!status) status = open_training_data(&config, &data, err);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
+    if (!status) status = vae_model_check_images(model, &data->train, err);
     catch_signals(); /* from here on there is a folder that must not stay empty */
     if (!status)
         status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
@@ -289,6 +290,7 @@ static vae_status resume(const struct request *r, vae_error *err)
     if (!status) status = vae_model_load(&model, folder.model, err);
     if (!status) status = resume_settings(r->arguments, model, err);
     if (!status) status = open_training_data(vae_model_config(model), &data, err);
+    if (!status) status = vae_model_check_images(model, &data->train, err);
     catch_signals();
     if (!status) status = train_in_folder(r, model, data, &folder, err);
     folder_close(&folder);

@@ -338,9 +338,9 @@ static vae_status open_any(vae_data *data, const char *source, double holdout, u
     return open_file(data, source, holdout, seed, err);
 }
 
-static void describe(vae_data *data, const char *source)
+static void describe(vae_data *data)
 {
-    int used = snprintf(data->name, sizeof data->name, "%s: %zu + ", source, data->train.n);
+    int used = snprintf(data->name, sizeof data->name, "%s: %zu + ", data->source, data->train.n);
     if (data->validation.n)
         used += snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu + ", data->validation.n);
     snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu images of %zu x %zu%s", data->test.n,
@@ -359,13 +359,15 @@ vae_status vae_data_open(vae_data **out, const char *source, double holdout, dou
     if (!data) return VAE_E_MEMORY;
     vae_status status = open_any(data, source, holdout, seed, err);
     if (!status && validation > 0) status = split_validation(data, validation, seed, err);
-    data->validation.split = VAE_VALIDATION;
-    data->test.split = VAE_TEST;
     if (status) {
         vae_data_free(&data);
         return status;
     }
-    describe(data, source);
+    data->validation.split = VAE_VALIDATION;
+    data->test.split = VAE_TEST;
+    strcpy(data->source, source);
+    data->train.source = data->validation.source = data->test.source = data->source;
+    describe(data);
     *out = data;
     return VAE_OK;
 }

@@ -12,14 +12,16 @@ struct likelihood_state; /* completed privately by each likelihood's file */
 struct likelihood_ops {
     vae_module module;
     size_t state_size;
-    size_t outputs; /* decoder outputs per pixel */
+    size_t outputs;         /* decoder outputs per pixel */
+    double lowest, highest; /* pixels that it takes, ends included */
+    bool discrete;          /* a probability of the pixels 0 and 1, not a density */
 
     void (*init)(struct likelihood_state *state, const double *param);
     /* For one image of D pixels: returns -log p(x | out) in nats and writes grad = weight * d(-log p)/d out.
      * grad may be `out` itself (in place), or NULL where only the value is wanted. */
     double (*nll)(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
                   real *grad);
-    /* An output whose mean image is (close to) `mean`, pixels in [0,1]: where the output's bias may start. */
+    /* An output whose mean image is (close to) `mean`: where the output's bias may start. */
     void (*output_for)(const struct likelihood_state *state, size_t D, const real *mean, real *out);
     /* E[x | out]. */
     void (*mean)(const struct likelihood_state *state, size_t D, const real *out, real *mean);

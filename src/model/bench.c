@@ -219,7 +219,7 @@ vae_status vae_bench_run(vae_bench *out, const vae_config *config, const vae_ima
     struct floor_job job = {0};
     *out = (vae_bench){.rounds = rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds ? rounds : 1};
     vae_status status = vae_model_new(&model, config, images->rows, images->cols, err);
-    if (!status) status = model_check_shape(model, images, err);
+    if (!status) status = vae_model_check_images(model, images, err);
     if (!status) status = pool_new(&pool, threads, err);
     if (!status) status = step_prepare(&stepper, model, images, pool, err);
     if (!status) status = prepare_floor(&job, model, stepper.batch, err);

@@ -202,7 +202,7 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
 {
     struct pass pass = {0};
     struct sums sums = {0};
-    vae_status status = model_check_shape(model, images, err);
+    vae_status status = vae_model_check_images(model, images, err);
     if (!status) status = plan_pass(&pass, model, images, options, pool, err);
     if (!status) status = sums_new(&sums, model->L, options->sparsity ? images->n : 0, err);
     if (!status) status = run_blocks(&pass, images, options, &sums, err);
@@ -246,7 +246,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
 {
     struct pool *pool = NULL;
     struct pass pass;
-    vae_status status = model_check_shape(model, images, err);
+    vae_status status = vae_model_check_images(model, images, err);
     if (!status && (first > images->n || n > images->n - first))
         status = vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
     if (!status) status = begin(&pass, &pool, model, n, threads, KL_EXACT, err);

@@ -50,27 +50,6 @@ size_t model_file_size(const struct vae_model *model)
     return 3 * count * sizeof(float);
 }
 
-struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step)
-{
-    const uint64_t lasting = UINT64_MAX - (images->number ? VAE_TRAIN : images->split);
-    struct rng rng = {.seed = seed, .step = step ? step : lasting, .stream = RNG_BINARIZE};
-    switch (model->binarize) {
-    case BINARIZE_NONE: return (struct pixels){.rule = PIXELS_GREY};
-    case BINARIZE_THRESHOLD: return (struct pixels){.rule = PIXELS_THRESHOLD};
-    case BINARIZE_STATIC: rng.seed = 0, rng.step = lasting; break;
-    case BINARIZE_DYNAMIC: break;
-    }
-    return (struct pixels){PIXELS_DRAWN, rng};
-}
-
-vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err)
-{
-    if (images->n == 0) return vae_fail(err, VAE_E_DATA, "no images");
-    if (images->rows == model->rows && images->cols == model->cols) return VAE_OK;
-    return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
-                    model->rows, model->cols);
-}
-
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 
 static void choose_kl(struct vae_model *model)

@@ -62,7 +62,6 @@ size_t model_file_size(const struct vae_model *model);
  * never reaches, one number for each file. Each image of a file has one static draw, whichever split a seed puts it
  * into, so that runs with other seeds have the same images. */
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step);
-vae_status model_check_shape(const struct vae_model *model, const vae_images *images, vae_error *err);
 
 /* As vae_evaluate, vae_estimate_nll, with a pool that is already there. */
 vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,

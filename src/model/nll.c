@@ -110,7 +110,7 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
     struct weights *weights = NULL;
     if (o->samples < 1 || o->samples > VAE_MOST_DRAWS)
         return vae_fail(err, VAE_E_USAGE, "%zu importance samples (expected 1 to %d)", o->samples, VAE_MOST_DRAWS);
-    vae_status status = model_check_shape(model, images, err);
+    vae_status status = vae_model_check_images(model, images, err);
     if (!status) status = pass_new(&pass, model, pool, &plan, err);
     if (!status && !(weights = mem_new(plan.capacity, sizeof *weights, err))) status = VAE_E_MEMORY;
     if (!status) {

@@ -203,7 +203,7 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     bool ignored;
     if (!stopped) stopped = &ignored;
     *stopped = false;
-    vae_status status = model_check_shape(model, &data->train, err);
+    vae_status status = vae_model_check_images(model, &data->train, err);
     if (!status && model->config.patience && !data->validation.n)
         status = vae_fail(err, VAE_E_USAGE, "--patience watches a validation split, and there is none");
     if (status) return status;

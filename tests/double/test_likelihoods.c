@@ -239,17 +239,22 @@ static double density_of_a_pixel(const void *context, double x)
     return exp(-value(c, 1, &out, &pixel));
 }
 
-/* exp(-nll) of one pixel is a probability: over {0, 1}, over the reals. */
+/* exp(-nll) of one pixel is a probability over the pixels that the likelihood takes: {0, 1}, or an interval, of which
+ * an infinite one is cut where a Gaussian ends. */
 static void sums_to_one(const struct likelihood_case *c)
 {
-    if (c->ops == &likelihood_bernoulli) {
+    const bool finite = isfinite(c->ops->lowest) && isfinite(c->ops->highest);
+    if (c->ops->discrete) {
         const real out = R(-1.3), black = 0, white = 1;
+        assert_true(c->ops->lowest == 0 && c->ops->highest == 1);
         assert_near(exp(-value(c, 1, &out, &black)) + exp(-value(c, 1, &out, &white)), 1, 1e-14, "%s", c->label);
-    } else if (c->ops == &likelihood_gaussian) {
-        const double reach = 12 * c->param[0];
-        assert_near(integrate(density_of_a_pixel, c, 0.3 - reach, 0.3 + reach, 100), 1, 1e-12, "%s", c->label);
-    } else if (c->ops == &likelihood_cbernoulli) {
-        assert_near(integrate(density_of_a_pixel, c, 0, 1, 10), 1, 1e-10, /* the series' */ "%s", c->label);
+    } else if (finite) {
+        assert_near(integrate(density_of_a_pixel, c, c->ops->lowest, c->ops->highest, 10), 1, 1e-10, /* the series' */
+                    "%s", c->label);
+    } else {
+        const double reach = 12 * c->param[0], low = fmax(c->ops->lowest, 0.3 - reach);
+        assert_near(integrate(density_of_a_pixel, c, low, fmin(c->ops->highest, 0.3 + reach), 100), 1, 1e-12, "%s",
+                    c->label);
     }
 }
 

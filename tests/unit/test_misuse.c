@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a program that embeds the library may get wrong is an error with a message, not a crash. */
-#include "check.h"
+#include "models.h"
 
 static const char *const digits = "builtin:digits:train=40,test=10";
 static uint8_t pixels[6 * 4];
@@ -100,6 +100,105 @@ static void no_images(void **state)
     vae_model_free(&model);
 }
 
+static vae_images reals_between(float *values, float lowest, float highest)
+{
+    values[0] = lowest;
+    values[1] = values[2] = 0.5F * (lowest + highest);
+    values[3] = highest;
+    return (vae_images){.n = 1, .rows = 2, .cols = 2, .values = values, .lowest = lowest, .highest = highest};
+}
+
+/* Each likelihood, and pixels that are made 0 or 1, with real numbers at and past the ends of what it takes. */
+static void real_numbers_out_of_range(void **state)
+{
+    static const struct {
+        const char *likelihood, *binarize;
+        float lowest, highest;
+        const char *message; /* NULL: taken */
+    } known[] = {
+        {"bernoulli", "none", 0, 1, NULL},
+        {"bernoulli", "none", 0.25F, 0.5F, NULL},
+        {"bernoulli", "none", -3.1F, 2.7F,
+         "values from -3.1 to 2.7, likelihood bernoulli takes 0 to 1 (gaussian takes any)"},
+        {"bernoulli", "none", 0, 1.0000001F,
+         "values from 0 to 1.0000001, likelihood bernoulli takes 0 to 1 (gaussian takes any)"},
+        {"cbernoulli", "none", 0, 1, NULL},
+        {"cbernoulli", "none", -1e-30F, 1,
+         "values from -1e-30 to 1, likelihood cbernoulli takes 0 to 1 (gaussian takes any)"},
+        {"gaussian", "none", -3e38F, 3e38F, NULL},
+        {"gaussian", "static", -0.5F, 1, "values from -0.5 to 1, --binarize static takes 0 to 1"},
+        {"gaussian", "threshold", 0, 255, "values from 0 to 255, --binarize threshold takes 0 to 1"},
+        {"bernoulli", "dynamic", 0, 1.5F, "values from 0 to 1.5, --binarize dynamic takes 0 to 1"},
+        {"bernoulli", "dynamic", 0, 1, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        float values[4];
+        char wanted[256];
+        vae_images images = reals_between(values, known[i].lowest, known[i].highest);
+        vae_model *model = MODEL_WITH(2, 2, "likelihood", known[i].likelihood, "binarize", known[i].binarize);
+        for (size_t turn = 0; turn < 2; turn++, images.source = "points.npy") {
+            vae_error err = {0};
+            const vae_status status = vae_model_check_images(model, &images, &err);
+            snprintf(wanted, sizeof wanted, "%s: %s", turn ? "points.npy" : "images", known[i].message);
+            assert_int_equal(status, known[i].message ? VAE_E_DATA : VAE_OK);
+            assert_string_equal(err.message, known[i].message ? wanted : "");
+        }
+        vae_model_free(&model);
+    }
+}
+
+/* Whatever uses a model on images asks first. */
+static void images_that_no_function_takes(void **state)
+{
+    float values[4], mean[10], scale[10];
+    const vae_images images = reals_between(values, -1, 1);
+    const vae_data data = {.train = images};
+    const vae_config config = defaults();
+    vae_model *model = new_model(&config, 2, 2);
+    vae_evaluation *evaluation = NULL;
+    vae_eval_options options;
+    vae_nll nll;
+    vae_bench bench;
+    (void)state;
+    vae_eval_defaults(&options);
+    assert_int_equal(vae_train(model, &data, 1, NULL, NULL, NULL), VAE_E_DATA);
+    assert_int_equal(vae_evaluate(&evaluation, model, &images, &options, NULL), VAE_E_DATA);
+    assert_int_equal(vae_estimate_nll(&nll, model, &images, &(vae_nll_options){.samples = 2}, NULL), VAE_E_DATA);
+    assert_int_equal(vae_encode(model, &images, 0, 1, 1, 1, mean, scale, NULL), VAE_E_DATA);
+    assert_int_equal(vae_bench_run(&bench, &config, &images, 1, 1, NULL), VAE_E_DATA);
+    vae_model_free(&model);
+}
+
+/* A likelihood of 0/1 values, and no density, is a pseudo-likelihood of what lies between them. Images that do not fit
+ * are not looked at. */
+static void pseudo_likelihoods(void **state)
+{
+    static const struct {
+        const char *likelihood, *binarize;
+        float last;
+        size_t cols;
+        bool pseudo;
+    } known[] = {
+        {"bernoulli", "none", 1, 2, false},         {"bernoulli", "none", 0.999F, 2, true},
+        {"bernoulli", "threshold", 0.5F, 2, false}, {"bernoulli", "none", 0.5F, 1, false},
+        {"bernoulli", "none", 2, 2, false},         {"cbernoulli", "none", 0.5F, 2, false},
+        {"gaussian", "none", 0.5F, 2, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        float values[4] = {0, 1, 0, known[i].last};
+        const vae_images images = {.n = 4 / 2 / known[i].cols,
+                                   .rows = 2,
+                                   .cols = known[i].cols,
+                                   .values = values,
+                                   .highest = fmaxf(1, known[i].last)};
+        vae_model *model = MODEL_WITH(2, 2, "likelihood", known[i].likelihood, "binarize", known[i].binarize);
+        assert_int_equal(vae_model_is_pseudo(model, &images), known[i].pseudo);
+        vae_model_free(&model);
+    }
+}
+
 /* A share that rounds to no image. */
 static void patience_without_validation_images(void **state)
 {
@@ -120,11 +219,10 @@ static void patience_without_validation_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares_out_of_range),
-        cmocka_unit_test(sizes_out_of_range),
-        cmocka_unit_test(settings_out_of_range),
-        cmocka_unit_test(no_images),
-        cmocka_unit_test(patience_without_validation_images),
+        cmocka_unit_test(shares_out_of_range),       cmocka_unit_test(sizes_out_of_range),
+        cmocka_unit_test(settings_out_of_range),     cmocka_unit_test(no_images),
+        cmocka_unit_test(real_numbers_out_of_range), cmocka_unit_test(images_that_no_function_takes),
+        cmocka_unit_test(pseudo_likelihoods),        cmocka_unit_test(patience_without_validation_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which images a model takes, and how it reads them. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "data/source.h"
+#include "model/model.h"
+
+struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step)
+{
+    const uint64_t lasting = UINT64_MAX - (images->number ? VAE_TRAIN : images->split);
+    struct rng rng = {.seed = seed, .step = step ? step : lasting, .stream = RNG_BINARIZE};
+    switch (model->binarize) {
+    case BINARIZE_NONE: return (struct pixels){.rule = PIXELS_GREY};
+    case BINARIZE_THRESHOLD: return (struct pixels){.rule = PIXELS_THRESHOLD};
+    case BINARIZE_STATIC: rng.seed = 0, rng.step = lasting; break;
+    case BINARIZE_DYNAMIC: break;
+    }
+    return (struct pixels){PIXELS_DRAWN, rng};
+}
+
+static bool takes(const struct likelihood_ops *likelihood, float lowest, float highest)
+{
+    return likelihood->lowest <= (double)lowest && (double)highest <= likelihood->highest;
+}
+
+/* "NAME takes 0 to 1". */
+static const char *range_text(const struct likelihood_ops *likelihood, char *text, size_t size)
+{
+    snprintf(text, size, "%s takes any", likelihood->module.name);
+    if (isfinite(likelihood->lowest) || isfinite(likelihood->highest))
+        snprintf(text, size, "%s takes %g to %g", likelihood->module.name, likelihood->lowest, likelihood->highest);
+    return text;
+}
+
+/* Says what the chosen likelihood takes, and which ones take these values. */
+static vae_status out_of_range(const struct likelihood_ops *likelihood, const char *found, float lowest, float highest,
+                               vae_error *err)
+{
+    char range[64], others[256] = "";
+    const struct likelihood_ops *other;
+    for (size_t i = 0; (other = likelihood_at(i)); i++)
+        if (takes(other, lowest, highest))
+            snprintf(others + strlen(others), sizeof others - strlen(others), "%s%s", *others ? ", " : "",
+                     range_text(other, range, sizeof range));
+    return vae_fail(err, VAE_E_DATA, "%s, likelihood %s (%s)", found, range_text(likelihood, range, sizeof range),
+                    others);
+}
+
+/* In as few digits as tell it from its neighbours: 1.0000001 must not look like 1. */
+static const char *float_text(float value, char *text, size_t size)
+{
+    int digits = 6;
+    do snprintf(text, size, "%.*g", digits, (double)value);
+    while (strtof(text, NULL) != value && ++digits <= 9);
+    return text;
+}
+
+static vae_status check_range(const struct vae_model *model, const vae_images *images, vae_error *err)
+{
+    const float lowest = images->values ? images->lowest : 0, highest = images->values ? images->highest : 1;
+    char from[32], to[32], found[VAE_MAX_SOURCE + 96];
+    snprintf(found, sizeof found, "%s: values from %s to %s", images->source ? images->source : "images",
+             float_text(lowest, from, sizeof from), float_text(highest, to, sizeof to));
+    if (model->binarize != BINARIZE_NONE && (lowest < 0 || highest > 1))
+        return vae_fail(err, VAE_E_DATA, "%s, --binarize %s takes 0 to 1", found, model->config.binarize);
+    if (takes(model->likelihood, lowest, highest)) return VAE_OK;
+    return out_of_range(model->likelihood, found, lowest, highest, err);
+}
+
+vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err)
+{
+    if (images->n == 0) return vae_fail(err, VAE_E_DATA, "no images");
+    if (images->rows == model->rows && images->cols == model->cols) return check_range(model, images, err);
+    return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
+                    model->rows, model->cols);
+}
+
+bool vae_model_is_pseudo(const vae_model *model, const vae_images *images)
+{
+    const struct pixels pixels = model_pixels(model, images, 0, 0);
+    const size_t n = images->n < 100 ? images->n : 100;
+    bool grey = false;
+    if (!model->likelihood->discrete || vae_model_check_images(model, images, NULL)) return false;
+    real *x = mem_new(model->D, sizeof *x, NULL);
+    for (size_t i = 0; x && i < n && images_gather(images, &pixels, NULL, i, 1, x); i++)
+        for (size_t k = 0; k < model->D; k++) grey = grey || (x[k] != 0 && x[k] != 1);
+    free(x);
+    return grey;
+}
