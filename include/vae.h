@@ -187,9 +187,9 @@ typedef struct vae_data {
     vae_images train, validation, test; /* the last two may be empty */
 } vae_data;
 
-/* Opens a data source: a folder with the MNIST file names, one IDX file (a share `holdout` of it becomes the test
- * split), or builtin:NAME[:k=v,...]. A share `validation` of the training images becomes the validation split. Shares
- * are drawn with `seed` and rounded, perhaps to no image. Fails with VAE_E_DATA, naming file and expectation. */
+/* Opens a data source: a folder with the MNIST file names, one file, IDX or .npy (a share `holdout` of it becomes the
+ * test split), or builtin:NAME[:k=v,...]. A share `validation` of the training images becomes the validation split.
+ * Shares are drawn with `seed` and rounded, perhaps to no image. Fails with VAE_E_DATA, naming file and expectation. */
 VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
                                  vae_error *err);
 VAE_API void vae_data_free(vae_data **data);

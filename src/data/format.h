@@ -22,7 +22,7 @@ vae_status format_read(const struct format_ops *format, const char *path, size_t
                        vae_error *err);
 
 /* All formats: src/data/NAME.c defines format_NAME. */
-#define FORMATS(X) X(idx)
+#define FORMATS(X) X(idx) X(npy)
 
 #define DECLARE_FORMAT(name) extern const struct format_ops format_##name;
 FORMATS(DECLARE_FORMAT)

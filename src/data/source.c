@@ -332,19 +332,24 @@ static vae_status open_any(vae_data *data, const char *source, double holdout, u
     struct stat info;
     if (stat(source, &info))
         return vae_fail(err, VAE_E_DATA,
-                        "%s: %s (expected a folder with the MNIST files, an IDX file or builtin:digits)", source,
-                        strerror(errno));
+                        "%s: %s (expected a folder with the MNIST files, an IDX or .npy file, or "
+                        "builtin:digits)",
+                        source, strerror(errno));
     if (S_ISDIR(info.st_mode)) return open_folder(data, source, err);
     return open_file(data, source, holdout, seed, err);
 }
 
 static void describe(vae_data *data)
 {
-    int used = snprintf(data->name, sizeof data->name, "%s: %zu + ", data->source, data->train.n);
+    const vae_images *train = &data->train;
+    char range[64] = "";
+    if (train->values)
+        snprintf(range, sizeof range, ", values from %g to %g", (double)train->lowest, (double)train->highest);
+    int used = snprintf(data->name, sizeof data->name, "%s: %zu + ", data->source, train->n);
     if (data->validation.n)
         used += snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu + ", data->validation.n);
-    snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu images of %zu x %zu%s", data->test.n,
-             data->train.rows, data->train.cols, data->test.n ? "" : " (no test split: tested on the training images)");
+    snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu images of %zu x %zu%s%s", data->test.n,
+             train->rows, train->cols, range, data->test.n ? "" : " (no test split: tested on the training images)");
 }
 
 vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,

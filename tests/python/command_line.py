@@ -326,8 +326,8 @@ def _():
     os.remove("runs/latest")
     refuse(5, "runs/latest: no model there (train one with 'vaectl train', or name a run)", "info")
     refuse(2, "--latent: 0 is out of range (expected 1 to 65536)", "train", "--latent", 0)
-    refuse(3, "nowhere: No such file or directory (expected a folder with the MNIST files, an IDX file or "
-           "builtin:digits)", "train", "--data", "nowhere")
+    refuse(3, "nowhere: No such file or directory (expected a folder with the MNIST files, an IDX or .npy "
+           "file, or builtin:digits)", "train", "--data", "nowhere")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a/b")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a")
     refuse(4, "file: cannot open folder: Not a directory", "train", *source, "-o", "file", "--force")

@@ -60,7 +60,7 @@ char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(te
 
 static vae_data *data;   /* 3 + 2 digits */
 static vae_model *model; /* for 28 x 28 */
-static char digits_gz[PATH_MOST], model_file[PATH_MOST], output[PATH_MOST];
+static char digits_gz[PATH_MOST], reals_npy[PATH_MOST], model_file[PATH_MOST], output[PATH_MOST];
 
 static void small_config(vae_config *config)
 {
@@ -87,6 +87,21 @@ static vae_status open_compressed(vae_error *err)
     assert_true((opened != NULL) == (status == VAE_OK));
     vae_data_free(&opened);
     return status;
+}
+
+static vae_status open_reals(vae_error *err)
+{
+    vae_data *opened = NULL;
+    vae_status status = vae_data_open(&opened, reals_npy, 0.5, 0, 1, err);
+    assert_true((opened != NULL) == (status == VAE_OK));
+    vae_data_free(&opened);
+    return status;
+}
+
+static vae_status read_values(vae_error *err)
+{
+    static float values[3 * 28 * 28];
+    return vae_images_values(&data->train, 0, 3, values, err);
 }
 
 static vae_status open_folder(vae_error *err)
@@ -196,7 +211,9 @@ static const struct action {
 } actions[] = {
     {"opening built-in digits", open_builtin, 5},
     {"opening a compressed file", open_compressed, 5},
+    {"opening a file of real numbers", open_reals, 7},
     {"opening a folder", open_folder, 3},
+    {"reading values", read_values, 1},
     {"making a model", new_model, 7},
     {"loading a model", load_model, 8},
     {"saving a model", save_model, 3},
@@ -317,6 +334,15 @@ static void put_gzip(const char *path, const uint8_t *header, size_t header_size
     assert_int_equal(gzclose(gz), Z_OK);
 }
 
+/* Four points of zeros. */
+static void put_reals(const char *path)
+{
+    static const char header[] = "\x93NUMPY\1\0\74\0{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }\n";
+    uint8_t bytes[sizeof header - 1 + 8 * sizeof(float)] = {0};
+    memcpy(bytes, header, sizeof header - 1);
+    put_file(path, bytes, sizeof bytes);
+}
+
 /* The digits as a compressed file and as a folder, and a model of them. */
 static int set_up(void **state)
 {
@@ -331,6 +357,7 @@ static int set_up(void **state)
     put_gzip(digits_gz, images, sizeof images, data->train.pixels, 3 * 28 * 28);
     put_gzip(in_scratch(path, "train-labels-idx1-ubyte"), labels, sizeof labels, data->train.labels, 3);
     put_gzip(in_scratch(path, "t10k-images-idx3-ubyte"), images, sizeof images, data->train.pixels, 3 * 28 * 28);
+    put_reals(in_scratch(reals_npy, "reals.npy"));
     small_config(&config);
     if (vae_model_new(&model, &config, 28, 28, NULL)) return -1;
     return vae_model_save(model, model_file, NULL) ? -1 : 0;
