@@ -290,6 +290,25 @@ typedef struct vae_train_hooks {
 VAE_API vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,
                              bool *stopped, vae_error *err);
 
+/* A prior fitted to a trained model ("two-stage training"): encoder, decoder and likelihood stay as they are, and the
+ * new prior is learned from draws of q(z|x) for the training images, so that the KL falls and nothing else changes. */
+typedef struct vae_fit_options {
+    const char *prior; /* "NAME" or "NAME:k=v,...": a prior that learns */
+    uint64_t passes;   /* over the training images */
+    uint64_t batch, seed;
+    double lr;      /* learning rate of Adam at the start; falls to zero as a cosine */
+    size_t threads; /* 0: all cores */
+    void *context;
+    /* After each pass, with the mean KL of its images; return true to stop. May be NULL. */
+    bool (*on_pass)(void *context, uint64_t pass, double kl);
+} vae_fit_options;
+
+VAE_API void vae_fit_defaults(vae_fit_options *options);
+/* The model with its new prior; its losses are those of a pass over the test split. `*stopped` (may be NULL): a hook
+ * asked to stop, and there is no model. */
+VAE_API vae_status vae_fit(vae_model **out, const vae_model *model, const vae_data *data,
+                           const vae_fit_options *options, bool *stopped, vae_error *err);
+
 /* ---- Using a model ---------------------------------------------------------------------------------------------- */
 
 typedef enum vae_kl { VAE_KL_AS_TRAINED, VAE_KL_EXACT, VAE_KL_MC } vae_kl;

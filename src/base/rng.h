@@ -26,6 +26,7 @@ enum rng_stream {
     RNG_VALIDATION = 8, /* which training images become the validation split */
     RNG_NLL = 9,        /* eps of importance samples; step = block of images */
     RNG_OWN = 10,       /* a prior's own draws; step = training step, or round of an evaluation */
+    RNG_FIT = 12,       /* eps of q(z|x) where a prior is fitted; step = its step */
     RNG_ACCEPT = 11,    /* acceptance of draws from a resampled prior; step = draw */
 };
 

@@ -35,8 +35,8 @@ struct command {
     vae_status (*run)(const struct arguments *arguments, vae_error *err);
 };
 
-extern const struct command command_train, command_eval, command_reconstruct, command_sample, command_traverse,
-    command_info, command_priors, command_bench;
+extern const struct command command_train, command_fit, command_eval, command_reconstruct, command_sample,
+    command_traverse, command_info, command_priors, command_bench;
 
 /* ---- arguments.c ------------------------------------------------------------------------------------------------ */
 vae_status arguments_parse(struct arguments *arguments, const struct command *command, int argc, char **argv,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,31 +9,7 @@
 #include "cli/folder.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
-
-/* ---- Signals: finish the step, save, then die of the signal ----------------------------------------------------- */
-
-static volatile sig_atomic_t caught_signal;
-
-/* A second signal, be it another one, quits at once. */
-static void on_signal(int number)
-{
-    if (caught_signal) {
-        signal(number, SIG_DFL);
-        raise(number);
-    }
-    caught_signal = number;
-}
-
-/* A signal that whoever started us has ignored, as nohup does, stays ignored. */
-static void catch_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct sigaction action = {.sa_handler = on_signal};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction before;
-        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
-    }
-}
+#include "cli/signals.h"
 
 /* ---- What is said and written while training -------------------------------------------------------------------- */
 
@@ -65,7 +40,7 @@ static void show_progress(struct session *s, const vae_progress *p)
 static bool on_step(void *context, const vae_progress *progress)
 {
     show_progress(context, progress);
-    return caught_signal != 0;
+    return signals_caught() != 0;
 }
 
 static void show_epoch(const struct session *s, const vae_model *model)
@@ -185,8 +160,7 @@ static vae_status die_of_signal(struct session *s, const vae_model *model, vae_e
     vae_status status = save(s, model, false, err);
     if (status) return status;
     fprintf(stderr, "%svaectl: interrupted: state saved in %s\n", s->terminal ? "\r\033[K" : "", s->folder->model);
-    signal(caught_signal, SIG_DFL);
-    raise(caught_signal);
+    signals_die();
     return VAE_OK;
 }
 
@@ -210,7 +184,7 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
         status = vae_train(model, data, r->threads, &hooks, NULL, err);
     }
     if (session.terminal && status) fprintf(stderr, "\r\033[K");
-    if (!status && caught_signal) status = die_of_signal(&session, model, err);
+    if (!status && signals_caught()) status = die_of_signal(&session, model, err);
     if (!status) show_end(&session, model, first);
     if (!status) status = print_summary(&session, model, argument(r->arguments, "json"), err);
     if (!status) show_next_steps(&session);
@@ -239,7 +213,7 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     if (!status) status = open_training_data(&config, &data, err);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = vae_model_check_images(model, &data->train, err);
-    catch_signals(); /* from here on there is a folder that must not stay empty */
+    signals_catch(); /* from here on there is a folder that must not stay empty */
     if (!status)
         status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
                              argument(r->arguments, "force"), err);
@@ -291,7 +265,7 @@ static vae_status resume(const struct request *r, vae_error *err)
     if (!status) status = resume_settings(r->arguments, model, err);
     if (!status) status = open_training_data(vae_model_config(model), &data, err);
     if (!status) status = vae_model_check_images(model, &data->train, err);
-    catch_signals();
+    signals_catch();
     if (!status) status = train_in_folder(r, model, data, &folder, err);
     folder_close(&folder);
     vae_model_free(&model);

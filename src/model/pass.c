@@ -69,10 +69,8 @@ static void lay_out_backward(struct pass *p, struct arena *arena)
     run_lay_out_backward(&p->decoder, arena);
     p->encoder.gradient[m->encoder.layers - 1] = arena_take(arena, B * 2 * m->L, sizeof(real));
     p->decoder.gradient[m->decoder.layers - 1] = run_result(&p->decoder);
-    p->dz = arena_take(arena, p->plan.S * B * m->L, sizeof(real));
     p->da = arena_take(arena, B * m->L, sizeof(real));
     p->db = arena_take(arena, B * m->L, sizeof(real));
-    p->params_gradient = arena_take(arena, m->block.size, sizeof(real));
 }
 
 static size_t lay_out(struct pass *p, void *base)
@@ -80,6 +78,10 @@ static size_t lay_out(struct pass *p, void *base)
     struct arena arena = {.base = base};
     lay_out_forward(p, &arena);
     if (p->plan.training) lay_out_backward(p, &arena);
+    if (p->plan.training || p->plan.fit) {
+        p->dz = arena_take(&arena, p->plan.S * p->plan.capacity * p->model->L, sizeof(real));
+        p->params_gradient = arena_take(&arena, p->model->block.size, sizeof(real));
+    }
     return arena.used;
 }
 
@@ -100,7 +102,7 @@ vae_status pass_new(struct pass *pass, const struct vae_model *model, struct poo
     pass->encoder = (struct run){.net = &model->encoder, .capacity = plan->capacity};
     pass->decoder = (struct run){.net = &model->decoder, .capacity = plan->S * plan->capacity};
     if (plan->kl == KL_PER_DRAW && model->prior->joint &&
-        density_new(&pass->density, model, plan->S * plan->capacity, plan->training, err))
+        density_new(&pass->density, model, plan->S * plan->capacity, plan->training || plan->fit, err))
         return VAE_E_MEMORY;
     pass->memory = mem_new(lay_out(pass, NULL), 1, err);
     if (!pass->memory) return VAE_E_MEMORY;
@@ -121,7 +123,7 @@ void pass_derive(struct pass *pass, const struct rng *noise)
 {
     if (!pass->logp_joint) return;
     density_derive(&pass->density, pass->pool);
-    if (noise && pass->plan.training)
+    if (noise && (pass->plan.training || pass->plan.fit))
         density_propose(&pass->density, pass->pool, noise);
     else if (noise)
         density_calibrate(&pass->density, pass->pool, noise, CALIBRATION_DRAWS);
@@ -226,6 +228,14 @@ static void scale_tile(void *context, size_t tile)
     const struct span s = row_span(job->pass->plan.S * job->pass->B, tile);
     for (size_t r = s.begin; r < s.end; r++)
         for (size_t i = 0; i < width; i++) job->pass->decoder.gradient[last][r * width + i] *= job->factor[r];
+}
+
+void pass_fit_backward(struct pass *pass)
+{
+    const size_t rows = pass->plan.S * pass->B;
+    for (size_t r = 0; r < rows; r++) pass->row_weight[r] = R(-1) / R(rows);
+    memset(pass->dz, 0, rows * pass->model->L * sizeof *pass->dz);
+    density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
 }
 
 /* The loss has -beta w_s log p(z_s) of each draw, and the mean over images. */
@@ -354,8 +364,10 @@ static void run_update(struct update_job *job)
     const struct vae_model *m = pass->model;
     const struct declared *prior = &m->declared;
     size_t tiles = 0;
-    add_run(job, &pass->encoder, prior->encodes ? &pass->density.encoded : NULL);
-    add_run(job, &pass->decoder, NULL);
+    if (!pass->plan.fit) {
+        add_run(job, &pass->encoder, prior->encodes ? &pass->density.encoded : NULL);
+        add_run(job, &pass->decoder, NULL);
+    }
     for (size_t i = 0; i < prior->nets; i++) add_run(job, &pass->density.run[i], NULL);
     for (size_t i = 0; i < prior->tensors; i++) add_tensor(job, &m->block.tensor[prior->tensor[i]]);
     for (size_t i = 0; i < job->parts; i++) tiles += job->part[i].tiles;

@@ -30,6 +30,7 @@ struct pass_plan {
     bool stratified; /* noise of the Monte Carlo KL */
     bool sparse;     /* images have many zeros (see images_are_sparse) */
     bool training;   /* room for the backward pass */
+    bool fit;        /* room for the gradient of the prior alone */
 };
 
 struct pass {
@@ -98,6 +99,9 @@ struct loss_slope {
 
 /* The gradient down to every layer. */
 void pass_backward(struct pass *pass, const struct loss_slope *slope);
+/* In a fit, of the mean of -log p(z): the gradient of the prior's tensors and networks alone, which are also all that
+ * pass_update then moves. */
+void pass_fit_backward(struct pass *pass);
 /* A part of it: dz -> gradient of the heads. */
 void pass_latent_backward(struct pass *pass, const struct loss_slope *slope);
 /* Weight gradients of every layer and, unless `adam` is NULL, the update of the model with them. */

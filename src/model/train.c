@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "data/stream.h"
+#include "model/start.h"
 #include "model/step.h"
 
 struct training {
@@ -152,49 +153,6 @@ static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
         if (status || *stopped) return status;
     }
     return VAE_OK;
-}
-
-/* --output-bias data: an empty decoder gives the mean training image. (Where pixels are drawn at each use, that of the
- * grey ones.) */
-static vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
-{
-    const struct dense *last = &model->decoder.layer[model->decoder.layers - 1];
-    const bool fresh = model->binarize == BINARIZE_DYNAMIC;
-    const struct pixels pixels = fresh ? (struct pixels){.rule = PIXELS_GREY} : model_pixels(model, images, 0, 0);
-    double *sum = mem_new(model->D, sizeof *sum, err);
-    real *x = mem_new(model->D, sizeof *x, err);
-    vae_status status = sum && x ? VAE_OK : VAE_E_MEMORY;
-    for (size_t i = 0; i < images->n && !status; i++) {
-        if (!images_gather(images, &pixels, NULL, i, 1, x))
-            status = vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, i);
-        for (size_t k = 0; k < model->D; k++) sum[k] += (double)x[k];
-    }
-    if (!status) {
-        for (size_t k = 0; k < model->D; k++) x[k] = R(sum[k] / (double)images->n);
-        model->likelihood->output_for(model->likelihood_state, model->D, x, model->params + last->bias);
-    }
-    free(sum);
-    free(x);
-    return status;
-}
-
-/* Data that the prior learns, VampPrior's pseudo-inputs, starts as training images: each another one, as long as there
- * are enough. (Where pixels are drawn at each use, the grey ones.) */
-static vae_status start_encoded_data(struct vae_model *model, const vae_images *images, vae_error *err)
-{
-    const struct tensor *data = &model->block.tensor[model->declared.tensor[0]];
-    const bool fresh = model->binarize == BINARIZE_DYNAMIC;
-    const struct pixels pixels = fresh ? (struct pixels){.rule = PIXELS_GREY} : model_pixels(model, images, 0, 0);
-    const struct rng rng = {.seed = model->config.seed, .step = (uint64_t)-1, .stream = RNG_SHUFFLE};
-    uint32_t *order = mem_new(images->n, sizeof *order, err);
-    if (!order) return VAE_E_MEMORY;
-    rng_permutation(&rng, images->n, order);
-    vae_status status = VAE_OK;
-    for (size_t k = 0; k < data->dim[0] && !status; k++)
-        if (!images_gather(images, &pixels, order + k % images->n, 0, 1, model->params + data->offset + k * model->D))
-            status = vae_fail(err, VAE_E_DATA, "%s: cannot read images", images->stream->path);
-    free(order);
-    return status;
 }
 
 vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, const vae_train_hooks *hooks,

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A new prior for a trained model. With q(z|x) fixed, the ELBO depends on the prior through E_x E_q log p(z) alone: the
+ * prior is fitted by maximum likelihood to draws of the aggregated posterior, with a new draw for each image in each
+ * pass (Bauer & Mnih, "Resampled priors for variational autoencoders", 2019, table 2, "post hoc"). */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "model/metrics.h"
+#include "model/start.h"
+#include "model/step.h"
+
+struct fit {
+    struct vae_model *model;
+    const vae_images *images;
+    const vae_fit_options *options;
+    struct pass pass;
+    uint32_t *order;
+    size_t batch;
+    uint64_t steps, step; /* of a pass over the images; done */
+};
+
+void vae_fit_defaults(vae_fit_options *options)
+{
+    *options = (vae_fit_options){.passes = 20, .batch = 100, .seed = 1, .lr = 1e-3};
+}
+
+/* ---- The model to be fitted ------------------------------------------------------------------------------------- */
+
+/* The settings of the model, but for the prior and what other priors cannot have. */
+static vae_status change_prior(vae_config *config, const char *prior, vae_error *err)
+{
+    vae_status status = vae_config_set(config, "prior", prior, err);
+    if (!status && !prior_find(config->prior.name)->joint)
+        status = vae_fail(err, VAE_E_USAGE, "prior %s has nothing to learn, and cannot be fitted", config->prior.name);
+    if (!status) status = vae_config_set(config, "kl", "auto", err);
+    if (!status) status = vae_config_set(config, "kl-noise", "iid", err);
+    return status;
+}
+
+static const struct tensor *tensor_named(const struct block *block, const char *name)
+{
+    for (size_t i = 0; i < block->tensors; i++)
+        if (!strcmp(block->tensor[i].name, name)) return &block->tensor[i];
+    return NULL;
+}
+
+/* All but the prior, with the state of the optimiser: training may go on from here. */
+static void copy_state(struct vae_model *to, const struct vae_model *from)
+{
+    for (size_t i = 0; i < to->block.tensors; i++) {
+        const struct tensor *t = &to->block.tensor[i], *f = tensor_named(&from->block, t->name);
+        for (size_t k = 0; f && strncmp(t->name, "prior.", 6) && k < t->count; k++) {
+            to->params[tensor_at(t, k)] = from->params[tensor_at(f, k)];
+            to->adam_m[tensor_at(t, k)] = from->adam_m[tensor_at(f, k)];
+            to->adam_v[tensor_at(t, k)] = from->adam_v[tensor_at(f, k)];
+        }
+    }
+    to->images = from->images;
+    to->step = from->step;
+    to->metrics = metrics_none();
+    to->metrics.epoch = from->metrics.epoch;
+    to->metrics.step = from->step;
+}
+
+/* ---- Fitting ---------------------------------------------------------------------------------------------------- */
+
+static vae_status prepare(struct fit *f, struct pool *pool, vae_error *err)
+{
+    const size_t n = f->images->n;
+    f->batch = f->options->batch < n ? f->options->batch : n;
+    f->steps = (n + f->batch - 1) / f->batch;
+    const struct pass_plan plan = {.capacity = f->batch,
+                                   .S = 1,
+                                   .K = 1,
+                                   .kl = KL_PER_DRAW,
+                                   .entropy = true,
+                                   .sparse = images_are_sparse(f->images),
+                                   .fit = true};
+    vae_status status = pass_new(&f->pass, f->model, pool, &plan, err);
+    if (!status && !(f->order = mem_new(n, sizeof *f->order, err))) status = VAE_E_MEMORY;
+    return status;
+}
+
+static struct adam adam_now(const struct fit *f)
+{
+    const vae_config *config = &f->model->config;
+    const double share = (double)f->step / (double)(f->steps * f->options->passes);
+    const double lr = f->options->lr * 0.5 * (1 + cos(3.14159265358979323846 * share));
+    return adam_at(f->step + 1, lr, config->adam_beta1, config->adam_beta2, config->adam_eps);
+}
+
+/* Images order[first ..], B of them; *kl gets the sum of their KLs. */
+static vae_status take_step(struct fit *f, size_t first, size_t B, double *kl, vae_error *err)
+{
+    struct pass *pass = &f->pass;
+    const uint64_t seed = f->options->seed;
+    const struct rng own = {.seed = seed, .step = f->step, .stream = RNG_OWN};
+    const struct rng noise = {.seed = seed, .step = f->step, .stream = RNG_FIT};
+    const struct adam adam = adam_now(f);
+    pass->pixels = model_pixels(f->model, f->images, seed, f->step + 1);
+    vae_status status = pass_gather(pass, f->images, f->order + first, 0, B, err);
+    if (status) return status;
+    pass_derive(pass, &own);
+    pass_encode(pass);
+    pass_latent(pass, &noise);
+    pass_fit_backward(pass);
+    pass_update(pass, f->model, &adam);
+    pass_settle(pass, f->model);
+    for (size_t r = 0; r < B; r++) *kl -= pass->log_ratio[r];
+    f->step++;
+    return VAE_OK;
+}
+
+static vae_status run_pass(struct fit *f, uint64_t number, double *kl, vae_error *err)
+{
+    const struct rng rng = {.seed = f->options->seed, .step = number, .stream = RNG_SHUFFLE};
+    const size_t n = f->images->n;
+    rng_permutation(&rng, n, f->order);
+    *kl = 0;
+    for (size_t first = 0; first < n; first += f->batch) {
+        vae_status status = take_step(f, first, n - first < f->batch ? n - first : f->batch, kl, err);
+        if (status) return status;
+    }
+    *kl /= (double)n;
+    if (isfinite(*kl)) return VAE_OK;
+    return vae_fail(err, VAE_E_DIVERGED, "the fit diverged: the KL is not finite in pass %llu; try a smaller lr",
+                    (unsigned long long)number + 1);
+}
+
+static vae_status run_passes(struct fit *f, bool *stopped, vae_error *err)
+{
+    const vae_fit_options *o = f->options;
+    for (uint64_t number = 0; number < o->passes && !*stopped; number++) {
+        double kl;
+        vae_status status = run_pass(f, number, &kl, err);
+        if (status) return status;
+        f->model->metrics.train_kl = kl;
+        *stopped = o->on_pass && o->on_pass(o->context, number + 1, kl);
+    }
+    return VAE_OK;
+}
+
+static vae_status measure(struct vae_model *model, const vae_data *data, struct pool *pool, vae_error *err)
+{
+    vae_eval_options options;
+    vae_evaluation *e = NULL;
+    vae_eval_defaults(&options);
+    options.sparsity = false;
+    vae_status status = model_evaluate(&e, model, data->test.n ? &data->test : &data->train, &options, pool, err);
+    if (status) return status;
+    model->metrics.test_recon = e->recon;
+    model->metrics.test_kl = e->kl;
+    model->metrics.test_neg_elbo = e->neg_elbo;
+    model->metrics.active_units = e->active_units;
+    vae_evaluation_free(&e);
+    return VAE_OK;
+}
+
+static vae_status fit_model(struct vae_model *model, const vae_data *data, const vae_fit_options *options,
+                            bool *stopped, vae_error *err)
+{
+    struct fit f = {.model = model, .images = &data->train, .options = options};
+    struct pool *pool = NULL;
+    const double began = clock_now();
+    vae_status status = pool_new(&pool, options->threads, err);
+    if (!status && model->declared.encodes) status = start_encoded_data(model, &data->train, err);
+    if (!status) status = prepare(&f, pool, err);
+    if (!status) status = run_passes(&f, stopped, err);
+    model->metrics.seconds = clock_now() - began;
+    if (!status && !*stopped) status = measure(model, data, pool, err);
+    free(f.order);
+    pass_free(&f.pass);
+    pool_free(pool);
+    return status;
+}
+
+vae_status vae_fit(vae_model **out, const vae_model *model, const vae_data *data, const vae_fit_options *options,
+                   bool *stopped, vae_error *err)
+{
+    bool ignored;
+    vae_config config = model->config;
+    struct vae_model *fitted = NULL;
+    if (!stopped) stopped = &ignored;
+    *stopped = false;
+    vae_status status = vae_model_check_images(model, &data->train, err);
+    if (!status && (!options->passes || !options->batch || !(options->lr > 0)))
+        status = vae_fail(err, VAE_E_USAGE, "a fit needs passes, batch and lr above 0");
+    if (!status) status = change_prior(&config, options->prior, err);
+    if (!status) status = vae_model_new(&fitted, &config, model->rows, model->cols, err);
+    if (status) return status;
+    copy_state(fitted, model);
+    status = fit_model(fitted, data, options, stopped, err);
+    if (status || *stopped)
+        vae_model_free(&fitted);
+    else
+        *out = fitted;
+    return status;
+}
