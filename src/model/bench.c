@@ -21,7 +21,7 @@ struct product {
     size_t m, n, k;
 };
 
-enum { MOST_PRODUCTS = 3 * MAX_LAYERS, MOST_ROUNDS = 101, STEPS = 20 };
+enum { MOST_PRODUCTS = 3 * (MAX_LAYERS + NET_LAYERS) + 6, MOST_ROUNDS = 101, STEPS = 20 };
 
 struct floor_job {
     struct product product[MOST_PRODUCTS];
@@ -112,11 +112,27 @@ static void add_net(struct floor_job *job, const struct net *net, size_t rows, b
     }
 }
 
+/* Those of a joint prior: its networks; the encoder's for data that is encoded; and of mixtures z and z^2 with means
+ * and precisions, forward, back to z and to means and precisions. */
+static void add_prior(struct floor_job *job, const struct vae_model *model, size_t rows)
+{
+    const struct declared *prior = &model->declared;
+    const size_t all = rows + prior->own, K = prior->items, L = model->L;
+    for (size_t i = 0; i < prior->nets; i++) add_net(job, &prior->net[i], all, true);
+    if (prior->encodes) add_net(job, &model->encoder, K, true);
+    for (size_t i = 0; K && i < 2; i++) {
+        add_product(job, (struct product){false, true, all, K, L});
+        add_product(job, (struct product){false, false, all, L, K});
+        add_product(job, (struct product){true, false, K, L, all});
+    }
+}
+
 /* The products of one step, and room for their operands. */
 static vae_status prepare_floor(struct floor_job *job, const struct vae_model *model, size_t B, vae_error *err)
 {
     add_net(job, &model->encoder, B, false);
     add_net(job, &model->decoder, B * model->config.samples, true);
+    add_prior(job, model, B * model->config.samples);
     const size_t largest = job->largest;
     job->a = mem_new(largest, sizeof(real), err);
     job->b = mem_new(largest, sizeof(real), err);

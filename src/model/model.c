@@ -39,7 +39,11 @@ static void lay_out(struct vae_model *model)
 static vae_status lay_out_prior(struct vae_model *model, vae_error *err)
 {
     const struct joint_ops *joint = model->prior->joint;
-    model->declared = (struct declared){.param = model->config.prior.value, .L = model->L, .D = model->D};
+    model->declared = (struct declared){.param = model->config.prior.value,
+                                        .L = model->L,
+                                        .D = model->D,
+                                        .lowest = model->likelihood->lowest,
+                                        .highest = model->likelihood->highest};
     return joint ? joint->declare(&model->declared, &model->block, err) : VAE_OK;
 }
 

@@ -23,8 +23,9 @@ enum { PRIOR_NETS = 17, PRIOR_TENSORS = 8 };
 
 /* What a prior has brought into the block of parameters. */
 struct declared {
-    const double *param; /* values of its parameters */
-    size_t L, D;         /* latent and data dimension */
+    const double *param;    /* values of its parameters */
+    size_t L, D;            /* latent and data dimension */
+    double lowest, highest; /* values that the likelihood takes */
 
     size_t nets, tensors;
     struct net net[PRIOR_NETS];

@@ -40,6 +40,7 @@ struct prior_ops {
 
     const struct joint_ops *joint; /* of a joint prior; NULL: the prior is factorised */
 
+    bool scale_family; /* is p(z/s)/s of the same family, so that a scale may be learned? */
     /* Does -log p(z) grow like log |z|, and no faster? Then a KL is finite also to a posterior without moments. */
     bool heavy_tailed;
     /* Optional: the posteriors to which there is an exact KL; to others it is taken by Monte Carlo. */
@@ -54,10 +55,15 @@ kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior
 
 /* All priors, in the order of help texts: src/prior/NAME.c defines prior_NAME. */
 #define PRIORS(X)                                                                                                      \
-    X(normal) X(spikeslab) X(laplace) X(cauchy) X(studentt) X(logistic) X(mixture) X(vampprior) X(realnvp) X(lars)
+    X(normal)                                                                                                          \
+    X(spikeslab) X(laplace) X(cauchy) X(studentt) X(logistic) X(scaled) X(mixture) X(vampprior) X(realnvp) X(lars)
 
 #define DECLARE_PRIOR(name) extern const struct prior_ops prior_##name;
 PRIORS(DECLARE_PRIOR)
 #undef DECLARE_PRIOR
+
+/* Their names as words of a parameter, in the order of prior_at. */
+#define OR_PRIOR(name) "|" #name
+#define PRIOR_WORDS    (&(PRIORS(OR_PRIOR))[1])
 
 #endif

@@ -89,6 +89,7 @@ const struct prior_ops prior_studentt = {
     .log_prob = log_prob,
     .words = 2,
     .sample = sample,
+    .scale_family = true,
     .heavy_tailed = true,
     .exact = {{"gaussian", false, kl_gaussian}},
 };

@@ -3,7 +3,7 @@
  * VampPrior: the mixture of the posteriors of K learned pseudo-inputs u_k, p(z) = 1/K sum_k q(z|u_k) (Tomczak &
  * Welling, "VAE with a VampPrior", 2018, equation 10). Means and log-variances of the components are what the encoder
  * says of the pseudo-inputs, so the gradient of log p goes on through the encoder, to its weights and to the
- * pseudo-inputs, which start as training images and stay in [0, 1]. See components.h for log p and its derivatives. */
+ * pseudo-inputs. They start as training images and stay where the likelihood takes data. See components.h for log p. */
 #include <math.h>
 
 #include "prior/components.h"

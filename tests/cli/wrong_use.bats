@@ -72,7 +72,7 @@ teardown() { [ ! -e runs ]; }
 @test "p in the prior's name" { refuse 2 "spikeslab parameter p: 2 is out of range" train --prior spikeslab:p=2; }
 
 @test "prior spikeslb" {
-    refuse 2 "did you mean 'spikeslab'? there are: normal, spikeslab, laplace, cauchy, studentt, logistic, mixture, vampprior, realnvp, lars" train --prior spikeslb
+    refuse 2 "did you mean 'spikeslab'? there are: normal, spikeslab, laplace, cauchy, studentt, logistic, scaled, mixture, vampprior, realnvp, lars" train --prior spikeslb
 }
 
 @test "a flag of another prior, in either order" {

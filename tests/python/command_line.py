@@ -85,6 +85,8 @@ Priors (--prior NAME):
       --scale V  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001 to 1000 [1]
   logistic     logistic: round top, exponential tails
       --scale V  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
+  scaled       a family with a learned scale for each latent
+      --family V  family that has a scale; its parameters are as by default, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
   mixture      learned mixture of Gaussians over whole vectors
       --components V  number of Gaussians, 1 to 10000 [500]
   vampprior    VampPrior: mixture of the posteriors of learned pseudo-inputs
@@ -94,8 +96,8 @@ Priors (--prior NAME):
       --width V  hidden units of a layer of their networks, 1 to 4096 [100]
       --layers V  hidden layers of their networks, 1 to 4 [2]
   lars         LARS: draws of a base prior, accepted by a learned network
-      --base V  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|mixture|vampprior|realnvp|lars [normal]
-      --tries V  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [0]
+      --base V  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
+      --tries V  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [100]
       --width V  hidden units of a layer of the network, 1 to 4096 [100]
       --layers V  hidden layers of the network, 1 to 4 [2]
       --draws V  draws of the base in a training step, 64 to 1e+06 [1024]
@@ -152,6 +154,9 @@ studentt: Student's t: tails from heavy to normal
 logistic: logistic: round top, exponential tails
     p(z) = exp(-z/scale) / (scale (1 + exp(-z/scale))^2)
     --scale  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
+scaled: a family with a learned scale for each latent
+    p(z) = prod_j p0(z_j / s_j) / s_j
+    --family  family that has a scale; its parameters are as by default, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
 mixture: learned mixture of Gaussians over whole vectors
     p(z) = sum_k pi_k N(z; m_k, diag sd_k^2)
     --components  number of Gaussians, 1 to 10000 [500]
@@ -165,8 +170,8 @@ realnvp: RealNVP: a learned invertible map to N(0, I)
     --layers  hidden layers of their networks, 1 to 4 [2]
 lars: LARS: draws of a base prior, accepted by a learned network
     p(z) = pi(z) a(z) / Z, Z = E_pi a
-    --base  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|mixture|vampprior|realnvp|lars [normal]
-    --tries  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [0]
+    --base  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
+    --tries  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [100]
     --width  hidden units of a layer of the network, 1 to 4096 [100]
     --layers  hidden layers of the network, 1 to 4 [2]
     --draws  draws of the base in a training step, 64 to 1e+06 [1024]

@@ -279,26 +279,27 @@ static void test_parse_bad(void **state)
 {
     static const struct {
         const char *text, *message[3];
-    } bad[] = {{"norml",
-                {"unknown prior 'norml'", "did you mean 'normal'?",
-                 "normal, spikeslab, laplace, cauchy, studentt, logistic, mixture, vampprior, realnvp, lars"}},
-               {"zebra",
-                {"unknown prior 'zebra' (there are: ",
-                 "normal, spikeslab, laplace, cauchy, studentt, logistic, mixture, vampprior, realnvp, lars", ""}},
-               {"", {"unknown prior ''", "", ""}},
-               {"Normal", {"did you mean 'normal'?", "", ""}},
-               {"spikeslab:q=1", {"spikeslab has no parameter 'q'", "p, c2", ""}},
-               {"normal:p=1", {"normal has no parameter 'p'", "none", ""}},
-               {"spikeslab:", {"spikeslab:", "expected name=value", ""}},
-               {"spikeslab:p=1,,c2=1", {"spikeslab:p=1,,c2=1", "expected name=value", ""}},
-               {"spikeslab:p", {"'p'", "expected name=value", ""}},
-               {"spikeslab:p=", {"spikeslab parameter p", "not a number", ""}},
-               {"spikeslab:p=1.5", {"spikeslab parameter p", "1.5", "0 to 1"}},
-               {"spikeslab:p=nan", {"spikeslab parameter p", "nan", ""}},
-               {"spikeslab:c2=0", {"spikeslab parameter c2", "1e-06 to 1", ""}},
-               {"spikeslab:p=.5 ", {"spikeslab parameter p", "not a number", ""}},
-               {"spikeslab:p=0.5,c2=2", {"spikeslab parameter c2", "1e-06 to 1", ""}},
-               {"laplace:scale=0", {"laplace parameter scale", "0.001 to 1000", ""}}};
+    } bad[] = {
+        {"norml",
+         {"unknown prior 'norml'", "did you mean 'normal'?",
+          "normal, spikeslab, laplace, cauchy, studentt, logistic, scaled, mixture, vampprior, realnvp, lars"}},
+        {"zebra",
+         {"unknown prior 'zebra' (there are: ",
+          "normal, spikeslab, laplace, cauchy, studentt, logistic, scaled, mixture, vampprior, realnvp, lars", ""}},
+        {"", {"unknown prior ''", "", ""}},
+        {"Normal", {"did you mean 'normal'?", "", ""}},
+        {"spikeslab:q=1", {"spikeslab has no parameter 'q'", "p, c2", ""}},
+        {"normal:p=1", {"normal has no parameter 'p'", "none", ""}},
+        {"spikeslab:", {"spikeslab:", "expected name=value", ""}},
+        {"spikeslab:p=1,,c2=1", {"spikeslab:p=1,,c2=1", "expected name=value", ""}},
+        {"spikeslab:p", {"'p'", "expected name=value", ""}},
+        {"spikeslab:p=", {"spikeslab parameter p", "not a number", ""}},
+        {"spikeslab:p=1.5", {"spikeslab parameter p", "1.5", "0 to 1"}},
+        {"spikeslab:p=nan", {"spikeslab parameter p", "nan", ""}},
+        {"spikeslab:c2=0", {"spikeslab parameter c2", "1e-06 to 1", ""}},
+        {"spikeslab:p=.5 ", {"spikeslab parameter p", "not a number", ""}},
+        {"spikeslab:p=0.5,c2=2", {"spikeslab parameter c2", "1e-06 to 1", ""}},
+        {"laplace:scale=0", {"laplace parameter scale", "0.001 to 1000", ""}}};
     char longest[400];
     vae_choice choice, before;
     vae_error err;

@@ -336,7 +336,7 @@ static void test_modules(void **state)
         {"prior", "normal:p=1", "normal has no parameter 'p' (it has: none)"},
         {"prior", "spikslab",
          "unknown prior 'spikslab' (did you mean 'spikeslab'? there are: normal, spikeslab, laplace, cauchy, studentt, "
-         "logistic, mixture, vampprior, realnvp, lars)"},
+         "logistic, scaled, mixture, vampprior, realnvp, lars)"},
         {"posterior", "normal", "unknown posterior 'normal' (there are: gaussian, cauchy)"},
         {"likelihood", "gausian",
          "unknown likelihood 'gausian' (did you mean 'gaussian'? there are: bernoulli, gaussian, cbernoulli)"},
