@@ -12,7 +12,7 @@ teardown() { [ ! -e runs ]; }
 
 @test "unknown command" {
     refuse 2 "did you mean 'train'" trian
-    refuse 2 "there are: train, eval" frobnicate
+    refuse 2 "there are: train, fit, eval" frobnicate
 }
 
 @test "unknown flag, with the nearest" {

@@ -17,6 +17,7 @@ HELP_COLUMN = 31
 
 COMMANDS = [
     ("train", "train a model, write a run folder"),
+    ("fit", "fit a new prior to a trained model"),
     ("eval", "ELBO, likelihood, KL per dimension, sparsity"),
     ("reconstruct", "PNG: images above their reconstructions"),
     ("sample", "PNG: decoded draws from the prior"),
@@ -46,6 +47,12 @@ FLAGS = {
     "train": [("", *row) for row in SETTINGS] + [
         ("", "threads", "N", "all cores"), ("o", "output", "RUN", "runs/PRIOR-DATE-TIME"), ("", "force", "", ""),
         ("", "resume", "RUN", ""), ("q", "quiet", "", ""), ("", "json", "", ""), ("h", "help", "", "")],
+    "fit": [
+        ("", "prior", "NAME[:k=v,...]", ""), ("", "passes", "N", "20"), ("", "batch", "B", "100"),
+        ("", "lr", "R", "0.001"), ("", "seed", "N", "1"),
+        ("", "data", "SOURCE", "those that the model was trained on"), ("", "threads", "N", "all cores"),
+        ("o", "output", "RUN", "runs/fit-PRIOR-DATE-TIME"), ("", "force", "", ""), ("q", "quiet", "", ""),
+        ("", "json", "", ""), ("h", "help", "", "")],
     "eval": [
         ("", "samples", "S", "100"), ("", "elbo-samples", "S", "1"), ("", "kl", "exact|mc", "as trained"),
         ("", "kl-samples", "K", "as trained"), ("", "near-zero", "T", "two sd of the spike, else 0.4472"),
@@ -249,7 +256,7 @@ def _():
 
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
-LIST = "train, eval, reconstruct, sample, traverse, info, priors, bench"
+LIST = "train, fit, eval, reconstruct, sample, traverse, info, priors, bench"
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Fitting a new prior to a trained model: what changes, what stays, what is refused, and what a signal leaves."""
+import json
+import os
+import signal
+import sys
+
+from shared.model_file import load
+from shared.program import MOST_SECONDS, read_bytes, read_rows, refuse, started, vaectl, vaectl_json
+from shared.tap import near, run, same, test
+
+SMALL = ["--data", "builtin:digits:train=600,test=100", "--hidden", 20, "--latent", 4, "--binarize", "dynamic",
+         "--batch", 30, "--lr", 0.01, "--epochs", 3, "--threads", 1, "-q"]
+FITTED = ["mixture:components=20", "vampprior:components=20", "realnvp:width=8", "lars:width=8,draws=64", "scaled"]
+
+
+def trained(*settings):
+    vaectl("train", *SMALL, *settings, "-o", "run")
+    return "run"
+
+
+@test("the KL falls, the reconstruction stays; tensors and moments of encoder and decoder are the same bits")
+def _():
+    before, _ = load(trained() + "/model.safetensors")
+    row = read_rows("run")[-1]
+    for prior in FITTED:
+        fitted = vaectl_json("fit", "run", "--prior", prior, "--passes", 10, "--lr", 0.01, "--batch", 20, "-o",
+                             "fitted", "--force", "-q")
+        same(fitted["test_recon"], float(row["test_recon"]), prior)
+        near(fitted["test_kl_before"], float(row["test_kl"]), 1e-6, prior)
+        assert fitted["test_kl"] < fitted["test_kl_before"] - 0.02, fitted
+        near(fitted["test_neg_elbo"], fitted["test_recon"] + fitted["test_kl"], 1e-6, prior)
+        after, metadata = load("fitted/model.safetensors")
+        for name, tensor in before.items():
+            same(after[name], tensor, name)
+        assert any(name.startswith("prior.") for name in after), prior
+        same(json.loads(metadata["vaectl.config"])["prior"].split(":")[0], prior.split(":")[0])
+
+
+@test("the same bits on any number of threads; another seed gives others")
+def _():
+    trained()
+    for prior in FITTED:
+        fit = ["fit", "run", "--prior", prior, "--passes", 1, "-o", "fitted", "--force", "-q"]
+        models = []
+        for flags in (["--threads", 1], ["--threads", 3], ["--seed", 2]):
+            vaectl(*fit, *flags)
+            models.append(read_bytes("fitted/model.safetensors"))
+        same(models[0], models[1], prior)
+        assert models[0] != models[2], prior
+
+
+@test("the new run is sampled, evaluated and trained on like any other; runs/latest is the new one")
+def _():
+    trained()
+    vaectl("fit", "run", "--prior", "realnvp:width=8", "--passes", 2, "-q")
+    assert os.readlink("runs/latest").startswith("fit-realnvp-"), os.readlink("runs/latest")
+    vaectl("sample")
+    assert vaectl_json("eval", "--samples", 5)["kl"] > 0
+    row = read_rows("runs/latest")
+    same([r["epoch"] for r in row], ["3"])
+    vaectl("train", "--resume", "runs/latest", "--epochs", 4, "-q")
+    same([r["epoch"] for r in read_rows("runs/latest")], ["3", "4"])
+
+
+@test("a prior that has learned is replaced by another one")
+def _():
+    trained("--prior", "mixture:components=7")
+    vaectl("fit", "run", "--prior", "lars:base=scaled,width=5,draws=64", "--passes", 1, "-o", "fitted", "-q")
+    names = [name for name in load("fitted/model.safetensors")[0] if name.startswith("prior.")]
+    same(names[0], "prior.logscale")
+    assert "prior.mean" not in names and "prior.accept.0.weight" in names, names
+
+
+@test("refused: no prior, one that does not learn, an unknown one, a folder that is there")
+def _():
+    trained()
+    refuse(2, "--prior NAME: the prior to be fitted is missing", "fit", "run")
+    refuse(2, "prior laplace has nothing to learn, and cannot be fitted", "fit", "run", "--prior", "laplace")
+    refuse(2, "realnvp has no parameter 'block' (it has: blocks, width, layers)", "fit", "run", "--prior",
+           "realnvp:block=3")
+    refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "fit", "run", "--prior", "mixture",
+           "-o", "run")
+    refuse(2, "--passes: 0 is out of range (expected 1 to 1000000)", "fit", "run", "--prior", "mixture", "--passes", 0)
+    same(sorted(os.listdir(".")), ["run", "runs"])
+
+
+@test("a signal ends a fit, and leaves nothing")
+def _():
+    trained()
+    with started("fit", "run", "--prior", "mixture", "--passes", 100000, "-o", "fitted", "--threads", 1) as process:
+        assert process.stderr.readline().startswith("pass 1/100000  train kl "), "a line a pass"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=MOST_SECONDS)
+        same(process.returncode, -signal.SIGTERM)
+    assert not os.path.exists("fitted")
+
+
+sys.exit(run())
