@@ -23,7 +23,7 @@ PACKAGES := openblas zlib libpng jansson
 override CPPFLAGS += -D_DEFAULT_SOURCE -Iinclude -Isrc $(patsubst -I%,-isystem %,$(shell pkg-config --cflags-only-I $(PACKAGES)))
 override CFLAGS += -std=c11 $(OPTIMISE) $(MATHS) $(WARNINGS) -fPIC -fvisibility=hidden -pthread $(SANITIZE)
 override LDFLAGS += -pthread $(SANITIZE) -Wl,-z,relro,-z,now
-LDLIBS := $(shell pkg-config --libs $(PACKAGES)) -lm
+LDLIBS := $(shell pkg-config --libs $(PACKAGES)) -ldl -lm
 
 LIB_SOURCES := $(sort $(wildcard src/base/*.c src/prior/*.c src/posterior/*.c src/likelihood/*.c src/net/*.c src/data/*.c \
                src/model/*.c src/picture/*.c))
@@ -53,7 +53,7 @@ $(BUILD)/vaectl: $(CLI_OBJECTS) $(BUILD)/libvae.a
 # Made anew each time: PREFIX may have changed since the last.
 $(BUILD)/vae.pc: FORCE
 	@mkdir -p $(@D)
-	printf 'prefix=$(PREFIX)\nName: vae\nDescription: variational autoencoders with pluggable priors\nVersion: $(VERSION)\nRequires.private: $(PACKAGES)\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lvae\nLibs.private: -pthread -lm\n' >$@
+	printf 'prefix=$(PREFIX)\nName: vae\nDescription: variational autoencoders with pluggable priors\nVersion: $(VERSION)\nRequires.private: $(PACKAGES)\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lvae\nLibs.private: -pthread -ldl -lm\n' >$@
 
 include tests/tests.mk
 
@@ -72,12 +72,13 @@ lint:
 	shellcheck -x scripts/*.sh scripts/reproduce/*.sh tests/*.sh .ci/run
 
 BIN := $(DESTDIR)$(PREFIX)/bin
+INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
 MAN := $(DESTDIR)$(PREFIX)/share/man/man1
 install: all
-	install -d $(BIN) $(LIB)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -d $(BIN) $(LIB)/pkgconfig $(INCLUDE)
 	install -m 755 $(BUILD)/vaectl $(BIN)/
-	install -m 644 include/vae.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 include/vae.h include/vae_prior.h $(INCLUDE)/
 	install -m 644 $(BUILD)/libvae.a $(LIB)/
 	install -m 755 $(BUILD)/$(SONAME) $(LIB)/
 	ln -sf $(SONAME) $(LIB)/libvae.so
@@ -85,7 +86,7 @@ install: all
 	if command -v help2man >/dev/null; then $(MAKE) man && install -d $(MAN) && install -m 644 $(BUILD)/man/*.1 $(MAN)/; \
 	else echo "no help2man: the manual pages are not installed"; fi
 uninstall:
-	rm -f $(BIN)/vaectl $(DESTDIR)$(PREFIX)/include/vae.h $(LIB)/libvae.a $(LIB)/$(SONAME) $(LIB)/libvae.so \
+	rm -f $(BIN)/vaectl $(INCLUDE)/vae.h $(INCLUDE)/vae_prior.h $(LIB)/libvae.a $(LIB)/$(SONAME) $(LIB)/libvae.so \
 	  $(LIB)/pkgconfig/vae.pc $(MAN)/vaectl.1 $(MAN)/vaectl-*.1
 clean:
 	rm -rf build

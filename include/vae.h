@@ -11,10 +11,10 @@
  * as long as it.
  *
  * Errors: functions return a vae_status; on failure `err` (may be NULL) holds one line for people. The library never
- * prints, exits or aborts. Objects may be used by one thread at a time; different objects by different threads. The one
- * effect outside its own objects: the first call that computes sets OpenBLAS to one thread for the rest of the process
- * (libvae's own threads share the work, which is what makes results independent of their number); vae_bench_run gives
- * it more for a while. */
+ * prints, exits or aborts. Objects may be used by one thread at a time; different objects by different threads. Two
+ * effects outside its own objects: the first call that computes sets OpenBLAS to one thread for the rest of the process
+ * (libvae's own threads share the work, which is what makes results independent of their number; vae_bench_run gives it
+ * more for a while), and vae_prior_load adds a prior for the rest of the process. */
 #ifndef VAE_H
 #define VAE_H
 
@@ -109,8 +109,18 @@ VAE_API vae_status vae_parse_real(const char *name, const char *text, double min
                                   vae_error *err);
 VAE_API vae_status vae_parse_count(const char *name, const char *text, double min, double max, uint64_t *value,
                                    vae_error *err);
+/* May a module or a parameter of a plug-in have this name? Letters, digits, - and _, a letter first. */
+VAE_API bool vae_is_name(const char *name);
 /* Of a NULL-terminated list of names the one that `word` was probably meant to be, or NULL. */
 VAE_API const char *vae_nearest(const char *word, const char *const *names);
+
+/* ---- Priors from elsewhere --------------------------------------------------------------------------------------- */
+
+/* Loads a plug-in prior (see vae_prior.h), runs its code, and adds it to the priors of this process for as long as that
+ * lasts; loading it again changes nothing. `name` (may be NULL) receives its name, which lasts as long. A path without
+ * a slash is a file of the working directory. Models that were trained with it can be loaded from then on; no model
+ * file loads a plug-in by itself. May be called by several threads. VAE_E_USAGE where it is not what it should be. */
+VAE_API vae_status vae_prior_load(const char *path, const char **name, vae_error *err);
 
 /* ---- Configuration ---------------------------------------------------------------------------------------------- */
 

@@ -168,7 +168,7 @@ static inline void prior_case_set(struct prior_case *c, const struct prior_ops *
     c->choice = *choice;
     c->state = mem_new(1, ops->state_size, NULL);
     assert_non_null(c->state);
-    ops->init(c->state, choice->value);
+    prior_init(ops, c->state, choice->value);
     choice_text(choice, &ops->module, c->label, sizeof c->label);
 }
 

@@ -18,6 +18,13 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/libvae.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) $< $(BUILD)/libvae.a $(LDLIBS) -o $@
 
+# Plug-ins: a right one, and one for each thing that can be wrong with it. Not under a checker, which would find it first.
+PLUGINS := $(shell sed -n '/^enum broken/,/^}/s/^    \([a-z_]*\),*$$/\1/p' tests/plugins/broken.c)
+$(BUILD)/tests/plugins/%.so: tests/plugins/broken.c include/vae_prior.h include/vae.h
+	@mkdir -p $(@D)
+	$(CC) -Iinclude -std=c11 -O2 $(MATHS) $(WARNINGS) -shared -fPIC -DBROKEN=$* '-DNAME="$*"' \
+	  $(if $(filter no_symbol,$*),-Dvae_prior_plugin=other) $< -lm -o $@
+
 # The k-th allocation fails: the library's calls of the allocator go through the test's.
 $(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 # Its calls of the system go into a log, and fail one by one.
@@ -30,7 +37,8 @@ $(BUILD)/tests/unit/test_bench: TEST_LDFLAGS = -Wl,--wrap=clock_gettime,--wrap=c
 $(BUILD)/tests/unit/test_tiles: TEST_LDFLAGS = -Wl,--wrap=pool_run,--wrap=cblas_sgemm
 
 .PHONY: test-programs
-test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS) $(addprefix $(BUILD)/tests/tools/,dump_gradient draw_grid)
+test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS) $(addprefix $(BUILD)/tests/tools/,dump_gradient draw_grid) \
+               $(PLUGINS:%=$(BUILD)/tests/plugins/%.so)
 test: test-programs
 	tests/run.sh $(BUILD)
 

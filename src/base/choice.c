@@ -219,7 +219,7 @@ static vae_status parse_params(vae_choice *choice, const vae_module *module, cha
 
 vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, const char *text, vae_error *err)
 {
-    char copy[256];
+    char copy[512]; /* the longest name with as many parameters as there may be */
     if (strlen(text) >= sizeof copy) return vae_fail(err, VAE_E_USAGE, "%s: name too long", what);
     strcpy(copy, text);
     char *colon = strchr(copy, ':');

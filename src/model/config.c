@@ -31,7 +31,7 @@ static const vae_setting settings[] = {
     {"binarize", ONE_OF("none|threshold|static|dynamic", "none"), FIELD(binarize),
      .help = "pixels to 0 or 1: threshold at 0.5; sample once; sample again at each use"},
     {"prior", "NAME[:k=v,...]", "normal", VAE_T_CHOICE, FIELD(prior), .kind = VAE_PRIOR,
-     .help = "prior of the latents"},
+     .help = "prior of the latents, or a plug-in with it, such as ./my.so"},
     {"kl", ONE_OF("auto|exact|mc", "auto"), FIELD(kl),
      .help = "KL exact (closed form or quadrature) or by Monte Carlo; auto: exact for normal"},
     {"kl-samples", "K", "10", VAE_T_COUNT, FIELD(kl_samples), .min = 1, .max = 1e6,
@@ -86,6 +86,13 @@ static const vae_setting settings[] = {
 
 const vae_setting *vae_setting_at(size_t i) { return i < sizeof settings / sizeof *settings ? &settings[i] : NULL; }
 
+static const vae_setting *find_setting(const char *name)
+{
+    for (size_t i = 0; vae_setting_at(i); i++)
+        if (!strcmp(settings[i].name, name)) return &settings[i];
+    return NULL;
+}
+
 /* ---- Kinds of modules ------------------------------------------------------------------------------------------- */
 
 #define LOOKUP(kind)                                                                                                   \
@@ -109,14 +116,29 @@ static const struct {
 
 const vae_module *vae_module_at(vae_kind kind, size_t i) { return kinds[kind].at(i); }
 
-/* ---- Setting ---------------------------------------------------------------------------------------------------- */
-
-static const vae_setting *find_setting(const char *name)
+/* A flag is a setting before it is a parameter, so a parameter may not have the name of one. */
+static vae_status check_names(const char *path, const vae_module *module, vae_error *err)
 {
-    for (size_t i = 0; vae_setting_at(i); i++)
-        if (!strcmp(settings[i].name, name)) return &settings[i];
-    return NULL;
+    const struct prior_ops *same = prior_find(module->name);
+    if (same && !same->plugin)
+        return vae_fail(err, VAE_E_USAGE, "%s: its name, '%s', is that of a built-in prior", path, module->name);
+    for (const vae_param *p = module->params; p && p->name; p++)
+        if (find_setting(p->name))
+            return vae_fail(err, VAE_E_USAGE, "%s: its parameter '%s' has the name of a setting", path, p->name);
+    return VAE_OK;
 }
+
+vae_status vae_prior_load(const char *path, const char **name, vae_error *err)
+{
+    const struct vae_prior_v1 *plugin;
+    vae_status status = plugin_open(path, &plugin, err);
+    if (!status) status = check_names(path, &plugin->module, err);
+    if (!status) status = plugin_add(path, plugin, err);
+    if (!status && name) *name = plugin->module.name;
+    return status;
+}
+
+/* ---- Setting ---------------------------------------------------------------------------------------------------- */
 
 /* Text that goes into model files, and from there to terminals: valid UTF-8 (JSON can hold nothing else), no control
  * characters. */
@@ -352,6 +374,17 @@ json_t *config_to_json(const vae_config *config)
     return object;
 }
 
+/* A file has the name of its prior and nothing of where it came from. */
+static vae_status check_prior_is_there(const char *text, vae_error *err)
+{
+    char name[VAE_MAX_NAME];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, ":"), text);
+    if (prior_find(name)) return VAE_OK;
+    return vae_fail(
+        err, VAE_E_MODEL,
+        "its prior '%s' is a plug-in that is not loaded (give --plugin FILE.so), or younger than this vaectl", name);
+}
+
 static vae_status set_from_json(vae_config *config, const vae_setting *setting, const json_t *value, vae_error *err)
 {
     char number[40];
@@ -364,7 +397,9 @@ static vae_status set_from_json(vae_config *config, const vae_setting *setting, 
         format_real(json_real_value(value), number, sizeof number);
     else
         return vae_fail(err, VAE_E_MODEL, "setting '%s' is neither text nor number", setting->name);
-    return set_setting(config, setting, text, err);
+    const bool is_prior = setting->type == VAE_T_CHOICE && setting->kind == VAE_PRIOR;
+    vae_status status = is_prior ? check_prior_is_there(text, err) : VAE_OK;
+    return status ? status : set_setting(config, setting, text, err);
 }
 
 vae_status config_from_json(vae_config *config, const json_t *object, vae_error *err)

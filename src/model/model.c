@@ -116,7 +116,7 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
         vae_model_free(&model);
         return status;
     }
-    if (model->prior->init) model->prior->init(model->prior_state, config->prior.value);
+    prior_init(model->prior, model->prior_state, config->prior.value);
     if (model->posterior->init) model->posterior->init(model->posterior_state, config->posterior.value);
     model->likelihood->init(model->likelihood_state, config->likelihood.value);
     model->metrics = metrics_none();

@@ -3,12 +3,13 @@
  * The interface of a latent prior p(z). A prior is one file that ends in a `const struct prior_ops` and stands in the
  * list below. Most are factorised over dimensions, p(z) = prod_j p(z_j): all callbacks then work on n scalars, wherever
  * they come from in the (B,L) matrix. A density of whole vectors, with tensors that are learned, has `joint` instead
- * (see joint.h) and none of these callbacks. */
+ * (see joint.h) and none of these callbacks. Plug-ins (vae_prior.h) are put behind those of the list by plugin.c. */
 #ifndef VAE_PRIOR_H
 #define VAE_PRIOR_H
 
 #include "base/real.h"
 #include "vae.h"
+#include "vae_prior.h"
 
 struct joint_ops;
 struct prior_state; /* completed privately by each prior's file */
@@ -45,10 +46,16 @@ struct prior_ops {
     bool heavy_tailed;
     /* Optional: the posteriors to which there is an exact KL; to others it is taken by Monte Carlo. */
     struct exact_kl exact[EXACT_KLS + 1];
+    /* Optional: known answers, which vae_prior_check asks for. */
+    const vae_known *known;
+
+    const struct vae_prior_v1 *plugin; /* that this is made from, or NULL */
 };
 
 const struct prior_ops *prior_at(size_t i); /* NULL past the last */
 const struct prior_ops *prior_find(const char *name);
+/* Derives a zeroed state from parameter values: init, which for a plug-in has to know of which. */
+void prior_init(const struct prior_ops *prior, struct prior_state *state, const double *param);
 
 /* NULL where there is none. `by_default` may be NULL. */
 kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior, bool *by_default);
@@ -65,5 +72,15 @@ PRIORS(DECLARE_PRIOR)
 /* Their names as words of a parameter, in the order of prior_at. */
 #define OR_PRIOR(name) "|" #name
 #define PRIOR_WORDS    (&(PRIORS(OR_PRIOR))[1])
+
+/* ---- plugin.c --------------------------------------------------------------------------------------------------- */
+
+/* The i-th plug-in that was added, or NULL past the last. */
+const struct prior_ops *plugin_at(size_t i);
+/* Loads a file and looks at its table; the table is NULL where it was refused. */
+vae_status plugin_open(const char *path, const struct vae_prior_v1 **plugin, vae_error *err);
+/* Puts a plug-in that plugin_open took behind all priors; nothing where it is there. */
+vae_status plugin_add(const char *path, const struct vae_prior_v1 *plugin, vae_error *err);
+void plugin_init(const struct vae_prior_v1 *plugin, struct prior_state *state, const double *param);
 
 #endif

@@ -1,9 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/registry.h"
+#include <string.h>
+
 #include "prior/prior.h"
 
 #define ENTRY(name) &prior_##name,
-REGISTRY(prior, PRIORS(ENTRY))
+static const struct prior_ops *const built_in[] = {PRIORS(ENTRY)};
+enum { BUILT_IN = sizeof built_in / sizeof *built_in };
+
+const struct prior_ops *prior_at(size_t i) { return i < BUILT_IN ? built_in[i] : plugin_at(i - BUILT_IN); }
+
+const struct prior_ops *prior_find(const char *name)
+{
+    const struct prior_ops *prior;
+    for (size_t i = 0; (prior = prior_at(i)); i++)
+        if (!strcmp(prior->module.name, name)) return prior;
+    return NULL;
+}
+
+void prior_init(const struct prior_ops *prior, struct prior_state *state, const double *param)
+{
+    if (prior->plugin)
+        plugin_init(prior->plugin, state, param);
+    else
+        prior->init(state, param);
+}
 
 kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior, bool *by_default)
 {

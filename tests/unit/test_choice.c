@@ -221,19 +221,19 @@ static void test_how_near(void **state)
     }
 }
 
-/* A text has 255 characters at most. */
+/* A text has 511 characters at most. */
 static void test_parse_long(void **state)
 {
-    char text[257] = "spikeslab:p=0.";
+    char text[513] = "spikeslab:p=0.";
     vae_choice choice;
     vae_error err = {0};
     (void)state;
     memset(text + strlen(text), '0', sizeof text - strlen(text));
-    text[255] = '\0';
+    text[511] = '\0';
     assert_int_equal(choice_parse(&choice, "prior", priors, text, NULL), VAE_OK);
     assert_true(choice.value[0] == 0);
-    text[255] = '0';
-    text[256] = '\0';
+    text[511] = '0';
+    text[512] = '\0';
     assert_int_equal(choice_parse(&choice, "prior", priors, text, &err), VAE_E_USAGE);
     assert_string_equal(err.message, "prior: name too long");
 }
