@@ -8,9 +8,7 @@
  *         d/dm = E f',   d/dlog s^2 = (s E eps f' - 1)/2,   with the expectations of power_law.h
  *     sampler: z = g tan(pi (u - 1/2)), u uniform in (0, 1)
  *
- * To a Cauchy posterior there is a closed form: see kl_cauchy.
- *
- * Known answers, g = 1: log p(1) = -1.8378771 (= -log 2 pi), KL(N(0, 1) || p) = 0.2592445. */
+ * To a Cauchy posterior there is a closed form: see kl_cauchy. Known answers are in a table below. */
 #include <math.h>
 
 #include "base/rng.h"
@@ -80,6 +78,12 @@ static void sample(const struct prior_state *state, size_t n, const uint32_t (*b
         z[i] = R(state->law.g * tan(3.14159265358979323846 * (rng_uniform(bits[i][0]) - 0.5)));
 }
 
+static const vae_known known[] = {
+    VAE_LOG_P(1, -1.8378771, 1), /* -log 2 pi */
+    VAE_KL_OF(0, 1, 0.2592445, 1),
+    {0},
+};
+
 const struct prior_ops prior_cauchy = {
     .module = {.name = "cauchy",
                .summary = "Cauchy: very heavy tails",
@@ -93,4 +97,5 @@ const struct prior_ops prior_cauchy = {
     .scale_family = true,
     .heavy_tailed = true,
     .exact = {{"gaussian", false, kl_gaussian}, {"cauchy", false, kl_cauchy}},
+    .known = known,
 };

@@ -8,7 +8,7 @@
  *         d/dm = erf(m / (s sqrt 2)) / b,  d/dlog s^2 = s sqrt(2/pi) exp(-m^2/2s^2) / (2b) - 1/2
  *     sampler: z = -b sgn(u) log(1 - 2|u|), u uniform in (-1/2, 1/2)
  *
- * Known answers, b = 1: log p(1) = -1.6931472, KL(N(0, 1) || p) = 0.0720932. */
+ * Known answers are in a table below. */
 #include <math.h>
 
 #include "base/rng.h"
@@ -67,6 +67,12 @@ VAE_SIMD static void kl_gaussian(const struct prior_state *state, size_t n, cons
     }
 }
 
+static const vae_known known[] = {
+    VAE_LOG_P(1, -1.6931472, 1),
+    VAE_KL_OF(0, 1, 0.0720932, 1),
+    {0},
+};
+
 const struct prior_ops prior_laplace = {
     .module = {.name = "laplace",
                .summary = "Laplace: peaked, exponential tails",
@@ -79,4 +85,5 @@ const struct prior_ops prior_laplace = {
     .sample = sample,
     .scale_family = true,
     .exact = {{"gaussian", false, kl_gaussian}},
+    .known = known,
 };

@@ -6,7 +6,7 @@
  *     log p(z) = -|z|/s - log s - 2 log(1 + exp(-|z|/s))         d/dz = -tanh(z / 2s) / s
  *     sampler: z = s log(u / (1 - u)), u uniform in (0, 1)
  *
- * Known answers, s = 1: log p(0) = -1.3862944 (= -log 4), log p(2) = -2.2538560. */
+ * Known answers are in a table below. */
 #include <math.h>
 
 #include "base/rng.h"
@@ -50,6 +50,12 @@ static void sample(const struct prior_state *state, size_t n, const uint32_t (*b
     }
 }
 
+static const vae_known known[] = {
+    VAE_LOG_P(0, -1.3862944, 1), /* -log 4 */
+    VAE_LOG_P(2, -2.2538560, 1),
+    {0},
+};
+
 const struct prior_ops prior_logistic = {
     .module = {.name = "logistic",
                .summary = "logistic: round top, exponential tails",
@@ -61,4 +67,5 @@ const struct prior_ops prior_logistic = {
     .words = 1,
     .sample = sample,
     .scale_family = true,
+    .known = known,
 };

@@ -21,7 +21,7 @@ void prior_init(const struct prior_ops *prior, struct prior_state *state, const 
 {
     if (prior->plugin)
         plugin_init(prior->plugin, state, param);
-    else
+    else if (prior->init)
         prior->init(state, param);
 }
 

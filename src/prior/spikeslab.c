@@ -18,7 +18,7 @@
  * posterior meet. Its poles are pi/(2 sqrt(ka)) from the real axis, which gives the number of nodes.
  *
  * p = 0 and p = 1 make one log weight -inf, which logsumexp and sigmoid take as they should: plain N(0, 1) and N(0,
- * c2). Known answer, p = 0.8, c2 = 0.05: log p(0) = 0.4101791, log p(1) = -3.0270384. */
+ * c2). Known answers are in a table below. */
 #include <math.h>
 
 #include "base/rng.h"
@@ -150,6 +150,12 @@ static void sample(const struct prior_state *state, size_t n, const uint32_t (*b
     }
 }
 
+static const vae_known known[] = {
+    VAE_LOG_P(0, 0.4101791, 0.8, 0.05),
+    VAE_LOG_P(1, -3.0270384, 0.8, 0.05),
+    {0},
+};
+
 const struct prior_ops prior_spikeslab = {
     .module = {.name = "spikeslab",
                .summary = "spike and slab: sparse latents",
@@ -161,4 +167,5 @@ const struct prior_ops prior_spikeslab = {
     .words = 2,
     .sample = sample,
     .exact = {{"gaussian", false, kl_gaussian}},
+    .known = known,
 };

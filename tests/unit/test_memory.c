@@ -202,6 +202,10 @@ static vae_status draw_picture(vae_error *err)
     return vae_picture_grid(output, &grid, err);
 }
 
+static void ignore(void *context, const vae_check *check) { (void)context, (void)check; }
+
+static vae_status check_prior(vae_error *err) { return vae_prior_check("normal", ignore, NULL, err); }
+
 static vae_status write_file(vae_error *err) { return vae_write_file(output, "text", 4, err); }
 
 static const struct action {
@@ -226,6 +230,7 @@ static const struct action {
     {"decoding", decode, 3},
     {"drawing a picture", draw_picture, 4},
     {"writing a file", write_file, 1},
+    {"checking a prior", check_prior, 2},
 };
 
 /* ---- The sweeps ------------------------------------------------------------------------------------------------- */
