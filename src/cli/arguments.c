@@ -36,6 +36,7 @@ static void collect_flags(struct known *known, const struct command *command)
     const vae_setting *setting;
     *known = (struct known){.letters = ":"};
     add_flag(known, "help", 'h', false);
+    add_flag(known, "plugin", 0, true);
     for (const struct flag *f = command->flags; f->name; f++) add_flag(known, f->name, f->letter, f->metavar);
     for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++) {
         add_flag(known, setting->name, 0, true);
@@ -88,13 +89,43 @@ static vae_status take_positional(struct arguments *a, const struct command *com
     return *a->run ? VAE_OK : vae_fail(err, VAE_E_USAGE, "%s: RUN is empty", command->name);
 }
 
+static vae_status load_plugin(const char *flag, const char *value, vae_error *err)
+{
+    char choice[VAE_MAX_SOURCE];
+    if (!strcmp(flag, "plugin")) return vae_prior_load(value, NULL, err);
+    return !strcmp(flag, "prior") ? plugin_choice(value, choice, err) : VAE_OK;
+}
+
+/* The parameters of a plug-in are flags, so it is loaded before the words are taken for what they are. Which of them
+ * are values of flags is plain without its parameters; '-' leaves the words in their order. */
+static vae_status load_plugins(const struct command *command, int argc, char **argv, vae_error *err)
+{
+    struct known known;
+    char letters[sizeof known.letters + 1];
+    vae_status status = VAE_OK;
+    int letter = 0;
+    collect_flags(&known, command);
+    snprintf(letters, sizeof letters, "-%s", known.letters);
+    optind = 0; /* begin anew */
+    while (!status && letter != -1) {
+        int index = -1;
+        letter = getopt_long(argc, argv, letters, known.option, &index);
+        if (index < 0 || !optarg || !*optarg || letter == '?' || letter == ':') continue;
+        const char *text = argv[optind - (optarg == argv[optind - 1] ? 2 : 1)];
+        if (!abbreviated(text, known.name[index])) status = load_plugin(known.name[index], optarg, err);
+    }
+    return status;
+}
+
 vae_status arguments_parse(struct arguments *a, const struct command *command, int argc, char **argv, vae_error *err)
 {
     struct known known;
-    collect_flags(&known, command);
     *a = (struct arguments){0};
     opterr = 0;
-    optind = 1;
+    vae_status status = load_plugins(command, argc, argv, err);
+    if (status) return status;
+    collect_flags(&known, command);
+    optind = 0;
     for (;;) {
         int index = -1;
         const int word = optind, letter = getopt_long(argc, argv, known.letters, known.option, &index);
@@ -106,6 +137,7 @@ vae_status arguments_parse(struct arguments *a, const struct command *command, i
         const char *text = argv[optind - (optarg && optarg == argv[optind - 1] ? 2 : 1)];
         if (is_long && abbreviated(text, known.name[i])) return unknown_flag(&known, command, text, err);
         if (optarg && !*optarg) return vae_fail(err, VAE_E_USAGE, "%s: %s is empty", command->name, text);
+        if (!strcmp(known.name[i], "plugin")) continue; /* it is loaded */
         if (a->n == MAX_GIVEN) return vae_fail(err, VAE_E_USAGE, "%s: too many flags", command->name);
         a->given[a->n].name = known.name[i];
         a->given[a->n++].value = optarg ? optarg : "";

@@ -60,6 +60,12 @@ vae_status settings_into_model(const struct arguments *arguments, const struct c
 /* Without --data: data/mnist if it is there, else builtin:digits; says so on stderr. */
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
 
+/* ---- plugin.c: priors from files --------------------------------------------------------------------------------- */
+/* Is a prior given as a file: has it a slash, or does it end in .so? */
+bool plugin_is_file(const char *text);
+/* NAME[:k=v,...] for FILE[:k=v,...], which is loaded; other text stays as it is. */
+vae_status plugin_choice(const char *text, char choice[VAE_MAX_SOURCE], vae_error *err);
+
 /* ---- help.c ----------------------------------------------------------------------------------------------------- */
 void help_command(FILE *out, const struct command *command);
 /* Values and default of a module's parameter, to the end of the line. */

@@ -69,6 +69,7 @@ void help_command(FILE *out, const struct command *command)
     if (command->takes_settings) print_settings(out);
     for (const struct flag *f = command->flags; f->name; f++)
         print_flag(out, f->letter, f->name, f->metavar, f->help, NULL);
+    print_flag(out, 0, "plugin", "FILE", "load a prior from a shared object (see vaectl priors --template)", NULL);
     print_flag(out, 'h', "help", NULL, "this text", NULL);
     for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++)
         if (setting->type == VAE_T_CHOICE) print_modules(out, setting);

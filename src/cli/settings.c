@@ -21,6 +21,14 @@ static bool is_own_flag(const struct command *command, const char *name)
     return false;
 }
 
+static vae_status set(vae_config *config, const char *name, const char *value, vae_error *err)
+{
+    char choice[VAE_MAX_SOURCE];
+    if (strcmp(name, "prior")) return vae_config_set(config, name, value, err);
+    vae_status status = plugin_choice(value, choice, err);
+    return status ? status : vae_config_set(config, name, choice, err);
+}
+
 /* Settings first, then parameters of the modules that they chose, so that the order of flags does not matter. */
 vae_status settings_from_flags(const struct arguments *arguments, const struct command *command, vae_config *config,
                                vae_error *err)
@@ -31,7 +39,7 @@ vae_status settings_from_flags(const struct arguments *arguments, const struct c
         for (size_t i = 0; i < arguments->n && !status; i++) {
             const char *name = arguments->given[i].name;
             if (!is_own_flag(command, name) && is_setting(name) == !params)
-                status = vae_config_set(config, name, arguments->given[i].value, err);
+                status = set(config, name, arguments->given[i].value, err);
         }
     return status ? status : vae_config_check(config, err);
 }

@@ -42,39 +42,40 @@ SETTINGS = [
     ("seed", "N", "1"),
 ]
 
-# Letter and name, what it takes, default.
+# Letter and name, what it takes, default; all commands have these two.
+PLUGIN, HELP = ("", "plugin", "FILE", ""), ("h", "help", "", "")
 FLAGS = {
     "train": [("", *row) for row in SETTINGS] + [
         ("", "threads", "N", "all cores"), ("o", "output", "RUN", "runs/PRIOR-DATE-TIME"), ("", "force", "", ""),
-        ("", "resume", "RUN", ""), ("q", "quiet", "", ""), ("", "json", "", ""), ("h", "help", "", "")],
+        ("", "resume", "RUN", ""), ("q", "quiet", "", ""), ("", "json", "", ""), PLUGIN, HELP],
     "fit": [
         ("", "prior", "NAME[:k=v,...]", ""), ("", "passes", "N", "20"), ("", "batch", "B", "100"),
         ("", "lr", "R", "0.001"), ("", "seed", "N", "1"),
         ("", "data", "SOURCE", "those that the model was trained on"), ("", "threads", "N", "all cores"),
         ("o", "output", "RUN", "runs/fit-PRIOR-DATE-TIME"), ("", "force", "", ""), ("q", "quiet", "", ""),
-        ("", "json", "", ""), ("h", "help", "", "")],
+        ("", "json", "", ""), PLUGIN, HELP],
     "eval": [
         ("", "samples", "S", "100"), ("", "elbo-samples", "S", "1"), ("", "kl", "exact|mc", "as trained"),
         ("", "kl-samples", "K", "as trained"), ("", "near-zero", "T", "two sd of the spike, else 0.4472"),
         ("", "limit", "N", "all"), ("", "seed", "N", "1"),
         ("", "data", "SOURCE", "those that the model was trained on"), ("", "split", "train|validation|test", "test"),
-        ("", "threads", "N", "all cores"), ("", "json", "", ""), ("h", "help", "", "")],
+        ("", "threads", "N", "all cores"), ("", "json", "", ""), PLUGIN, HELP],
     "reconstruct": [
         ("n", "n", "N", "20"), ("", "first", "I", "0"), ("", "data", "SOURCE", "those that the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "reconstruct.png beside the model"),
-        ("h", "help", "", "")],
+        PLUGIN, HELP],
     "sample": [
         ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("o", "output", "FILE", "sample.png beside the model"),
-        ("h", "help", "", "")],
+        PLUGIN, HELP],
     "traverse": [
         ("", "range", "R", "3"), ("", "steps", "N", "11"), ("", "rows", "N", "32"), ("", "dims", "I,J", ""),
         ("", "image", "I", "at 0"), ("", "data", "SOURCE", "what the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
-        ("h", "help", "", "")],
-    "info": [("", "json", "", ""), ("h", "help", "", "")],
-    "priors": [("h", "help", "", "")],
+        PLUGIN, HELP],
+    "info": [("", "json", "", ""), PLUGIN, HELP],
+    "priors": [PLUGIN, HELP],
     "bench": [("", *row) for row in SETTINGS] + [
-        ("", "threads", "N", "all cores"), ("", "rounds", "N", "5"), ("", "json", "", ""), ("h", "help", "", "")],
+        ("", "threads", "N", "all cores"), ("", "rounds", "N", "5"), ("", "json", "", ""), PLUGIN, HELP],
 }
 
 MODULES = """
@@ -443,7 +444,7 @@ PICTURES = {
 
 
 def names_of(command, *without):
-    return [name for _, name, _, _ in FLAGS[command] if name not in ("help", *without)]
+    return [name for _, name, _, _ in FLAGS[command] if name not in ("help", "plugin", *without)]
 
 
 @test("eval: each flag shows in the JSON")
