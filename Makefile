@@ -29,7 +29,7 @@ LIB_SOURCES := $(sort $(wildcard src/base/*.c src/prior/*.c src/posterior/*.c sr
                src/model/*.c src/picture/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
-CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/template.o
 # The same library in double precision, where central differences can judge gradients.
 DOUBLE_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/double/%.o)
 
@@ -42,6 +42,13 @@ $(BUILD)/%.o: %.c
 $(BUILD)/double/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DVAE_DOUBLE $(CFLAGS) -MMD -MP -c $< -o $@
+# The source that `vaectl priors --template` writes, as lines of text.
+$(BUILD)/template.c: src/cli/template/prior.c
+	@mkdir -p $(@D)
+	(echo '#include "cli/command.h"'; echo 'const char *const plugin_template[] = {'; \
+	 sed 's/[\\"]/\\&/g; s/.*/    "&\\n",/' $<; echo '    NULL};') >$@
+$(BUILD)/template.o: $(BUILD)/template.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/libvae.a: $(LIB_OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libvae-double.a: $(DOUBLE_OBJECTS)

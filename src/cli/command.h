@@ -65,6 +65,8 @@ vae_status settings_default_data(const struct arguments *arguments, vae_config *
 bool plugin_is_file(const char *text);
 /* NAME[:k=v,...] for FILE[:k=v,...], which is loaded; other text stays as it is. */
 vae_status plugin_choice(const char *text, char choice[VAE_MAX_SOURCE], vae_error *err);
+/* The lines of a plug-in's source, src/cli/template/prior.c; NULL ends them. */
+extern const char *const plugin_template[];
 
 /* ---- help.c ----------------------------------------------------------------------------------------------------- */
 void help_command(FILE *out, const struct command *command);

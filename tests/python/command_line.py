@@ -23,7 +23,7 @@ COMMANDS = [
     ("sample", "PNG: decoded draws from the prior"),
     ("traverse", "PNG: one row per latent dimension, or a grid over two"),
     ("info", "what a model is: settings, tensors, losses, build"),
-    ("priors", "list the priors, their densities and parameters"),
+    ("priors", "list the priors, write one as a plug-in, check one"),
     ("bench", "speed of training against the machine's matrix products"),
 ]
 
@@ -73,7 +73,9 @@ FLAGS = {
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
         PLUGIN, HELP],
     "info": [("", "json", "", ""), PLUGIN, HELP],
-    "priors": [PLUGIN, HELP],
+    "priors": [
+        ("", "template", "NAME", ""), ("o", "output", "FILE", "NAME.c"), ("", "check", "NAME|FILE.so", ""),
+        PLUGIN, HELP],
     "bench": [("", *row) for row in SETTINGS] + [
         ("", "threads", "N", "all cores"), ("", "rounds", "N", "5"), ("", "json", "", ""), PLUGIN, HELP],
 }
