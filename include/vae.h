@@ -71,22 +71,35 @@ typedef struct vae_param {
     double value;     /* default */
     double min, max;  /* allowed, ends included */
     const char *help;
-    bool whole;        /* a count: whole numbers alone */
-    const char *words; /* "a|b|c": its values are these words, stored as their places 0, 1, 2 */
+    bool whole;           /* a count: whole numbers alone */
+    const char *words;    /* "a|b|c": its values are these words, stored as their places 0, 1, 2 */
+    const char *or_words; /* "a|b": words beside the numbers, stored as -1, -2; no such number is negative */
+    bool young; /* younger than model files without it, which mean the default: not written where it is that */
 } vae_param;
+
+/* Where or_words[place] is stored. */
+#define VAE_OR_WORD(place) (-1 - (place))
 
 /* Rows of a table of parameters. */
 #define VAE_REAL(name, value, min, max, help)                                                                          \
     {                                                                                                                  \
-        name, value, min, max, help, false, NULL                                                                       \
+        name, value, min, max, help, false, NULL, NULL, false                                                          \
+    }
+#define VAE_YOUNG_REAL(name, value, min, max, help)                                                                    \
+    {                                                                                                                  \
+        name, value, min, max, help, false, NULL, NULL, true                                                           \
+    }
+#define VAE_REAL_OR(name, value, min, max, or_words, help)                                                             \
+    {                                                                                                                  \
+        name, value, min, max, help, false, NULL, or_words, false                                                      \
     }
 #define VAE_COUNT(name, value, min, max, help)                                                                         \
     {                                                                                                                  \
-        name, value, min, max, help, true, NULL                                                                        \
+        name, value, min, max, help, true, NULL, NULL, false                                                           \
     }
 #define VAE_WORD(name, words, help) /* the first is the default */                                                     \
     {                                                                                                                  \
-        name, 0, 0, 63, help, true, words                                                                              \
+        name, 0, 0, 63, help, true, words, NULL, false                                                                 \
     }
 
 typedef struct vae_module {

@@ -135,22 +135,30 @@ static inline double test_uniform(uint64_t i, double low, double high)
 
 /* The i-th parameter set a module is tested at, false past the last one: the defaults; then for each parameter a third
  * of it, 2.5 times it, and zero where its range begins there (a weight that may vanish), else 1.4 times it; inside the
- * range. */
+ * range; and the words that it may be instead. */
 static inline bool module_case(const vae_module *module, size_t i, vae_choice *choice)
 {
     const vae_param *param = module->params;
     *choice = (vae_choice){0};
     snprintf(choice->name, sizeof choice->name, "%s", module->name);
     for (size_t k = 0; param && param[k].name; k++) choice->value[k] = param[k].value;
-    if (i == 0) return true;
+    if (i-- == 0) return true;
     for (size_t k = 0; param && param[k].name; k++) {
         const double v = param[k].value, third = param[k].min == 0 ? 0 : 1.4 * v;
         const double variant[] = {v / 3, 2.5 * v, third};
-        if (i - 1 < 3 * (k + 1)) {
-            const double value = param[k].words ? (double)((i - 1) % 3) : variant[(i - 1) % 3];
+        if (i < 3) {
+            const double value = param[k].words ? (double)i : variant[i];
             choice->value[k] = fmin(param[k].max, fmax(param[k].min, param[k].whole ? floor(value) : value));
             return true;
         }
+        i -= 3;
+        size_t words = 0;
+        for (const char *word = param[k].or_words; word; word = strchr(word + 1, '|')) words++;
+        if (i < words) {
+            choice->value[k] = VAE_OR_WORD((double)i);
+            return true;
+        }
+        i -= words;
     }
     return false;
 }

@@ -121,6 +121,7 @@ static const char *word_at(const char *words, double place, size_t *length)
         words = strchr(words, '|');
         if (words) words++;
     }
+    if (place != 0) words = NULL; /* a number that is no place */
     *length = words ? strcspn(words, "|") : 0;
     return words;
 }
@@ -187,6 +188,17 @@ static vae_status set_word(double *value, const vae_param *param, const char *la
     return VAE_OK;
 }
 
+static vae_status set_real_or_word(double *value, const vae_param *param, const char *label, const char *text,
+                                   vae_error *err)
+{
+    const int place = word_place(param->or_words, text);
+    if (place < 0 && vae_parse_real(label, text, param->min, param->max, value, NULL))
+        return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected %g to %g or one of %s)", label, text, param->min,
+                        param->max, param->or_words);
+    if (place >= 0) *value = VAE_OR_WORD(place);
+    return VAE_OK;
+}
+
 vae_status choice_set(vae_choice *choice, const vae_module *module, const char *name, const char *text, vae_error *err)
 {
     size_t i = module_param(module, name);
@@ -195,6 +207,7 @@ vae_status choice_set(vae_choice *choice, const vae_module *module, const char *
     char label[2 * VAE_MAX_NAME];
     snprintf(label, sizeof label, "%s parameter %s", module->name, name);
     if (param->words) return set_word(&choice->value[i], param, label, text, err);
+    if (param->or_words) return set_real_or_word(&choice->value[i], param, label, text, err);
     double value;
     vae_status status = vae_parse_real(label, text, param->min, param->max, &value, err);
     if (!status && param->whole && floor(value) < value)
@@ -237,22 +250,27 @@ vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, con
 
 const char *param_text(const vae_param *param, double value, char *text, size_t size)
 {
+    const char *words = param->words ? param->words : value < 0 ? param->or_words : NULL;
     size_t length;
-    if (!param->words) {
+    if (!words) {
         format_real(value, text, size);
         return text;
     }
-    const char *word = word_at(param->words, value, &length);
+    const char *word = word_at(words, param->words ? value : -1 - value, &length);
     snprintf(text, size, "%.*s", (int)length, word ? word : "");
     return text;
 }
 
 void choice_text(const vae_choice *choice, const vae_module *module, char *text, size_t size)
 {
+    char separator = ':';
     snprintf(text, size, "%s", choice->name);
     for (size_t i = 0; module && module->params && module->params[i].name; i++) {
+        const vae_param *param = &module->params[i];
         char value[VAE_MAX_NAME];
-        param_text(&module->params[i], choice->value[i], value, sizeof value);
-        append(text, size, "%c%s=%s", i ? ',' : ':', module->params[i].name, value);
+        if (param->young && choice->value[i] == param->value) continue;
+        param_text(param, choice->value[i], value, sizeof value);
+        append(text, size, "%c%s=%s", separator, param->name, value);
+        separator = ',';
     }
 }

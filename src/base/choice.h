@@ -26,7 +26,8 @@ const char *module_names(module_at *at, char *text, size_t size);
 /* "NAME" or "NAME:k=v,..."; parameters not named get their defaults. `what` is the kind, for messages. */
 vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, const char *text, vae_error *err);
 vae_status choice_set(vae_choice *choice, const vae_module *module, const char *name, const char *text, vae_error *err);
-/* The text that choice_parse would take; where there is no such module, which `module` NULL says, its name alone. */
+/* The text that choice_parse would take, without young parameters at their default; where there is no such module,
+ * which `module` NULL says, its name alone. */
 void choice_text(const vae_choice *choice, const vae_module *module, char *text, size_t size);
 
 #endif

@@ -33,7 +33,8 @@ void help_param_range(FILE *out, const vae_param *p)
     if (p->words)
         fprintf(out, "%s [%.*s]\n", p->words, (int)strcspn(p->words, "|"), p->words);
     else
-        fprintf(out, "%g to %g [%g]\n", p->min, p->max, p->value);
+        fprintf(out, "%g to %g%s%s [%g]\n", p->min, p->max, p->or_words ? " or " : "", p->or_words ? p->or_words : "",
+                p->value);
 }
 
 /* Each module of a kind, with its parameters. */

@@ -357,6 +357,61 @@ static void test_choice_text(void **state)
     assert_string_equal(text, "normal");
 }
 
+static const vae_param mixed_params[] = {
+    VAE_YOUNG_REAL("floor", 0.25, 0, 1, ""),
+    VAE_REAL_OR("width", 2, 0.5, 8, "auto|per-row", ""),
+    VAE_YOUNG_REAL("height", 3, 0, 9, ""),
+    {0},
+};
+static const vae_module mixed_module = {.name = "mixed", .params = mixed_params};
+static const vae_module *mixed(size_t i) { return i ? NULL : &mixed_module; }
+
+/* Numbers or words; parameters younger than the file format are left out at their default. */
+static void test_words_beside_numbers(void **state)
+{
+    static const struct {
+        const char *text, *again;
+        double width, height;
+    } good[] = {{"mixed", "mixed:width=2", 2, 3},
+                {"mixed:width=auto", "mixed:width=auto", -1, 3},
+                {"mixed:width=per-row,height=3", "mixed:width=per-row", -2, 3},
+                {"mixed:height=2,width=0.5", "mixed:width=0.5,height=2", 0.5, 2},
+                {"mixed:floor=0,width=8", "mixed:floor=0,width=8", 8, 3}};
+    static const char *const bad[] = {"", "aut", "autos", "auto|per-row", "|", "-1", "-2", "0.49", "8.1", "nan", "2x"};
+    vae_choice choice;
+    char text[256], want[128];
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(choice_parse(&choice, "thing", mixed, good[i].text, NULL), VAE_OK);
+        assert_true(choice.value[1] == good[i].width && choice.value[2] == good[i].height);
+        choice_text(&choice, &mixed_module, text, sizeof text);
+        assert_string_equal(text, good[i].again);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        vae_error err = {0};
+        choice.value[1] = 77;
+        assert_int_equal(choice_set(&choice, &mixed_module, "width", bad[i], &err), VAE_E_USAGE);
+        snprintf(want, sizeof want, "mixed parameter width: '%s' (expected 0.5 to 8 or one of auto|per-row)", bad[i]);
+        assert_string_equal(err.message, want);
+        assert_true(choice.value[1] == 77);
+    }
+}
+
+/* What a host may have written into the struct and no text means has a text that is refused. */
+static void test_values_that_are_no_words(void **state)
+{
+    static const vae_param word = VAE_WORD("kind", "a|b", "");
+    static const double beside[] = {-0.5, -1.5, -3, (double)NAN}, alone[] = {-1, 0.5, 2, (double)NAN};
+    vae_choice choice = {.name = "mixed"};
+    char text[32];
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        param_text(&mixed_params[1], beside[i], text, sizeof text);
+        assert_int_equal(choice_set(&choice, &mixed_module, "width", text, NULL), VAE_E_USAGE);
+        assert_string_equal(param_text(&word, alone[i], text, sizeof text), "");
+    }
+}
+
 /* What every table must keep to: the parser and the fixed arrays rely on it. */
 static void test_module_tables(void **state)
 {
@@ -374,6 +429,7 @@ static void test_module_tables(void **state)
                 assert_within(m->params[k].value, m->params[k].min, m->params[k].max, "%s of %s", m->params[k].name,
                               m->name);
                 assert_non_null(m->params[k].help);
+                assert_true(!m->params[k].or_words || (m->params[k].min >= 0 && !m->params[k].words));
             }
         }
     }
@@ -551,6 +607,8 @@ int main(void)
         cmocka_unit_test(test_parse_good),
         cmocka_unit_test(test_parse_bad),
         cmocka_unit_test(test_choice_text),
+        cmocka_unit_test(test_words_beside_numbers),
+        cmocka_unit_test(test_values_that_are_no_words),
         cmocka_unit_test(test_module_tables),
         cmocka_unit_test(test_fallbacks),
         cmocka_unit_test(test_settings_good),
