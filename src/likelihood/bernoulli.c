@@ -57,11 +57,11 @@ VAE_INLINE double add_pixels(size_t n, const real *out, const real *x, real weig
 }
 
 VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
-                           real *grad)
+                           real *grad, const struct learned *learned)
 {
     const size_t most = (size_t)FACTORS * LANES;
     double sum = 0;
-    (void)state;
+    (void)state, (void)learned;
     for (size_t i = 0; i < D; i += most) {
         const size_t n = D - i < most ? D - i : most;
         sum += grad ? add_pixels(n, out + i, x + i, weight, grad + i) : add_pixels(n, out + i, x + i, weight, NULL);
@@ -77,9 +77,10 @@ VAE_SIMD static void mean(const struct likelihood_state *state, size_t D, const 
 
 /* Logits of the means, kept within 0.001 and 0.999 (as Burda et al. 2016 do): pixels that are never ink have no finite
  * logit. */
-static void output_for(const struct likelihood_state *state, size_t D, const real *mean, real *out)
+static void output_for(const struct likelihood_state *state, size_t D, const real *mean, const real *deviation,
+                       real *out)
 {
-    (void)state;
+    (void)state, (void)deviation;
     for (size_t i = 0; i < D; i++) {
         const real m = mean[i] < R(0.001) ? R(0.001) : mean[i] > R(0.999) ? R(0.999) : mean[i];
         out[i] = vm_log(m / (R(1) - m));
@@ -91,7 +92,6 @@ const struct likelihood_ops likelihood_bernoulli = {
                .summary = "pixels in [0,1], decoder gives logits",
                .formula = "p(x|z) = prod theta^x (1-theta)^(1-x), theta = sigmoid(logit)"},
     .state_size = sizeof(struct likelihood_state),
-    .outputs = 1,
     .lowest = 0,
     .highest = 1,
     .discrete = true,

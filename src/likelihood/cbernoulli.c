@@ -65,10 +65,11 @@ VAE_INLINE struct pixel pixel(real limit, real l, real x)
 }
 
 VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
-                           real *grad)
+                           real *grad, const struct learned *learned)
 {
     const real limit = state->limit;
     real lane[LANES] = {0};
+    (void)learned;
     for (size_t i = 0; i < D; i += LANES)
         for (size_t k = 0; k < LANES && i + k < D; k++) {
             const struct pixel p = pixel(limit, out[i + k], x[i + k]);
@@ -85,8 +86,10 @@ VAE_SIMD static void mean(const struct likelihood_state *state, size_t D, const 
 }
 
 /* The logit of a mean, by bisection: m rises. */
-static void output_for(const struct likelihood_state *state, size_t D, const real *mean, real *out)
+static void output_for(const struct likelihood_state *state, size_t D, const real *mean, const real *deviation,
+                       real *out)
 {
+    (void)deviation;
     for (size_t i = 0; i < D; i++) {
         const double m = fmin((double)mean[i], 1 - (double)mean[i]); /* the darker of the two, l < 0 */
         double low = -(double)state->limit, high = 0;
@@ -107,7 +110,6 @@ const struct likelihood_ops likelihood_cbernoulli = {
                .formula = "p(x|z) = prod C(l) exp(x l) / (1 + exp l), C(l) = l / tanh(l/2)",
                .params = params},
     .state_size = sizeof(struct likelihood_state),
-    .outputs = 1,
     .lowest = 0,
     .highest = 1,
     .init = init,

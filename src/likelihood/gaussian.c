@@ -28,11 +28,12 @@ static void init(struct likelihood_state *state, const double *param)
 }
 
 VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
-                           real *grad)
+                           real *grad, const struct learned *learned)
 {
     const real slope = weight * state->precision;
     real lane[LANES] = {0};
     size_t i = 0;
+    (void)learned;
     for (; i + LANES <= D; i += LANES)
         for (size_t k = 0; k < LANES; k++) {
             real error = out[i + k] - x[i + k];
@@ -53,9 +54,10 @@ static void mean(const struct likelihood_state *state, size_t D, const real *out
     for (size_t i = 0; i < D; i++) mean[i] = out[i];
 }
 
-static void output_for(const struct likelihood_state *state, size_t D, const real *mean, real *out)
+static void output_for(const struct likelihood_state *state, size_t D, const real *mean, const real *deviation,
+                       real *out)
 {
-    (void)state;
+    (void)state, (void)deviation;
     for (size_t i = 0; i < D; i++) out[i] = mean[i];
 }
 
@@ -65,7 +67,6 @@ const struct likelihood_ops likelihood_gaussian = {
                .formula = "p(x|z) = prod N(x; m, sigma^2)",
                .params = params},
     .state_size = sizeof(struct likelihood_state),
-    .outputs = 1,
     .lowest = -HUGE_VAL,
     .highest = HUGE_VAL,
     .init = init,

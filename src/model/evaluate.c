@@ -273,7 +273,7 @@ static void decode_block(struct pass *pass, size_t rows, const float *z, float *
     for (size_t i = 0; i < rows * m->L; i++) pass->z[i] = R(z[i]);
     pass_decode(pass, rows);
     for (size_t r = 0; r < rows; r++) {
-        m->likelihood->mean(m->likelihood_state, m->D, out + r * m->D * m->likelihood->outputs, pass->x);
+        m->likelihood->mean(m->likelihood_state, m->D, out + r * m->D * m->outputs, pass->x);
         copy_out(m->D, pass->x, mean + r * m->D);
     }
 }

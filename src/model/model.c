@@ -31,20 +31,23 @@ static void lay_out(struct vae_model *model)
         block_add_layer(&model->block, &model->decoder, "decoder", in, hidden[i - 1], activation);
         in = hidden[i - 1];
     }
-    block_add_layer(&model->block, &model->decoder, "decoder", in, model->D * model->likelihood->outputs,
-                    &activation_identity);
+    block_add_layer(&model->block, &model->decoder, "decoder", in, model->D * model->outputs, &activation_identity);
 }
 
-/* A prior that learns brings networks and tensors of its own, behind those of encoder and decoder. */
-static vae_status lay_out_prior(struct vae_model *model, vae_error *err)
+/* A prior or likelihood that learns brings networks and tensors of its own, behind those of encoder and decoder. */
+static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
 {
     const struct joint_ops *joint = model->prior->joint;
+    const struct likelihood_ops *likelihood = model->likelihood;
     model->declared = (struct declared){.param = model->config.prior.value,
                                         .L = model->L,
                                         .D = model->D,
-                                        .lowest = model->likelihood->lowest,
-                                        .highest = model->likelihood->highest};
-    return joint ? joint->declare(&model->declared, &model->block, err) : VAE_OK;
+                                        .lowest = likelihood->lowest,
+                                        .highest = likelihood->highest};
+    vae_status status = joint ? joint->declare(&model->declared, &model->block, err) : VAE_OK;
+    if (!status && likelihood->declare)
+        model->learned = likelihood->declare(model->config.likelihood.value, &model->block);
+    return status;
 }
 
 size_t model_file_size(const struct vae_model *model)
@@ -89,6 +92,7 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     model->prior = prior_find(config->prior.name);
     model->posterior = posterior_find(config->posterior.name);
     model->likelihood = likelihood_find(config->likelihood.name);
+    model->outputs = likelihood_outputs(model->likelihood, config->likelihood.value);
     choose_kl(model);
     model->stratified = !strcmp(config->kl_noise, "stratified");
     model->iwae = !strcmp(config->objective, "iwae");
@@ -107,7 +111,7 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
     struct vae_model *model = mem_new(1, sizeof *model, err);
     if (!model) return VAE_E_MEMORY;
     configure(model, config, rows, cols);
-    status = lay_out_prior(model, err);
+    status = lay_out_distributions(model, err);
     if (!status && model_file_size(model) > limit)
         status = vae_fail(err, VAE_E_MODEL, "tensors of %zu bytes (at most %zu)", model_file_size(model), limit);
     else if (!status)

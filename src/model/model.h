@@ -18,11 +18,13 @@ enum { MAX_LAYERS = (2 + PRIOR_NETS) * NET_LAYERS };
 
 struct vae_model {
     vae_config config;
-    size_t rows, cols;           /* of an image */
-    size_t D, L;                 /* data and latent dimension */
-    struct net encoder, decoder; /* the encoder's last layer are the heads of q(z|x) */
-    struct block block;          /* what is in params, adam_m and adam_v */
-    struct declared declared;    /* what of it is the prior's, where that is joint */
+    size_t rows, cols;            /* of an image */
+    size_t D, L;                  /* data and latent dimension */
+    struct net encoder, decoder;  /* the encoder's last layer are the heads of q(z|x) */
+    struct block block;           /* what is in params, adam_m and adam_v */
+    struct declared declared;     /* what of it is the prior's, where that is joint */
+    size_t outputs;               /* of the decoder, a pixel */
+    const struct tensor *learned; /* what of it is the likelihood's, or NULL */
 
     const struct prior_ops *prior;
     const struct posterior_ops *posterior;

@@ -69,6 +69,7 @@ static void lay_out_backward(struct pass *p, struct arena *arena)
     run_lay_out_backward(&p->decoder, arena);
     p->encoder.gradient[m->encoder.layers - 1] = arena_take(arena, B * 2 * m->L, sizeof(real));
     p->decoder.gradient[m->decoder.layers - 1] = run_result(&p->decoder);
+    if (m->learned) p->learned_gradient = arena_take(arena, p->plan.S * B * m->learned->count, sizeof(real));
     p->da = arena_take(arena, B * m->L, sizeof(real));
     p->db = arena_take(arena, B * m->L, sizeof(real));
 }
@@ -192,18 +193,28 @@ struct likelihood_job {
     bool training;
 };
 
+/* What the likelihood learns, for one row. */
+static struct learned learned_of(const struct pass *pass, size_t row, bool training)
+{
+    const struct tensor *t = pass->model->learned;
+    if (!t) return (struct learned){0};
+    return (struct learned){pass->model->params + t->offset, training ? pass->learned_gradient + row * t->count : NULL};
+}
+
 static void likelihood_tile(void *context, size_t tile)
 {
     const struct likelihood_job *job = context;
     struct pass *pass = job->pass;
     const struct vae_model *m = pass->model;
-    const size_t rows = pass->plan.S * pass->B, width = m->D * m->likelihood->outputs;
+    const size_t rows = pass->plan.S * pass->B, width = m->D * m->outputs;
     const real weight = R(1) / R(rows);
     const struct span s = row_span(rows, tile);
     for (size_t r = s.begin; r < s.end; r++) {
         real *out = run_result(&pass->decoder) + r * width;
         const real *x = pass->x + r % pass->B * m->D;
-        pass->recon[r] = m->likelihood->nll(m->likelihood_state, m->D, out, x, weight, job->training ? out : NULL);
+        const struct learned learned = learned_of(pass, r, job->training);
+        pass->recon[r] = m->likelihood->nll(m->likelihood_state, m->D, out, x, weight, job->training ? out : NULL,
+                                            &learned);
     }
 }
 
@@ -246,6 +257,19 @@ static void prior_backward(struct pass *pass, const struct loss_slope *slope)
     density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
 }
 
+/* Numbers that the likelihood learns: sums over rows in their order, as weights are known only now. */
+static void learned_backward(struct pass *pass, const real *factor)
+{
+    const struct tensor *t = pass->model->learned;
+    const size_t rows = pass->plan.S * pass->B;
+    for (size_t i = 0; i < t->count; i++) {
+        double sum = 0;
+        for (size_t r = 0; r < rows; r++)
+            sum += (factor ? (double)factor[r] : 1) * (double)pass->learned_gradient[r * t->count + i];
+        pass->params_gradient[t->offset + i] = R(sum);
+    }
+}
+
 void pass_backward(struct pass *pass, const struct loss_slope *slope)
 {
     const struct vae_model *m = pass->model;
@@ -253,6 +277,7 @@ void pass_backward(struct pass *pass, const struct loss_slope *slope)
         struct scaling job = {pass, slope->factor};
         pool_run(pass->pool, "likelihood", row_tiles(pass->plan.S * pass->B), scale_tile, &job);
     }
+    if (m->learned) learned_backward(pass, slope->factor);
     net_backward(pass->pool, m->params, &pass->decoder, pass->dz);
     if (pass->logp_joint) prior_backward(pass, slope);
     pass_latent_backward(pass, slope);
@@ -270,7 +295,7 @@ struct part {
     size_t tiles, weights;
 };
 
-enum { MAX_PARTS = MAX_LAYERS + PRIOR_TENSORS, TENSOR_TILE = 1 << 14 };
+enum { MAX_PARTS = MAX_LAYERS + PRIOR_TENSORS + 1, TENSOR_TILE = 1 << 14 };
 
 /* All of them, the largest first: who finishes early finds small tiles, and nobody waits long. */
 struct update_job {
@@ -370,6 +395,7 @@ static void run_update(struct update_job *job)
     }
     for (size_t i = 0; i < prior->nets; i++) add_run(job, &pass->density.run[i], NULL);
     for (size_t i = 0; i < prior->tensors; i++) add_tensor(job, &m->block.tensor[prior->tensor[i]]);
+    if (m->learned) add_tensor(job, m->learned);
     for (size_t i = 0; i < job->parts; i++) tiles += job->part[i].tiles;
     pool_run(pass->pool, "weights", tiles, update_tile, job);
 }

@@ -59,9 +59,10 @@ struct pass {
     uint32_t *bits, *shift;             /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
     /* Backward; absent where only losses are wanted. */
-    real *dz;              /* (S,B,L) */
-    real *da, *db;         /* (B,L) */
-    real *params_gradient; /* a block like the parameters */
+    real *learned_gradient; /* (S*B, numbers) of those that the likelihood learns: of each row's part of mean recon */
+    real *dz;               /* (S,B,L) */
+    real *da, *db;          /* (B,L) */
+    real *params_gradient;  /* a block like the parameters */
 
     void *memory;
 };
@@ -84,7 +85,8 @@ void pass_encode(struct pass *pass);
 void pass_latent(struct pass *pass, const struct rng *rng);
 /* z -> output of the last layer; n rows. */
 void pass_decode(struct pass *pass, size_t n);
-/* Output and x -> recon; in training also the gradient of mean recon (over rows), in place of the output. */
+/* Output and x -> recon; in training also the gradient of mean recon (over rows), in place of the output, and
+ * learned_gradient. */
 void pass_likelihood(struct pass *pass, bool training);
 
 /* d loss / d what the forward pass gave; see objective.h. */
@@ -92,7 +94,7 @@ struct loss_slope {
     const real *kl; /* (L) factor of each latent's KL in the loss of an image */
     const real
         *importance_weight; /* (S*B) of KL_PER_DRAW: weight of each draw, summing to one over the draws of an image */
-    const real *factor;     /* (S*B) by which the likelihood's gradient has yet to be multiplied, or NULL */
+    const real *factor;     /* (S*B) by which the likelihood's gradients have yet to be multiplied, or NULL */
     real beta;              /* weight of log p(z) - log q(z) in a draw */
     enum gradient gradient;
 };

@@ -6,7 +6,7 @@
 
 #include "model/model.h"
 
-/* --output-bias data: an empty decoder gives the mean training image. */
+/* --output-bias data: an empty decoder gives the mean training image, and deviations from it where it gives those. */
 vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err);
 /* Data that the prior learns, such as VampPrior's pseudo-inputs, starts as training images: each another one, as long
  * as there are enough. */

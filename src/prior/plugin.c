@@ -12,7 +12,7 @@
 
 #include "prior/prior.h"
 
-_Static_assert(sizeof(struct vae_prior_v1) == 96 && sizeof(vae_param) == 48 && sizeof(vae_known) == 96,
+_Static_assert(sizeof(struct vae_prior_v1) == 96 && sizeof(vae_param) == 72 && sizeof(vae_known) == 96,
                "another layout is another VAE_PRIOR_ABI");
 
 /* ---- Callbacks -------------------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * differences. */
 #include "check.h"
 
-enum { MOST_PIXELS = 784, MOST_OUTPUTS = 4 };
+enum { MOST_PIXELS = 784, MOST_OUTPUTS = 4, MOST_NUMBERS = 4 };
 
 static const size_t sizes[] = {1, 15, 16, 17, MOST_PIXELS}; /* around the lanes of the sum, and an image */
 static const double half_log_2pi = 0.91893853320467274178;
@@ -13,8 +13,22 @@ struct likelihood_case {
     const struct likelihood_ops *ops;
     struct likelihood_state *state;
     const double *param;
+    size_t outputs;            /* per pixel */
+    size_t numbers;            /* that are learned */
+    real number[MOST_NUMBERS]; /* and their values */
     char label[128];
 };
+
+/* How many numbers a likelihood learns. */
+static size_t learned_numbers(const struct likelihood_ops *ops, const double *param)
+{
+    struct block *block = mem_new(1, sizeof *block, NULL);
+    assert_non_null(block);
+    const struct tensor *tensor = ops->declare ? ops->declare(param, block) : NULL;
+    const size_t count = tensor ? tensor->count : 0;
+    free(block);
+    return count;
+}
 
 static void for_each_likelihood(void (*check)(const struct likelihood_case *c))
 {
@@ -22,10 +36,14 @@ static void for_each_likelihood(void (*check)(const struct likelihood_case *c))
     for (; likelihood_at(i); i++) {
         const struct likelihood_ops *ops = likelihood_at(i);
         vae_choice choice;
-        assert_in_range(ops->outputs, 1, MOST_OUTPUTS);
         for (size_t k = 0; module_case(&ops->module, k, &choice); k++) {
             struct likelihood_case c = {.ops = ops, .state = mem_new(1, ops->state_size, NULL), .param = choice.value};
             assert_non_null(c.state);
+            c.outputs = likelihood_outputs(ops, choice.value);
+            c.numbers = learned_numbers(ops, choice.value);
+            assert_in_range(c.outputs, 1, MOST_OUTPUTS);
+            assert_in_range(c.numbers, 0, MOST_NUMBERS);
+            for (size_t n = 0; n < c.numbers; n++) c.number[n] = R(test_uniform(n, -1, 1));
             ops->init(c.state, choice.value);
             choice_text(&choice, &ops->module, c.label, sizeof c.label);
             check(&c);
@@ -47,7 +65,7 @@ static void make_image(size_t outputs, size_t D, real *x, real *out)
 
 static double value(const struct likelihood_case *c, size_t D, const real *out, const real *x)
 {
-    return c->ops->nll(c->state, D, out, x, 1, NULL);
+    return c->ops->nll(c->state, D, out, x, 1, NULL, &(struct learned){c->number, NULL});
 }
 
 static double bernoulli_pixel(double l, double x)
@@ -89,45 +107,62 @@ static void value_is_the_formula(const struct likelihood_case *c)
 static void value_is_a_sum_over_pixels(const struct likelihood_case *c)
 {
     real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS];
-    if (c->ops->outputs != 1) return;
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        const size_t D = sizes[s];
         double want = 0;
-        make_image(1, sizes[s], x, out);
-        for (size_t i = 0; i < sizes[s]; i++) want += value(c, 1, out + i, x + i);
+        make_image(c->outputs, D, x, out);
+        for (size_t i = 0; i < D; i++) {
+            real pixel[MOST_OUTPUTS];
+            for (size_t k = 0; k < c->outputs; k++) pixel[k] = out[k * D + i];
+            want += value(c, 1, pixel, x + i);
+        }
         assert_near(value(c, sizes[s], out, x), want, 1e-12, "%s, D = %zu", c->label, sizes[s]);
     }
 }
 
-static void gradient_is_right(const struct likelihood_case *c)
+/* Central difference of the value in *at. */
+static double slope_at(const struct likelihood_case *c, size_t D, const real *out, const real *x, real *at)
 {
-    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS], grad[MOST_PIXELS * MOST_OUTPUTS];
-    const double weight = -0.37, h = 1e-5;
+    const real value_there = *at, h = R(1e-5);
+    *at = value_there + h;
+    const double up = value(c, D, out, x);
+    *at = value_there - h;
+    const double down = value(c, D, out, x);
+    *at = value_there;
+    return (up - down) / (2 * (double)h);
+}
+
+static void gradient_is_right(const struct likelihood_case *constant)
+{
+    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS], grad[MOST_PIXELS * MOST_OUTPUTS], numbers[MOST_NUMBERS];
+    struct likelihood_case c = *constant;
+    const double weight = -0.37;
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        make_image(c->ops->outputs, sizes[s], x, out);
-        c->ops->nll(c->state, sizes[s], out, x, R(weight), grad);
-        for (size_t i = 0; i < sizes[s] * c->ops->outputs; i++) {
-            const real at = out[i];
-            out[i] = at + R(h);
-            double slope = value(c, sizes[s], out, x);
-            out[i] = at - R(h);
-            slope = (slope - value(c, sizes[s], out, x)) / (2 * h);
-            out[i] = at;
-            assert_near((double)grad[i], weight * slope, 1e-6, "gradient of %s, D = %zu, output %zu", c->label,
-                        sizes[s], i);
-        }
+        const size_t D = sizes[s];
+        make_image(c.outputs, D, x, out);
+        c.ops->nll(c.state, D, out, x, R(weight), grad, &(struct learned){c.number, numbers});
+        for (size_t i = 0; i < D * c.outputs; i++)
+            assert_near((double)grad[i], weight * slope_at(&c, D, out, x, &out[i]), 1e-6,
+                        "gradient of %s, D = %zu, output %zu", c.label, D, i);
+        for (size_t i = 0; i < c.numbers; i++)
+            assert_near((double)numbers[i], weight * slope_at(&c, D, out, x, &c.number[i]), 1e-6,
+                        "gradient of %s, D = %zu, learned number %zu", c.label, D, i);
     }
 }
 
 static void in_place_is_the_same(const struct likelihood_case *c)
 {
-    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS], grad[MOST_PIXELS * MOST_OUTPUTS];
+    real x[MOST_PIXELS], out[MOST_PIXELS * MOST_OUTPUTS], grad[MOST_PIXELS * MOST_OUTPUTS], numbers[2][MOST_NUMBERS];
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         const size_t D = sizes[s];
-        make_image(c->ops->outputs, D, x, out);
-        const double alone = value(c, D, out, x), apart = c->ops->nll(c->state, D, out, x, R(0.125), grad);
-        const double in_place = c->ops->nll(c->state, D, out, x, R(0.125), out);
+        make_image(c->outputs, D, x, out);
+        const double alone = value(c, D, out, x);
+        const double apart = c->ops->nll(c->state, D, out, x, R(0.125), grad, &(struct learned){c->number, numbers[0]});
+        const double in_place = c->ops->nll(c->state, D, out, x, R(0.125), out,
+                                            &(struct learned){c->number, numbers[1]});
         assert_true(alone == apart && alone == in_place); /* to the bit */
-        assert_memory_equal(out, grad, D * c->ops->outputs * sizeof *out);
+        assert_memory_equal(out, grad, D * c->outputs * sizeof *out);
+        assert_memory_equal(numbers[0], numbers[1], c->numbers * sizeof(real));
     }
 }
 
@@ -166,12 +201,12 @@ static void test_bernoulli_at_large_logits(void **state)
             const double sign = logits[i] > 0, want = fmax(logits[i], 0) - pixels[k] * logits[i];
             const real out = R(logits[i]), x = R(pixels[k]);
             real grad;
-            const double nll = ops->nll(NULL, 1, &out, &x, 1, &grad);
+            const double nll = ops->nll(NULL, 1, &out, &x, 1, &grad, NULL);
             assert_near(nll, want, 1e-14, "nll of %g at logit %g", pixels[k], logits[i]);
             assert_near((double)grad, sign - pixels[k], 1e-14, "gradient of %g at logit %g", pixels[k], logits[i]);
         }
     const real out = R(-100), x = 0;
-    assert_near(ops->nll(NULL, 1, &out, &x, 1, NULL) / exp(-100), 1, 1e-12, "a small value keeps its digits");
+    assert_near(ops->nll(NULL, 1, &out, &x, 1, NULL, NULL) / exp(-100), 1, 1e-12, "a small value keeps its digits");
 }
 
 /* A grey pixel costs at least its entropy, and costs just that where theta is the pixel. */
@@ -182,7 +217,8 @@ static void test_bernoulli_floor_of_grey(void **state)
         const double floor_nats = -x * log(x) - (1 - x) * log(1 - x);
         const real at = R(log(x / (1 - x))), pixel = R(x);
         real grad;
-        assert_near(likelihood_bernoulli.nll(NULL, 1, &at, &pixel, 1, &grad), floor_nats, 1e-13, "floor of %g", x);
+        assert_near(likelihood_bernoulli.nll(NULL, 1, &at, &pixel, 1, &grad, NULL), floor_nats, 1e-13, "floor of %g",
+                    x);
         assert_near((double)grad, 0, 1e-13, "slope at the floor of %g", x);
     }
 }
@@ -202,7 +238,7 @@ static void test_cbernoulli(void **state)
             const double l = logits[i], held = fmin(limit, fabs(l));
             const real out = R(l), pixel = R(x), up = R(l + h), down = R(l - h);
             real grad, mean;
-            const double got = likelihood_cbernoulli.nll(memory, 1, &out, &pixel, 1, &grad);
+            const double got = likelihood_cbernoulli.nll(memory, 1, &out, &pixel, 1, &grad, NULL);
             assert_near(got, fmax(l, 0) + log1p(exp(-fabs(l))) - x * l - log(held / tanh(held / 2)), 1e-10,
                         "-log p(%g|%g)", x, l);
             assert_near((double)grad, (value(&c, 1, &up, &pixel) - value(&c, 1, &down, &pixel)) / (2 * h), 1e-8,
@@ -224,7 +260,7 @@ static void test_cbernoulli_output_for(void **state)
     for (size_t i = 0; i < sizeof means / sizeof *means; i++) {
         const real wanted = R(means[i]);
         real out, mean;
-        likelihood_cbernoulli.output_for(memory, 1, &wanted, &out);
+        likelihood_cbernoulli.output_for(memory, 1, &wanted, NULL, &out);
         likelihood_cbernoulli.mean(memory, 1, &out, &mean);
         assert_near((double)mean, fmin(1 - 1 / limit, fmax(1 / limit, means[i])), 1e-6, "mean %g", means[i]);
         if (i == 4) assert_near((double)out, 2, 1e-6, "the logit of a known mean");
@@ -283,9 +319,9 @@ static void test_output_for(void **state)
                             1.0986122886681,  6.8113444937338,  6.9067547786485,  6.9067547786485};
     real out[8];
     (void)state;
-    likelihood_bernoulli.output_for(NULL, 8, mean, out);
+    likelihood_bernoulli.output_for(NULL, 8, mean, NULL, out);
     for (size_t i = 0; i < 8; i++) assert_near((double)out[i], logit[i], 1e-8, "logit of %g", (double)mean[i]);
-    likelihood_gaussian.output_for(NULL, 8, mean, out);
+    likelihood_gaussian.output_for(NULL, 8, mean, NULL, out);
     assert_memory_equal(out, mean, sizeof out);
 }
 
