@@ -1,39 +1,82 @@
 /* SPDX-License-Identifier: MIT
  *
- * Gaussian likelihood with fixed standard deviation sigma, N(x; m, sigma^2) with the mean m from the decoder:
+ * Gaussian likelihood N(x; m, sigma^2) with the mean m from the decoder:
  *
- *     -log p(x|m) = (x - m)^2 / (2 sigma^2) + log sigma + log(2 pi)/2        d/dm = (m - x) / sigma^2
+ *     -log p(x|m) = u^2/2 + log sigma + log(2 pi)/2,  u = (x - m)/sigma        d/dm = -u/sigma,  d/dlog sigma = 1 - u^2
  *
- * summed over pixels, with all constants, so that values at different sigma compare. */
+ * summed over pixels, with all constants, so that values at different sigma compare. sigma is one of three:
+ *
+ * - a number;
+ * - learned: e^l for all pixels, with l a tensor of the model. At the optimum sigma^2 is the mean squared error
+ * (Rybkin, Daniilidis & Levine, "Simple and effective VAE training with calibrated decoders", ICML 2021). Adam moves a
+ * number by the learning rate a step whatever its gradient, and l is one number that all pixels pull at: with ten times
+ * the learning rate it follows the error, which falls by a factor in the first hundred steps;
+ * - per pixel: the decoder's outputs are the means of all pixels and behind them l of all pixels,
+ *
+ *       log sigma = log floor + r(l - log floor),  r(d) = (d + s)/2,  s = sqrt(d^2 + 4)        dr/dd = r/s
+ *
+ *   r is a smooth maximum of d and 0 (Barron, "Squareplus", 2021).
+ *
+ * A constant pixel would gain likelihood without end as sigma goes to zero, so there is a floor: a bound of the learned
+ * l, and the limit of sigma per pixel. There a hard clamp would have no slope, and a pixel that had come below the
+ * floor would stay. The slope of r falls with 1/d^2, that of the softplus with e^d.
+ *
+ * Known answers, sigma = 1/2: -log p(1|0.5) = 0.7257914, d/dm = -2, d/dlog sigma = 0. */
 #include <math.h>
 
 #include "base/simd.h"
+#include "base/vmath.h"
 #include "likelihood/lanes.h"
 #include "likelihood/likelihood.h"
 
+enum kind { FIXED, LEARNED, PER_PIXEL };
+
 struct likelihood_state {
-    real precision;  /* 1 / sigma^2 */
-    double constant; /* log sigma + log(2 pi)/2, a pixel */
+    enum kind kind;
+    real precision;   /* 1 / sigma^2 of a fixed sigma */
+    double log_sigma; /* likewise */
+    real log_floor;
 };
 
+enum { SIGMA, FLOOR };
+
 static const vae_param params[] = {
-    VAE_REAL("sigma", 1.0, 1e-3, 1e3, "standard deviation of a pixel"),
+    [SIGMA] = VAE_REAL_OR("sigma", 1.0, 1e-3, 1e3, "learned|per-pixel", "standard deviation of a pixel"),
+    [FLOOR] = VAE_YOUNG_REAL("floor", 0.01, 1e-4, 1.0, "least sigma where it is learned or per-pixel"),
     {0},
 };
 
-static void init(struct likelihood_state *state, const double *param)
+static const double half_log_2pi = 0.91893853320467274178;
+
+static enum kind kind_of(const double *param)
 {
-    state->precision = R(1.0 / (param[0] * param[0]));
-    state->constant = log(param[0]) + 0.91893853320467274178;
+    return param[SIGMA] >= 0 ? FIXED : param[SIGMA] == VAE_OR_WORD(0) ? LEARNED : PER_PIXEL;
 }
 
-VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
-                           real *grad, const struct learned *learned)
+static void init(struct likelihood_state *state, const double *param)
 {
-    const real slope = weight * state->precision;
+    *state = (struct likelihood_state){.kind = kind_of(param), .log_floor = R(log(param[FLOOR]))};
+    if (state->kind != FIXED) return;
+    state->precision = R(1.0 / (param[SIGMA] * param[SIGMA]));
+    state->log_sigma = log(param[SIGMA]);
+}
+
+static size_t outputs(const double *param) { return kind_of(param) == PER_PIXEL ? 2 : 1; }
+
+static const struct tensor *declare(const double *param, struct block *block)
+{
+    if (kind_of(param) != LEARNED) return NULL;
+    struct tensor *log_sigma = block_add(block, "likelihood.logsigma", 1, 0);
+    log_sigma->rate = 10;
+    log_sigma->lowest = log(param[FLOOR]);
+    return log_sigma;
+}
+
+/* Sum of squared errors; grad = slope * error. */
+VAE_SIMD static double squares(size_t D, const real *out, const real *x, real slope, real *grad)
+{
     real lane[LANES] = {0};
     size_t i = 0;
-    (void)learned;
     for (; i + LANES <= D; i += LANES)
         for (size_t k = 0; k < LANES; k++) {
             real error = out[i + k] - x[i + k];
@@ -45,7 +88,46 @@ VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const
         lane[k] += error * error;
         if (grad) grad[i + k] = slope * error;
     }
-    return 0.5 * (double)state->precision * lanes_sum(lane) + (double)D * state->constant;
+    return lanes_sum(lane);
+}
+
+struct pixel {
+    real value; /* without log(2 pi)/2 */
+    real mean_slope, l_slope;
+};
+
+VAE_INLINE struct pixel pixel(real log_floor, real m, real l, real x)
+{
+    const real d = l - log_floor, size = d < 0 ? -d : d, s = vm_sqrt(d * d + R(4)), far = R(0.5) * (size + s);
+    const real rise = d < 0 ? R(1) / far : far; /* (d + s)/2 without cancellation */
+    const real log_sigma = log_floor + rise, inverse = vm_exp(-log_sigma), u = (x - m) * inverse;
+    return (struct pixel){R(0.5) * u * u + log_sigma, -u * inverse, (R(1) - u * u) * rise / s};
+}
+
+VAE_SIMD static double per_pixel(real log_floor, size_t D, const real *out, const real *x, real weight, real *grad)
+{
+    real lane[LANES] = {0};
+    for (size_t i = 0; i < D; i += LANES)
+        for (size_t k = 0; k < LANES && i + k < D; k++) {
+            const struct pixel p = pixel(log_floor, out[i + k], out[D + i + k], x[i + k]);
+            lane[k] += p.value;
+            if (grad) grad[i + k] = weight * p.mean_slope;
+            if (grad) grad[D + i + k] = weight * p.l_slope;
+        }
+    return lanes_sum(lane);
+}
+
+static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
+                  real *grad, const struct learned *learned)
+{
+    const double pixels = (double)D;
+    if (state->kind == PER_PIXEL) return per_pixel(state->log_floor, D, out, x, weight, grad) + pixels * half_log_2pi;
+    const bool fixed = state->kind == FIXED;
+    const double log_sigma = fixed ? state->log_sigma : (double)*learned->value;
+    const real precision = fixed ? state->precision : vm_exp(R(-2) * *learned->value);
+    const double u2 = (double)precision * squares(D, out, x, weight * precision, grad);
+    if (!fixed && learned->grad) *learned->grad = R((double)weight * (pixels - u2));
+    return 0.5 * u2 + pixels * (log_sigma + half_log_2pi);
 }
 
 static void mean(const struct likelihood_state *state, size_t D, const real *out, real *mean)
@@ -54,11 +136,15 @@ static void mean(const struct likelihood_state *state, size_t D, const real *out
     for (size_t i = 0; i < D; i++) mean[i] = out[i];
 }
 
+/* Per pixel also its deviation, or, where that is near the floor, the sigma where r has most of its slope. */
 static void output_for(const struct likelihood_state *state, size_t D, const real *mean, const real *deviation,
                        real *out)
 {
-    (void)state, (void)deviation;
     for (size_t i = 0; i < D; i++) out[i] = mean[i];
+    for (size_t i = 0; i < D && state->kind == PER_PIXEL; i++) {
+        const double lowest = (double)state->log_floor, rise = fmax(1, log((double)deviation[i]) - lowest);
+        out[D + i] = R(lowest + rise - 1 / rise);
+    }
 }
 
 const struct likelihood_ops likelihood_gaussian = {
@@ -69,6 +155,8 @@ const struct likelihood_ops likelihood_gaussian = {
     .state_size = sizeof(struct likelihood_state),
     .lowest = -HUGE_VAL,
     .highest = HUGE_VAL,
+    .outputs = outputs,
+    .declare = declare,
     .init = init,
     .nll = nll,
     .output_for = output_for,

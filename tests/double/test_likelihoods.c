@@ -82,10 +82,21 @@ static double gaussian_pixel(double m, double x, double sigma)
 /* exp(x l), divided by its integral over [0, 1]. */
 static double cbernoulli_pixel(double l, double x) { return log(expm1(l) / l) - x * l; }
 
-static double formula_of(const struct likelihood_case *c, double out, double x)
+/* Of a number, learned or, with the second output l, per pixel. */
+static double sigma_of(const struct likelihood_case *c, double l)
 {
-    if (c->ops == &likelihood_bernoulli) return bernoulli_pixel(out, x);
-    return c->ops == &likelihood_gaussian ? gaussian_pixel(out, x, c->param[0]) : cbernoulli_pixel(out, x);
+    const double lowest = log(c->param[1]), d = l - lowest;
+    if (c->param[0] > 0) return c->param[0];
+    return exp(c->numbers ? (double)c->number[0] : lowest + (d + sqrt(d * d + 4)) / 2);
+}
+
+/* Output k of a pixel is out[k * apart]. */
+static double formula_of(const struct likelihood_case *c, const real *out, size_t apart, double x)
+{
+    const double first = (double)*out;
+    if (c->ops == &likelihood_bernoulli) return bernoulli_pixel(first, x);
+    if (c->ops == &likelihood_cbernoulli) return cbernoulli_pixel(first, x);
+    return gaussian_pixel(first, x, sigma_of(c, c->outputs == 2 ? (double)out[apart] : 0));
 }
 
 static void value_is_the_formula(const struct likelihood_case *c)
@@ -96,11 +107,17 @@ static void value_is_the_formula(const struct likelihood_case *c)
     if (!has_formula) return; /* the tests below are for any likelihood */
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         double want = 0;
-        make_image(1, sizes[s], x, out);
-        for (size_t i = 0; i < sizes[s]; i++) want += formula_of(c, (double)out[i], (double)x[i]);
+        make_image(c->outputs, sizes[s], x, out);
+        for (size_t i = 0; i < sizes[s]; i++) want += formula_of(c, out + i, sizes[s], (double)x[i]);
         assert_near(value(c, sizes[s], out, x), want, c->ops == &likelihood_cbernoulli ? 1e-10 : 1e-12, "%s, D = %zu",
                     c->label, sizes[s]);
     }
+}
+
+/* The outputs of pixel i: the first of all pixels come first, behind them the second ones. */
+static void gather_pixel(const struct likelihood_case *c, size_t D, const real *out, size_t i, real *pixel)
+{
+    for (size_t k = 0; k < c->outputs; k++) pixel[k] = out[k * D + i];
 }
 
 /* Pixels are independent given the outputs, and every one of them counts once: no mean over pixels, none left out. */
@@ -113,7 +130,7 @@ static void value_is_a_sum_over_pixels(const struct likelihood_case *c)
         make_image(c->outputs, D, x, out);
         for (size_t i = 0; i < D; i++) {
             real pixel[MOST_OUTPUTS];
-            for (size_t k = 0; k < c->outputs; k++) pixel[k] = out[k * D + i];
+            gather_pixel(c, D, out, i, pixel);
             want += value(c, 1, pixel, x + i);
         }
         assert_near(value(c, sizes[s], out, x), want, 1e-12, "%s, D = %zu", c->label, sizes[s]);
@@ -141,9 +158,13 @@ static void gradient_is_right(const struct likelihood_case *constant)
         const size_t D = sizes[s];
         make_image(c.outputs, D, x, out);
         c.ops->nll(c.state, D, out, x, R(weight), grad, &(struct learned){c.number, numbers});
-        for (size_t i = 0; i < D * c.outputs; i++)
-            assert_near((double)grad[i], weight * slope_at(&c, D, out, x, &out[i]), 1e-6,
-                        "gradient of %s, D = %zu, output %zu", c.label, D, i);
+        for (size_t i = 0; i < D; i++) {
+            real pixel[MOST_OUTPUTS];
+            gather_pixel(&c, D, out, i, pixel);
+            for (size_t k = 0; k < c.outputs; k++)
+                assert_near((double)grad[k * D + i], weight * slope_at(&c, 1, pixel, x + i, &pixel[k]), 1e-6,
+                            "gradient of %s, D = %zu, output %zu of pixel %zu", c.label, D, k, i);
+        }
         for (size_t i = 0; i < c.numbers; i++)
             assert_near((double)numbers[i], weight * slope_at(&c, D, out, x, &c.number[i]), 1e-6,
                         "gradient of %s, D = %zu, learned number %zu", c.label, D, i);
@@ -271,8 +292,72 @@ static void test_cbernoulli_output_for(void **state)
 static double density_of_a_pixel(const void *context, double x)
 {
     const struct likelihood_case *c = context;
-    const real out = R(0.3), pixel = R(x);
-    return exp(-value(c, 1, &out, &pixel));
+    const real out[] = {R(0.3), R(-1.7)}, pixel = R(x);
+    return exp(-value(c, 1, out, &pixel));
+}
+
+static void init_gaussian(struct likelihood_case *c, const double *param)
+{
+    *c = (struct likelihood_case){.ops = &likelihood_gaussian,
+                                  .state = mem_new(1, likelihood_gaussian.state_size, NULL),
+                                  .param = param,
+                                  .outputs = likelihood_outputs(&likelihood_gaussian, param)};
+    assert_non_null(c->state);
+    likelihood_gaussian.init(c->state, param);
+}
+
+/* Around the floor, far above it and far below: no sigma is lower; the loss of a pixel that meets its mean stays above
+ * that of the floor; and a pixel below the floor that misses its mean still pulls its sigma up. */
+static void test_gaussian_per_pixel(void **state)
+{
+    static const double floors[] = {1e-4, 0.01, 1}, outputs[] = {-1e4, -60, -7, -4.7, -4.6, -3, 0, 2, 60};
+    (void)state;
+    for (size_t f = 0; f < 3; f++) {
+        struct likelihood_case c;
+        init_gaussian(&c, (const double[]){VAE_OR_WORD(1), floors[f]});
+        assert_int_equal(c.outputs, 2);
+        assert_int_equal(learned_numbers(c.ops, c.param), 0);
+        for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+            for (double error = 0; error < 2; error += 0.5) {
+                real out[2] = {R(0.5), R(outputs[i])}, grad[2];
+                const real x = R(0.5 + error);
+                const double got = c.ops->nll(c.state, 1, out, &x, 1, grad, NULL), sigma = sigma_of(&c, outputs[i]);
+                assert_near(got, gaussian_pixel(0.5, 0.5 + error, sigma), 1e-8, "error %g at output %g", error,
+                            outputs[i]);
+                const double d = outputs[i] - log(floors[f]), u = error / sigma;
+                assert_near((double)grad[1], (1 - u * u) * (1 + d / sqrt(d * d + 4)) / 2, 1e-6,
+                            "slope at error %g, output %g", error, outputs[i]);
+                if (error == 0) assert_true(got > log(floors[f]) + half_log_2pi - 1e-12);
+                if (error > 1.2 * sigma) assert_true(grad[1] < 0);
+            }
+        free(c.state);
+    }
+}
+
+/* The learned number's bound and rate, and where pixels start: at their deviations, away from the floor. */
+static void test_gaussian_tensors_and_starts(void **state)
+{
+    const real mean[] = {0, R(0.25), R(0.5)}, deviation[] = {0, R(0.1), R(0.011)};
+    struct block *block = mem_new(1, sizeof *block, NULL);
+    struct likelihood_case c;
+    real out[6], x[3];
+    (void)state;
+    assert_non_null(block);
+    const struct tensor *t = likelihood_gaussian.declare((const double[]){VAE_OR_WORD(0), 0.03}, block);
+    assert_string_equal(t->name, "likelihood.logsigma");
+    assert_int_equal(t->count, 1);
+    assert_true(t->rate == 10 && t->lowest == log(0.03) && t->start == START_VALUE && t->spread == 0);
+    assert_null(likelihood_gaussian.declare((const double[]){0.001, 0.03}, block));
+    assert_int_equal(block->tensors, 1);
+    free(block);
+    init_gaussian(&c, (const double[]){VAE_OR_WORD(1), 0.01});
+    c.ops->output_for(c.state, 3, mean, deviation, out);
+    assert_memory_equal(out, mean, sizeof mean);
+    assert_near(sigma_of(&c, (double)out[4]), 0.1, 1e-12, "the deviation");
+    for (size_t i = 3; i < 6; i += 2) assert_near(sigma_of(&c, (double)out[i]), 0.01 * exp(1), 1e-12, "the floor's");
+    c.ops->mean(c.state, 3, out, x);
+    assert_memory_equal(x, mean, sizeof mean);
+    free(c.state);
 }
 
 /* exp(-nll) of one pixel is a probability over the pixels that the likelihood takes: {0, 1}, or an interval, of which
@@ -288,9 +373,8 @@ static void sums_to_one(const struct likelihood_case *c)
         assert_near(integrate(density_of_a_pixel, c, c->ops->lowest, c->ops->highest, 10), 1, 1e-10, /* the series' */
                     "%s", c->label);
     } else {
-        const double reach = 12 * c->param[0], low = fmax(c->ops->lowest, 0.3 - reach);
-        assert_near(integrate(density_of_a_pixel, c, low, fmin(c->ops->highest, 0.3 + reach), 100), 1, 1e-12, "%s",
-                    c->label);
+        const double reach = 12 * sigma_of(c, -1.7);
+        assert_near(integrate(density_of_a_pixel, c, 0.3 - reach, 0.3 + reach, 100), 1, 1e-12, "%s", c->label);
     }
 }
 
@@ -321,8 +405,11 @@ static void test_output_for(void **state)
     (void)state;
     likelihood_bernoulli.output_for(NULL, 8, mean, NULL, out);
     for (size_t i = 0; i < 8; i++) assert_near((double)out[i], logit[i], 1e-8, "logit of %g", (double)mean[i]);
-    likelihood_gaussian.output_for(NULL, 8, mean, NULL, out);
+    struct likelihood_case gaussian;
+    init_gaussian(&gaussian, (const double[]){0.5, 0.01});
+    likelihood_gaussian.output_for(gaussian.state, 8, mean, NULL, out);
     assert_memory_equal(out, mean, sizeof out);
+    free(gaussian.state);
 }
 
 int main(void)
@@ -336,6 +423,8 @@ int main(void)
         cmocka_unit_test(test_bernoulli_floor_of_grey),
         cmocka_unit_test(test_cbernoulli),
         cmocka_unit_test(test_cbernoulli_output_for),
+        cmocka_unit_test(test_gaussian_per_pixel),
+        cmocka_unit_test(test_gaussian_tensors_and_starts),
         cmocka_unit_test(test_sums_to_one),
         cmocka_unit_test(test_mean),
         cmocka_unit_test(test_output_for),

@@ -25,13 +25,18 @@ struct bench {
     bool sparse; /* images that are mostly black */
 };
 
-/* Moves a joint prior away from its start, where some gradients are zero. */
-static void disturb_prior(struct bench *b)
+static bool is_of_distribution(const struct tensor *t)
+{
+    return !strncmp(t->name, "prior.", 6) || !strncmp(t->name, "likelihood.", 11);
+}
+
+/* Moves a joint prior and a likelihood away from their start, where some gradients are zero. */
+static void disturb_distributions(struct bench *b)
 {
     for (size_t i = 0; i < b->model->block.tensors; i++) {
         const struct tensor *t = &b->model->block.tensor[i];
         const struct rng rng = {.seed = 6, .step = i, .stream = RNG_INIT};
-        for (size_t k = 0; k < t->count && !strncmp(t->name, "prior.", 6) && t->rate > 0; k++) {
+        for (size_t k = 0; k < t->count && is_of_distribution(t) && t->rate > 0; k++) {
             uint32_t word;
             rng_words(&rng, k, 1, &word);
             b->model->params[tensor_at(t, k)] += rng_normal(word) / sqrt((double)(t->rank == 2 ? t->dim[1] : 4));
@@ -60,7 +65,7 @@ static void open_bench(struct bench *b, const char *const *settings)
     assert_int_equal(pool_new(&b->pool, 1, &err), VAE_OK);
     assert_int_equal(step_prepare(&b->step, b->model, &b->images, b->pool, &err), VAE_OK);
     assert_int_equal(b->step.pass.sparse.D > 0, b->sparse);
-    disturb_prior(b);
+    disturb_distributions(b);
     pass_derive(&b->step.pass, &(struct rng){.seed = 7, .stream = RNG_OWN});
 }
 
@@ -155,6 +160,22 @@ static void every_likelihood(void **state)
     for (size_t i = 0; likelihood_at(i); i++)
         CHECK("likelihood", likelihood_at(i)->module.name, "activation", "tanh", "beta", "0.5");
     CHECK("likelihood", "gaussian:sigma=0.3", "activation", "tanh");
+}
+
+/* Numbers of the likelihood itself, in objectives that weigh draws and in those that do not. */
+static void learned_likelihoods(void **state)
+{
+    static const char *const likelihoods[] = {"gaussian:sigma=learned", "gaussian:sigma=per-pixel",
+                                              "gaussian:sigma=per-pixel,floor=0.5"};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const char *name = likelihoods[i];
+        CHECK("likelihood", name, "activation", "tanh");
+        CHECK("likelihood", name, "activation", "tanh", "samples", "3", "beta", "0.5", "prior", "laplace");
+        CHECK("likelihood", name, "activation", "tanh", "samples", "3", "objective", "iwae");
+        CHECK("likelihood", name, "activation", "tanh", "samples", "2", "objective", "iwae", "beta", "0.3");
+        CHECK("likelihood", name, "activation", "tanh", "samples", "2", "prior", "mixture:components=4");
+    }
 }
 
 static void every_activation(void **state)
@@ -300,11 +321,17 @@ static void iwae_loss(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_prior),      cmocka_unit_test(every_likelihood),
-        cmocka_unit_test(every_activation), cmocka_unit_test(every_objective),
-        cmocka_unit_test(cauchy_posterior), cmocka_unit_test(joint_priors),
-        cmocka_unit_test(sparse_input),     cmocka_unit_test(free_bits),
-        cmocka_unit_test(iwae_loss),        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
+        cmocka_unit_test(every_prior),
+        cmocka_unit_test(every_likelihood),
+        cmocka_unit_test(every_activation),
+        cmocka_unit_test(every_objective),
+        cmocka_unit_test(learned_likelihoods),
+        cmocka_unit_test(cauchy_posterior),
+        cmocka_unit_test(joint_priors),
+        cmocka_unit_test(sparse_input),
+        cmocka_unit_test(free_bits),
+        cmocka_unit_test(iwae_loss),
+        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -120,7 +120,8 @@ Posteriors (--posterior NAME):
 Likelihoods (--likelihood NAME):
   bernoulli    pixels in [0,1], decoder gives logits
   gaussian     real pixels, decoder gives the mean
-      --sigma V  standard deviation of a pixel, 0.001 to 1000 [1]
+      --sigma V  standard deviation of a pixel, 0.001 to 1000 or learned|per-pixel [1]
+      --floor V  least sigma where it is learned or per-pixel, 0.0001 to 1 [0.01]
   cbernoulli   grey pixels in [0,1] with a density, decoder gives logits
       --limit V  size of the logit from which on the normaliser is held constant, 1 to 10000 [50]
 
@@ -427,6 +428,10 @@ def _():
         make_run("run", "--force", *flags.split())
         config = vaectl_json("info", "run")["config"]
         same((config["prior"], config["likelihood"]), ("spikeslab:p=0.7,c2=0.1", "gaussian:sigma=2"), flags)
+    for flags, likelihood in (("--sigma learned", "gaussian:sigma=learned"),
+                              ("--sigma per-pixel --floor 0.1", "gaussian:sigma=per-pixel,floor=0.1")):
+        make_run("run", "--force", "--likelihood", "gaussian", *flags.split())
+        same(vaectl_json("info", "run")["config"]["likelihood"], likelihood, flags)
 
 
 # What the JSON of eval then says, other than without the flag.

@@ -21,6 +21,12 @@ CASES = [
     {"prior": "logistic:scale=0.6"},
     {"prior": "normal", "likelihood": "gaussian:sigma=0.5", "activation": "sigmoid"},
     {"prior": "normal", "likelihood": "cbernoulli"},
+    {"prior": "normal", "likelihood": "gaussian:sigma=learned", "samples": "2"},
+    {"prior": "laplace", "likelihood": "gaussian:sigma=learned", "objective": "iwae", "samples": "3"},
+    {"prior": "normal", "likelihood": "gaussian:sigma=learned", "objective": "iwae", "gradient": "dreg", "samples": "3"},
+    {"prior": "cauchy", "likelihood": "gaussian:sigma=learned", "objective": "elbo", "gradient": "stl", "samples": "2"},
+    {"prior": "normal", "likelihood": "gaussian:sigma=per-pixel", "activation": "tanh"},
+    {"prior": "normal", "likelihood": "gaussian:sigma=per-pixel,floor=0.5", "objective": "iwae", "samples": "3"},
     {"prior": "laplace", "samples": "4", "kl-samples": "2", "beta": "3"},
     {"prior": "laplace:scale=0.8", "kl": "exact"},
     {"prior": "normal", "activation": "gated", "hidden": "50,30", "init": "he"},
@@ -44,7 +50,7 @@ def read_records(path):
 
 def parse_choice(text):
     name, _, params = text.partition(":")
-    return name, {k: float(v) for k, v in (p.split("=") for p in params.split(",") if p)}
+    return name, {k: float(v) if v[0].isdigit() else v for k, v in (p.split("=") for p in params.split(",") if p)}
 
 
 def make_prior(text):
@@ -97,8 +103,20 @@ def log_likelihood(params, z, x, case):
     elif name == "cbernoulli":
         log_x = d.ContinuousBernoulli(logits=out).log_prob(x)
     else:
-        log_x = d.Normal(out, p.get("sigma", 1.0)).log_prob(x)
+        mean, sigma = gaussian(params, out, p)
+        log_x = d.Normal(mean, sigma).log_prob(x)
     return log_x.sum(1)
+
+
+def gaussian(params, out, p):
+    """Mean and standard deviation of each pixel."""
+    if p.get("sigma") == "learned":
+        return out, params["likelihood.logsigma"].exp()
+    if p.get("sigma") != "per-pixel":
+        return out, p.get("sigma", 1.0)
+    mean, raw = out.chunk(2, 1)
+    lowest = math.log(p.get("floor", 0.01))
+    return mean, (lowest + (raw - lowest + ((raw - lowest) ** 2 + 4).sqrt()) / 2).exp()
 
 
 def reference_draws(params, x, mu, logvar, eps, case):

@@ -182,6 +182,18 @@ static void test_round_trip_of_every_prior_and_likelihood(void **state)
         }
 }
 
+static void test_round_trip_of_every_sigma(void **state)
+{
+    static const char *const likelihood[] = {"gaussian:sigma=learned", "gaussian:sigma=per-pixel",
+                                             "gaussian:sigma=learned,floor=0.3"};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        vae_model *model = new_model("normal", likelihood[i]);
+        train(model, NULL);
+        round_trip(model);
+    }
+}
+
 static void test_round_trip_before_training(void **state)
 {
     (void)state;
@@ -989,6 +1001,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_round_trip_of_every_prior_and_likelihood),
+        TEST(test_round_trip_of_every_sigma),
         TEST(test_round_trip_before_training),
         TEST(test_round_trip_of_unusual_settings),
         TEST(test_training_continues_from_a_file),

@@ -137,8 +137,9 @@ static vae_model *make_decoder(const char *likelihood)
     vae_model *model = MODEL_WITH(2, 1, "latent", "2", "hidden", "4", "likelihood", likelihood);
     set_tensor(model, "decoder.0.weight", (const float[8]){1, 0, -1, 0, 0, 1, 0, -1});
     set_tensor(model, "decoder.0.bias", (const float[4]){0});
-    set_tensor(model, "decoder.1.weight", (const float[8]){0, 0, 1, -1, 0.5f, -0.5f, 2, -2});
-    set_tensor(model, "decoder.1.bias", (const float[2]){-1, 0});
+    /* Behind them, log-deviations, which the mean does not see. */
+    set_tensor(model, "decoder.1.weight", (const float[16]){0, 0, 1, -1, 0.5f, -0.5f, 2, -2, 1, 2, 3, 4, 5, 6, 7, 8});
+    set_tensor(model, "decoder.1.bias", (const float[4]){-1, 0, 3, 4});
     return model;
 }
 
@@ -170,6 +171,8 @@ static void decoding(void **state)
 {
     (void)state;
     check_decoding("gaussian:sigma=0.3", itself); /* not clipped: that is for pictures */
+    check_decoding("gaussian:sigma=learned", itself);
+    check_decoding("gaussian:sigma=per-pixel", itself);
     check_decoding("bernoulli", sigmoid);
 }
 

@@ -244,13 +244,39 @@ static void output_bias_is_the_mean_image(void **state)
     check_output_bias("threshold", as_half);
 }
 
+/* Behind the means log-deviations, by the inverse of log sigma = log floor + (d + sqrt(d^2 + 4))/2; a pixel that hardly
+ * changes starts at e times the floor. */
+static void output_bias_has_the_deviations(void **state)
+{
+    vae_data *data = open_data("builtin:digits:train=200,test=10", 0, 1);
+    const vae_config config = CONFIG("output-bias", "data", "hidden", "4", "latent", "2", "batch", "200", "epochs", "1",
+                                     "lr", "1e-6", "likelihood", "gaussian:sigma=per-pixel");
+    vae_model *model = NULL;
+    float bias[2 * 784];
+    (void)state;
+    assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
+    assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_OK);
+    vae_model_read(model, model->block.tensors - 1, bias);
+    for (size_t k = 0; k < 784; k++) {
+        double sum = 0, square = 0;
+        for (size_t i = 0; i < 200; i++) sum += as_grey(data->train.pixels[i * 784 + k]) / 200;
+        for (size_t i = 0; i < 200; i++) square += pow(as_grey(data->train.pixels[i * 784 + k]) - sum, 2) / 200;
+        const double d = (double)bias[784 + k] - log(0.01), sigma = 0.01 * exp((d + sqrt(d * d + 4)) / 2);
+        assert_near((double)bias[k], sum, 1e-5, "mean of pixel %zu", k);
+        assert_near(sigma, fmax(0.01 * exp(1), sqrt(square)), 1e-5, "deviation of pixel %zu", k);
+    }
+    vae_model_free(&model);
+    vae_data_free(&data);
+}
+
 /* ---- Clipping --------------------------------------------------------------------------------------------------- */
 
 /* Length of the gradient that the first step used: Adam's m is (1 - beta1) of it. */
-static double used_gradient(const char *clip)
+static double used_gradient(const char *likelihood, const char *clip)
 {
     vae_data *data = open_data("builtin:digits:train=64,test=10", 0, 1);
-    const vae_config config = CONFIG("clip", clip, "hidden", "8", "latent", "2", "batch", "64", "epochs", "1");
+    const vae_config config = CONFIG("clip", clip, "hidden", "8", "latent", "2", "batch", "64", "epochs", "1",
+                                     "likelihood", likelihood);
     vae_model *model = NULL;
     double sum = 0;
     assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
@@ -263,11 +289,14 @@ static double used_gradient(const char *clip)
 
 static void gradients_are_clipped(void **state)
 {
-    const double whole = used_gradient("0");
+    static const char *const likelihood[] = {"bernoulli", "gaussian:sigma=learned"};
     (void)state;
-    assert_within(whole, 1, 1e4, "length of the gradient");
-    assert_near(used_gradient("1e9"), whole, 1e-6, "clipped far above");
-    assert_near(used_gradient("0.5"), 0.5, 1e-5, "clipped at one half");
+    for (size_t i = 0; i < 2; i++) {
+        const double whole = used_gradient(likelihood[i], "0");
+        assert_within(whole, 1, 1e4, "length of the gradient");
+        assert_near(used_gradient(likelihood[i], "1e9"), whole, 1e-6, "clipped far above");
+        assert_near(used_gradient(likelihood[i], "0.5"), 0.5, 1e-5, "clipped at one half");
+    }
 }
 
 /* ---- Validation ------------------------------------------------------------------------------------------------- */
@@ -386,6 +415,7 @@ int main(void)
         cmocka_unit_test(schedules),
         cmocka_unit_test(initial_weights),
         cmocka_unit_test(output_bias_is_the_mean_image),
+        cmocka_unit_test(output_bias_has_the_deviations),
         cmocka_unit_test(gradients_are_clipped),
         cmocka_unit_test(validation_is_a_share_of_training),
         cmocka_unit_test(patience_ends_training),

@@ -298,6 +298,11 @@ static void test_modules(void **state)
         {"likelihood", "gaussian", "gaussian:sigma=1"},
         {"likelihood", "gaussian:sigma=0.001", "gaussian:sigma=0.001"},
         {"likelihood", "gaussian:sigma=1000", "gaussian:sigma=1000"},
+        {"likelihood", "gaussian:sigma=learned", "gaussian:sigma=learned"},
+        {"likelihood", "gaussian:sigma=per-pixel", "gaussian:sigma=per-pixel"},
+        {"likelihood", "gaussian:floor=0.01", "gaussian:sigma=1"},
+        {"likelihood", "gaussian:floor=1e-4", "gaussian:sigma=1,floor=0.0001"},
+        {"likelihood", "gaussian:sigma=learned,floor=1", "gaussian:sigma=learned,floor=1"},
         {"activation", "relu", "relu"},
         {"activation", "tanh", "tanh"},
         {"activation", "sigmoid", "sigmoid"},
@@ -321,9 +326,15 @@ static void test_modules(void **state)
         {"prior", "logistic:scale=1001", "logistic parameter scale: 1001 is out of range (expected 0.001 to 1000)"},
         {"prior", "cauchy:scale=1001", "cauchy parameter scale: 1001 is out of range (expected 0.001 to 1000)"},
         {"likelihood", "gaussian:sigma=9e-4",
-         "gaussian parameter sigma: 9e-4 is out of range (expected 0.001 to 1000)"},
+         "gaussian parameter sigma: '9e-4' (expected 0.001 to 1000 or one of learned|per-pixel)"},
         {"likelihood", "gaussian:sigma=1001",
-         "gaussian parameter sigma: 1001 is out of range (expected 0.001 to 1000)"},
+         "gaussian parameter sigma: '1001' (expected 0.001 to 1000 or one of learned|per-pixel)"},
+        {"likelihood", "gaussian:sigma=-1",
+         "gaussian parameter sigma: '-1' (expected 0.001 to 1000 or one of learned|per-pixel)"},
+        {"likelihood", "gaussian:sigma=pixel",
+         "gaussian parameter sigma: 'pixel' (expected 0.001 to 1000 or one of learned|per-pixel)"},
+        {"likelihood", "gaussian:floor=9e-5", "gaussian parameter floor: 9e-5 is out of range (expected 0.0001 to 1)"},
+        {"likelihood", "gaussian:floor=1.01", "gaussian parameter floor: 1.01 is out of range (expected 0.0001 to 1)"},
         {"posterior", "cauchy:cut=-1e-9", "cauchy parameter cut: -1e-9 is out of range (expected 0 to 0.25)"},
         {"posterior", "cauchy:cut=0.26", "cauchy parameter cut: 0.26 is out of range (expected 0 to 0.25)"},
         {"likelihood", "cbernoulli:limit=0.9", "cbernoulli parameter limit: 0.9 is out of range (expected 1 to 10000)"},
@@ -364,10 +375,12 @@ static void test_parameters_of_modules(void **state)
          "--sigma: prior normal and likelihood bernoulli have no such parameter (they have: none; likelihood gaussian "
          "has it)"},
         {"normal", "gaussian", "scale",
-         "--scale: prior normal and likelihood gaussian have no such parameter (they have: --sigma; prior laplace has "
-         "it; prior cauchy has it; prior studentt has it; prior logistic has it)"},
+         "--scale: prior normal and likelihood gaussian have no such parameter (they have: --sigma, --floor; prior "
+         "laplace "
+         "has it; prior cauchy has it; prior studentt has it; prior logistic has it)"},
         {"spikeslab", "gaussian", "scale",
-         "--scale: prior spikeslab and likelihood gaussian have no such parameter (they have: --p, --c2, --sigma; "
+         "--scale: prior spikeslab and likelihood gaussian have no such parameter (they have: --p, --c2, --sigma, "
+         "--floor; "
          "prior laplace has it; prior cauchy has it; prior studentt has it; prior logistic has it)"},
         {"normal", "bernoulli", "scal", "unknown setting 'scal'"},
     };

@@ -50,6 +50,9 @@ static void threads_do_not_change_a_bit(void **state)
     static const char *const settings[][13] = {
         {"prior", "spikeslab", "hidden", "128", "epochs", "2", NULL},
         {"prior", "normal", "batch", "20", "hidden", "96,64", "samples", "2", "epochs", "1", "free-bits", "0.1", NULL},
+        {"likelihood", "gaussian:sigma=learned", "objective", "iwae", "samples", "3", "hidden", "64", "epochs", "1",
+         NULL},
+        {"likelihood", "gaussian:sigma=per-pixel", "output-bias", "data", "hidden", "64", "epochs", "1", NULL},
     };
     vae_data *data = open_digits("builtin:digits:train=300,test=50");
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
@@ -72,11 +75,8 @@ static bool stop_when_told(void *context, const vae_progress *progress)
 }
 
 /* Stop after some steps, through the model file, go on: as if nothing had happened. */
-static void an_interrupted_run_ends_with_the_same_bits(void **state)
+static void check_interruptions(const char *const *settings)
 {
-    (void)state;
-    const char *const settings[] = {"prior",  "laplace", "batch",       "64", "hidden", "64",
-                                    "epochs", "2",       "beta-warmup", "1",  NULL};
     vae_data *data = open_digits("builtin:digits:train=300,test=50");
     vae_model *straight = trained(data, 2, settings);
     for (size_t at = 1; at <= 10; at += 3) {
@@ -102,6 +102,15 @@ static void an_interrupted_run_ends_with_the_same_bits(void **state)
     }
     vae_model_free(&straight);
     vae_data_free(&data);
+}
+
+static void an_interrupted_run_ends_with_the_same_bits(void **state)
+{
+    (void)state;
+    check_interruptions((const char *const[]){"prior", "laplace", "batch", "64", "hidden", "64", "epochs", "2",
+                                              "beta-warmup", "1", NULL});
+    check_interruptions((const char *const[]){"likelihood", "gaussian:sigma=learned", "batch", "64", "hidden", "32",
+                                              "epochs", "2", "clip", "100", NULL});
 }
 
 /* A set of n images of rows x cols, training images only: the test pass then uses those. */
@@ -175,6 +184,54 @@ static void training_learns(void **state)
     assert_true(model->metrics.test_neg_elbo < first - 15);
     vae_model_free(&model);
     vae_data_free(&data);
+}
+
+/* The number that the likelihood learns. */
+static double learned_number(const vae_model *model) { return (double)model->params[model->learned->offset]; }
+
+/* Points beside a line in the plane, as images of two pixels: across it there is nothing but noise. */
+static void learned_sigma_is_that_of_the_noise(void **state)
+{
+    enum { POINTS = 2000 };
+    const double noise = 0.05, along[] = {0.3, -0.2};
+    const struct rng rng = {.seed = 3, .stream = RNG_DIGITS};
+    (void)state;
+    vae_data *data = odd_data(POINTS, 1, 2);
+    for (size_t i = 0; i < POINTS; i++) {
+        uint32_t word[3];
+        rng_words(&rng, 3 * i, 3, word);
+        for (size_t k = 0; k < 2; k++) {
+            const double x = 0.5 + along[k] * (2 * rng_uniform(word[2]) - 1) + noise * (double)rng_normal(word[k]);
+            data->train.pixels[2 * i + k] = (uint8_t)lround(255 * fmin(1, fmax(0, x)));
+        }
+    }
+    vae_model *model = trained(data, 1,
+                               (const char *const[]){"likelihood", "gaussian:sigma=learned", "latent", "1", "hidden",
+                                                     "16", "activation", "softplus", "batch", "50", "epochs", "40",
+                                                     "lr", "0.01", "schedule", "cosine", NULL});
+    assert_within(exp(learned_number(model)), 0.9 * noise, 1.1 * noise, "sigma");
+    vae_model_free(&model);
+    vae_data_free(&data);
+}
+
+/* Pixels that are always the same would send sigma to zero and the loss to minus infinity. */
+static void constant_pixels_stop_at_the_floor(void **state)
+{
+    static const char *const likelihood[] = {"gaussian:sigma=learned,floor=0.05",
+                                             "gaussian:sigma=per-pixel,floor=0.05"};
+    const double lowest = log(0.05) + 0.91893853320467274178; /* the loss of a pixel that its mean meets */
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        vae_data *data = odd_data(50, 3, 3);
+        memset(data->train.pixels, 100, 50 * 9);
+        vae_model *model = trained(data, 1,
+                                   (const char *const[]){"likelihood", likelihood[i], "hidden", "8", "latent", "1",
+                                                         "batch", "10", "epochs", "80", "lr", "0.02", NULL});
+        assert_within(model->metrics.test_recon, 9 * lowest, 9 * (lowest + 0.2), "%s", likelihood[i]);
+        if (model->learned) assert_true(learned_number(model) == (double)R(log(0.05)));
+        vae_model_free(&model);
+        vae_data_free(&data);
+    }
 }
 
 static void divergence_is_named(void **state)
@@ -294,6 +351,8 @@ int main(void)
         cmocka_unit_test(odd_sizes_work),
         cmocka_unit_test(spike_weight_zero_is_the_normal_prior),
         cmocka_unit_test(training_learns),
+        cmocka_unit_test(learned_sigma_is_that_of_the_noise),
+        cmocka_unit_test(constant_pixels_stop_at_the_floor),
         cmocka_unit_test(divergence_is_named),
         cmocka_unit_test(shapes_must_agree),
         cmocka_unit_test(streamed_images_train_to_the_same_bits),
