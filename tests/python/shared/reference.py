@@ -41,7 +41,7 @@ ACTIVATIONS = {
 def choice(text):
     """"name:k=v,..." -> name, {k: v}"""
     name, _, params = text.partition(":")
-    return name, {k: float(v) for k, v in (p.split("=") for p in params.split(",") if p)}
+    return name, {k: float(v) if v[0].isdigit() else v for k, v in (p.split("=") for p in params.split(",") if p)}
 
 
 def log_normal(x, variance):
@@ -115,7 +115,13 @@ class Vae:
         layers = [(name + part, a, b) for name, a, b in wide for part in [""] + gates]
         layers += [("mu", hidden[-1], L), ("logvar", hidden[-1], L)]
         layers += [(name + part, a, b) for name, a, b in deep for part in [""] + gates]
-        return layers + [(f"decoder.{len(hidden)}", back[-1], D)]
+        return layers + [(f"decoder.{len(hidden)}", back[-1], 2 * D if self.sigma() == "per-pixel" else D)]
+
+    def sigma(self):
+        return choice(self.set["likelihood"])[1].get("sigma", 1)
+
+    def log_floor(self):
+        return math.log(choice(self.set["likelihood"])[1].get("floor", 0.01))
 
     def initial(self):
         params, init, tensor = {}, self.set["init"], 0
@@ -127,6 +133,8 @@ class Vae:
             bias = words(self.set["seed"], INIT, tensor + 1, 0, fan_out) if init == "torch" else []
             params[name + ".bias"] = [draw(w) * spread[init] for w in bias] or [0.0] * fan_out
             tensor += 2
+        if self.sigma() == "learned":
+            params["likelihood.logsigma"] = [0.0]
         return params
 
     # ---- One image -----------------------------------------------------------------------------------------------
@@ -153,10 +161,15 @@ class Vae:
 
     def recon(self, z, x):
         """-log p(x|z)"""
-        name, p = choice(self.set["likelihood"])
-        if name == "bernoulli":
-            return sum(softplus(out) - v * out for out, v in zip(self.decode(z), x))
-        return -sum(log_normal(v - out, p.get("sigma", 1) ** 2) for out, v in zip(self.decode(z), x))
+        out, sigma = self.decode(z), self.sigma()
+        if self.set["likelihood"] == "bernoulli":
+            return sum(softplus(logit) - v * logit for logit, v in zip(out, x))
+        if sigma == "per-pixel":
+            above = [raw - self.log_floor() for raw in out[self.D:]]
+            log_sigma = [self.log_floor() + (d + math.sqrt(d * d + 4)) / 2 for d in above]
+        else:
+            log_sigma = [self.params["likelihood.logsigma"][0] if sigma == "learned" else math.log(sigma)] * self.D
+        return -sum(log_normal(v - mean, math.exp(2 * s)) for mean, s, v in zip(out, log_sigma, x))
 
     def kl_is_exact(self):
         return self.set["kl"] == "exact" or (self.set["kl"] == "auto" and self.set["prior"] == "normal")
@@ -238,11 +251,14 @@ class Vae:
     def adam(self, slopes, lr):
         b1, b2, t = self.set["adam-beta1"], self.set["adam-beta2"], self.step + 1
         for name in self.params:
+            rate = 10 * lr if name == "likelihood.logsigma" else lr
             for p, m, v, g in zip(*(rows_of(part[name]) for part in (self.params, self.m, self.v, slopes))):
                 for k in range(len(p)):
                     m[k] = b1 * m[k] + (1 - b1) * g[k]
                     v[k] = b2 * v[k] + (1 - b2) * g[k] ** 2
-                    p[k] -= lr * m[k] / (1 - b1 ** t) / (math.sqrt(v[k] / (1 - b2 ** t)) + self.set["adam-eps"])
+                    p[k] -= rate * m[k] / (1 - b1 ** t) / (math.sqrt(v[k] / (1 - b2 ** t)) + self.set["adam-eps"])
+                    if name == "likelihood.logsigma":
+                        p[k] = max(p[k], self.log_floor())
 
     def clipped(self, slopes):
         length = math.sqrt(sum(g * g for t in slopes.values() for row in rows_of(t) for g in row))
@@ -253,7 +269,7 @@ class Vae:
         return slopes
 
     def start_output_bias(self, images):
-        """The decoder's last bias from the mean training image."""
+        """The decoder's last bias from the mean training image and its deviations."""
         rule = self.set["binarize"] if self.set["binarize"] in ("threshold", "static") else "none"
         xs = [pixels(image, number, rule, 0, LAST) for number, image in images]
         for k in range(self.D):
@@ -261,7 +277,12 @@ class Vae:
             if self.set["likelihood"] == "bernoulli":
                 mean = min(0.999, max(0.001, mean))
                 mean = math.log(mean / (1 - mean))
-            self.params[f"decoder.{len(self.set['hidden'])}.bias"][k] = mean
+            bias = self.params[f"decoder.{len(self.set['hidden'])}.bias"]
+            bias[k] = mean
+            if self.sigma() == "per-pixel":
+                deviation = math.sqrt(sum((x[k] - mean) ** 2 for x in xs) / len(xs))
+                rise = max(1, math.log(deviation) - self.log_floor())
+                bias[self.D + k] = self.log_floor() + rise - 1 / rise
 
     def train_epoch(self, images):
         """images: (number in its file, bytes), in the order of the training split. Means of (loss, recon, kl)."""
