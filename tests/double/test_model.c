@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "data/source.h"
+#include "disturb.h"
 #include "model/step.h"
 
 enum { ROWS = 3, COLS = 4, IMAGES = 19 }; /* 19 images: a whole tile of rows and a part of one */
@@ -24,25 +25,6 @@ struct bench {
     struct loss_slope slope;
     bool sparse; /* images that are mostly black */
 };
-
-static bool is_of_distribution(const struct tensor *t)
-{
-    return !strncmp(t->name, "prior.", 6) || !strncmp(t->name, "likelihood.", 11);
-}
-
-/* Moves a joint prior and a likelihood away from their start, where some gradients are zero. */
-static void disturb_distributions(struct bench *b)
-{
-    for (size_t i = 0; i < b->model->block.tensors; i++) {
-        const struct tensor *t = &b->model->block.tensor[i];
-        const struct rng rng = {.seed = 6, .step = i, .stream = RNG_INIT};
-        for (size_t k = 0; k < t->count && is_of_distribution(t) && t->rate > 0; k++) {
-            uint32_t word;
-            rng_words(&rng, k, 1, &word);
-            b->model->params[tensor_at(t, k)] += rng_normal(word) / sqrt((double)(t->rank == 2 ? t->dim[1] : 4));
-        }
-    }
-}
 
 /* Settings as "name", "value", ..., NULL. */
 static void open_bench(struct bench *b, const char *const *settings)
@@ -65,7 +47,8 @@ static void open_bench(struct bench *b, const char *const *settings)
     assert_int_equal(pool_new(&b->pool, 1, &err), VAE_OK);
     assert_int_equal(step_prepare(&b->step, b->model, &b->images, b->pool, &err), VAE_OK);
     assert_int_equal(b->step.pass.sparse.D > 0, b->sparse);
-    disturb_distributions(b);
+    disturb(b->model, "prior.", 1);
+    disturb(b->model, "likelihood.", 1);
     pass_derive(&b->step.pass, &(struct rng){.seed = 7, .stream = RNG_OWN});
 }
 
