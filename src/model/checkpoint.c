@@ -6,7 +6,7 @@
  * checksum: a CRC-32 over the configuration, the state and all tensors is in the metadata.
  *
  * Reading believes nothing: the configuration is read first, a model is made from it, and the file must then have
- * exactly the names, shapes and offsets that this model would write. */
+ * exactly the names, shapes and offsets that this model would write, and no value that training could not reach. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -397,6 +397,9 @@ static vae_status copy_tensors_in(const struct file *file, size_t data, struct v
             float value;
             memcpy(&value, file->bytes + data + c.begin + k * sizeof value, sizeof value);
             if (!isfinite(value)) return CORRUPT("%s: tensor %s has values that are not finite", file->path, t->name);
+            if (c.block == 0 && !((double)value >= t->lowest && (double)value <= t->highest))
+                return CORRUPT("%s: tensor %s has the value %g (expected %g to %g)", file->path, t->name, (double)value,
+                               t->lowest, t->highest);
             to[tensor_at(t, k)] = R(value);
         }
     }

@@ -141,7 +141,10 @@ static vae_status declare(struct declared *declared, struct block *block, vae_er
     if (status) return status;
     declare_net(declared, block, "prior.accept", declared->L, (size_t)param[LAYERS], (size_t)param[WIDTH],
                 activation_find("tanh"), 1);
-    declare_tensor(declared, block, "prior.z", 1, 0)->rate = 0; /* <Z> of the last step; 0: none yet */
+    struct tensor *z = declare_tensor(declared, block, "prior.z", 1, 0); /* <Z> of the last step; 0: none yet */
+    z->rate = 0;
+    z->lowest = 0;
+    z->highest = 1;
     declared->own = (size_t)param[DRAWS];
     return VAE_OK;
 }

@@ -532,6 +532,11 @@ static void set_setting(struct parts *p, const char *name, json_t *value)
     json_object_set_new(p->config, name, value);
 }
 
+static size_t offset_of(struct parts *p, const char *name)
+{
+    return (size_t)json_integer_value(json_array_get(json_object_get(tensor(p, name), "data_offsets"), 0));
+}
+
 static void set_value(struct parts *p, size_t at, float value) { memcpy(p->data + at, &value, sizeof value); }
 
 /* The tensors begin with encoder.0.weight, [4,3] at 0..48, and encoder.0.bias, [4] at 48..64. */
@@ -728,6 +733,45 @@ static void test_crafted_contents_are_refused(void **state)
         } else {
             vae_model *loaded = load(path);
             vae_model_free(&loaded);
+        }
+    }
+}
+
+/* Tensors that have bounds: their moments have none. */
+static void test_values_out_of_bounds_are_refused(void **state)
+{
+    static const struct {
+        const char *prior, *tensor;
+        float value;
+        const char *message; /* NULL: must load */
+    } cases[] = {
+        {"vampprior:components=2", "prior.pseudo", 1.5F, "tensor prior.pseudo has the value 1.5 (expected 0 to 1)"},
+        {"vampprior:components=2", "prior.pseudo", -1e-6F,
+         "tensor prior.pseudo has the value -1e-06 (expected 0 to 1)"},
+        {"vampprior:components=2", "prior.pseudo", 1, NULL},
+        {"vampprior:components=2", "adam.m.prior.pseudo", -2, NULL},
+        {"mixture:components=2", "prior.logsd", -3.5F, "tensor prior.logsd has the value -3.5 (expected -3 to inf)"},
+        {"mixture:components=2", "prior.logsd", -3, NULL},
+        {"mixture:components=2", "prior.logsd", 50, NULL},
+        {"lars:draws=64", "prior.z", -0.5F, "tensor prior.z has the value -0.5 (expected 0 to 1)"},
+        {"lars:draws=64", "prior.z", 2, "tensor prior.z has the value 2 (expected 0 to 1)"},
+        {"lars:draws=64", "prior.z", 0, NULL},
+    };
+    char path[PATH_MOST];
+    (void)state;
+    in_scratch(path, "crafted");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vae_model *model = new_model(cases[i].prior, "bernoulli");
+        save(model, path);
+        vae_model_free(&model);
+        struct parts p = take_apart(path);
+        set_value(&p, offset_of(&p, cases[i].tensor), cases[i].value);
+        put_together(&p, path);
+        if (cases[i].message) {
+            assert_refused(cases[i].tensor, path, cases[i].message);
+        } else {
+            model = load(path);
+            vae_model_free(&model);
         }
     }
 }
@@ -1012,6 +1056,7 @@ int main(void)
         TEST(test_flipped_bits_never_give_another_model),
         TEST(test_every_flip_in_tensors_is_refused),
         TEST(test_crafted_contents_are_refused),
+        TEST(test_values_out_of_bounds_are_refused),
         TEST(test_crafted_header_sizes_are_refused),
         TEST(test_other_files_are_refused),
         TEST(test_deep_and_wide_headers_are_refused),
