@@ -350,7 +350,8 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
     else if (!is_image_size(rows, cols) || model_allocate(model, &config, rows, cols, available, &inner) == VAE_E_MODEL)
         status = CORRUPT("%s: too short for the network that its configuration describes", file->path);
     else if (!*model)
-        status = vae_fail(err, inner.status, "%s: %s", file->path, inner.message);
+        status = vae_fail(err, inner.status == VAE_E_USAGE ? VAE_E_MODEL : inner.status, "%s: %s", file->path,
+                          inner.message);
     if (!status) {
         state_from_json(*model, state);
         snprintf((*model)->build, sizeof(*model)->build, "%s", m->build);

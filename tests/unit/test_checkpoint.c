@@ -737,6 +737,20 @@ static void test_crafted_contents_are_refused(void **state)
     }
 }
 
+/* A prior that is refused for the shape of the network makes a bad file, not wrong use. */
+static void test_prior_that_does_not_go_with_its_network_is_refused(void **state)
+{
+    char path[PATH_MOST];
+    (void)state;
+    vae_model *model = new_model("realnvp", "bernoulli");
+    save(model, in_scratch(path, "crafted"));
+    vae_model_free(&model);
+    struct parts p = take_apart(path);
+    latent_1(&p);
+    put_together(&p, path);
+    assert_refused("realnvp of one latent", path, "expected latent at least 2");
+}
+
 /* Tensors that have bounds: their moments have none. */
 static void test_values_out_of_bounds_are_refused(void **state)
 {
@@ -1056,6 +1070,7 @@ int main(void)
         TEST(test_flipped_bits_never_give_another_model),
         TEST(test_every_flip_in_tensors_is_refused),
         TEST(test_crafted_contents_are_refused),
+        TEST(test_prior_that_does_not_go_with_its_network_is_refused),
         TEST(test_values_out_of_bounds_are_refused),
         TEST(test_crafted_header_sizes_are_refused),
         TEST(test_other_files_are_refused),
