@@ -235,9 +235,12 @@ static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_
 {
     const size_t rows = pass_rows(model, BLOCK_ROWS);
     const struct pass_plan plan = {.capacity = n < rows ? n : rows, .S = 1, .K = 1, .kl = kl};
+    *pass = (struct pass){0};
     vae_status status = pool_new(pool, threads, err);
     if (!status) status = pass_new(pass, model, *pool, &plan, err);
-    if (status) pool_free(*pool);
+    if (!status) return VAE_OK;
+    pass_free(pass);
+    pool_free(*pool);
     return status;
 }
 

@@ -58,17 +58,17 @@ char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(te
 
 /* ---- What is tried ---------------------------------------------------------------------------------------------- */
 
-static vae_data *data;   /* 3 + 2 digits */
-static vae_model *model; /* for 28 x 28 */
-static char digits_gz[PATH_MOST], reals_npy[PATH_MOST], model_file[PATH_MOST], output[PATH_MOST];
+static vae_data *data;           /* 3 + 2 digits */
+static vae_model *model, *joint; /* for 28 x 28; the other has a joint prior */
+static char digits_gz[PATH_MOST], reals_npy[PATH_MOST], model_file[PATH_MOST], joint_file[PATH_MOST], output[PATH_MOST];
 
-static void small_config(vae_config *config)
+static void small_config(vae_config *config, const char *prior)
 {
-    static const char *const settings[][2] = {
-        {"latent", "2"}, {"hidden", "4"}, {"batch", "2"}, {"epochs", "1"}, {"prior", "laplace"}};
+    static const char *const settings[][2] = {{"latent", "2"}, {"hidden", "4"}, {"batch", "2"}, {"epochs", "1"}};
     vae_config_defaults(config);
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         assert_int_equal(vae_config_set(config, settings[i][0], settings[i][1], NULL), VAE_OK);
+    assert_int_equal(vae_config_set(config, "prior", prior, NULL), VAE_OK);
 }
 
 static vae_status open_builtin(vae_error *err)
@@ -117,7 +117,7 @@ static vae_status new_model(vae_error *err)
 {
     vae_config config;
     vae_model *made = NULL;
-    small_config(&config);
+    small_config(&config, "laplace");
     vae_status status = vae_model_new(&made, &config, 28, 28, err);
     assert_true((made != NULL) == (status == VAE_OK));
     vae_model_free(&made);
@@ -136,33 +136,48 @@ static vae_status load_model(vae_error *err)
 static vae_status save_model(vae_error *err) { return vae_model_save(model, output, err); }
 
 /* 3 images in batches of 2 are two steps. */
-static vae_status train(vae_error *err)
+static vae_status train_file(const char *path, vae_error *err)
 {
     vae_model *loaded = NULL;
     const long k = atomic_exchange(&left, -(1L << 40)); /* loading is not what is tried here */
-    assert_int_equal(vae_model_load(&loaded, model_file, NULL), VAE_OK);
+    assert_int_equal(vae_model_load(&loaded, path, NULL), VAE_OK);
     atomic_store(&left, k);
     vae_status status = vae_train(loaded, data, 1, NULL, NULL, err);
     vae_model_free(&loaded);
     return status;
 }
 
-static vae_status evaluate(vae_error *err)
+static vae_status train(vae_error *err) { return train_file(model_file, err); }
+static vae_status train_joint(vae_error *err) { return train_file(joint_file, err); }
+
+static vae_status evaluate_model(const vae_model *evaluated, vae_error *err)
 {
     vae_evaluation *evaluation = NULL;
     vae_eval_options options;
     vae_eval_defaults(&options);
-    vae_status status = vae_evaluate(&evaluation, model, &data->test, &options, err);
+    vae_status status = vae_evaluate(&evaluation, evaluated, &data->test, &options, err);
     assert_true((evaluation != NULL) == (status == VAE_OK));
     vae_evaluation_free(&evaluation);
     return status;
 }
 
-static vae_status estimate_nll(vae_error *err)
+static vae_status evaluate(vae_error *err) { return evaluate_model(model, err); }
+static vae_status evaluate_joint(vae_error *err) { return evaluate_model(joint, err); }
+
+static vae_status estimate(const vae_model *estimated, vae_error *err)
 {
     vae_nll nll;
     const vae_nll_options options = {.samples = 3, .threads = 1};
-    return vae_estimate_nll(&nll, model, &data->test, &options, err);
+    return vae_estimate_nll(&nll, estimated, &data->test, &options, err);
+}
+
+static vae_status estimate_nll(vae_error *err) { return estimate(model, err); }
+static vae_status estimate_nll_joint(vae_error *err) { return estimate(joint, err); }
+
+static vae_status sample_joint(vae_error *err)
+{
+    float z[3 * 2];
+    return vae_sample_prior(joint, 1, 3, z, err);
 }
 
 static vae_status probe(vae_error *err)
@@ -224,6 +239,10 @@ static const struct action {
     {"training", train, 7},
     {"evaluating", evaluate, 7},
     {"estimating the likelihood", estimate_nll, 3},
+    {"training with a joint prior", train_joint, 9},
+    {"evaluating with a joint prior", evaluate_joint, 8},
+    {"estimating the likelihood with a joint prior", estimate_nll_joint, 4},
+    {"drawing from a joint prior", sample_joint, 3},
     {"probing", probe, 6},
     {"splitting off a validation set", open_with_validation, 9},
     {"encoding", encode, 3},
@@ -357,20 +376,23 @@ static int set_up(void **state)
     if (make_scratch(state)) return -1;
     in_scratch(output, "output");
     in_scratch(model_file, "model");
+    in_scratch(joint_file, "joint");
     if (vae_data_open(&data, "builtin:digits:train=3,test=2", 0, 0, 1, NULL)) return -1;
     in_scratch(digits_gz, "train-images-idx3-ubyte.gz");
     put_gzip(digits_gz, images, sizeof images, data->train.pixels, 3 * 28 * 28);
     put_gzip(in_scratch(path, "train-labels-idx1-ubyte"), labels, sizeof labels, data->train.labels, 3);
     put_gzip(in_scratch(path, "t10k-images-idx3-ubyte"), images, sizeof images, data->train.pixels, 3 * 28 * 28);
     put_reals(in_scratch(reals_npy, "reals.npy"));
-    small_config(&config);
-    if (vae_model_new(&model, &config, 28, 28, NULL)) return -1;
-    return vae_model_save(model, model_file, NULL) ? -1 : 0;
+    small_config(&config, "laplace");
+    if (vae_model_new(&model, &config, 28, 28, NULL) || vae_model_save(model, model_file, NULL)) return -1;
+    small_config(&config, "vampprior:components=2");
+    return vae_model_new(&joint, &config, 28, 28, NULL) || vae_model_save(joint, joint_file, NULL) ? -1 : 0;
 }
 
 static int tear_down(void **state)
 {
     vae_model_free(&model);
+    vae_model_free(&joint);
     vae_data_free(&data);
     return remove_scratch(state);
 }
