@@ -395,9 +395,10 @@ typedef struct vae_nll {
     size_t n, samples;
     double nll; /* -log p(x), nats per image */
     double se;  /* standard error of the mean over images, as a sample of all images there could be */
-    /* For these images, from the relative variance v of mean w (delta method). */
-    double mc_se;             /* standard error, sqrt(sum v) / n; NaN of a single sample */
-    double bias;              /* of nll, upwards: mean v / 2; NaN likewise, too low where few samples are effective */
+    /* For these images, from the relative variance v of mean w (delta method). Where the prior's normaliser Z is itself
+     * estimated (lars), all images have the error e of log Z in common, which no number of images makes smaller. */
+    double mc_se; /* standard error, sqrt(sum v / n^2 + e^2); NaN of a single sample */
+    double bias;  /* of nll, upwards: (mean v - e^2) / 2; NaN likewise, too low where few samples are effective */
     double effective_samples; /* (sum w)^2 / sum w^2, harmonic mean over images, which the worst ones decide */
 } vae_nll;
 

@@ -83,7 +83,10 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
     return VAE_OK;
 }
 
-static void summarise(vae_nll *out, const vae_images *images, const vae_nll_options *o, const struct totals *t)
+/* `common`: standard error e of log Z of a prior whose normaliser Z is estimated. It is the same for all images, so it
+ * does not shrink with their number. E log Z-hat is log Z - e^2/2, by which nll is too low. */
+static void summarise(vae_nll *out, const vae_images *images, const vae_nll_options *o, const struct totals *t,
+                      double common)
 {
     const double n = (double)images->n, mean = t->nll / n, variance = t->square / n - mean * mean;
     const double S = (double)o->samples, noise = o->samples > 1 ? fmax(0, t->noise) * S / (S - 1) : (double)NAN;
@@ -91,8 +94,8 @@ static void summarise(vae_nll *out, const vae_images *images, const vae_nll_opti
                      .samples = o->samples,
                      .nll = mean,
                      .se = n > 1 ? sqrt(fmax(0, variance) / (n - 1)) : (double)NAN,
-                     .mc_se = sqrt(noise) / n,
-                     .bias = noise / n / 2,
+                     .mc_se = hypot(sqrt(noise) / n, common),
+                     .bias = (noise / n - common * common) / 2,
                      .effective_samples = 1 / (t->noise / n + 1 / S)};
 }
 
@@ -119,7 +122,10 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
         pass_derive(&pass, &own);
         status = run_blocks(&pass, images, o, weights, &totals, err);
     }
-    if (!status) summarise(out, images, o, &totals);
+    if (!status) {
+        const struct joint_ops *joint = model->prior->joint;
+        summarise(out, images, o, &totals, joint && joint->common_error ? joint->common_error(&pass.density) : 0);
+    }
     free(weights);
     pass_free(&pass);
     return status;

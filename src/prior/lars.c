@@ -298,11 +298,12 @@ static void weigh_own(struct density *d, enum weighing how)
     f->Z = f->now + f->shift;
 }
 
+/* With an estimate of Z the integral of p is (1-alpha) Z / Z-hat + alpha. */
 static double common_error(const struct density *d)
 {
     const struct file *f = d->file;
     const double n = f->rounds * (double)d->own, variance = f->squares / n - f->Z * f->Z;
-    return sqrt(fmax(0, variance) / n) / f->Z;
+    return truncate(d).gain * sqrt(fmax(0, variance) / n);
 }
 
 /* ---- Backward --------------------------------------------------------------------------------------------------- */
