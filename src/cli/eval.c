@@ -34,6 +34,9 @@ static json_t *array(const double *values, size_t n)
     return list;
 }
 
+/* Under a joint prior there is a KL, but of all latents together. */
+static bool kl_is_per_latent(const vae_evaluation *e) { return !isnan(e->kl_per_dim[0]) || isnan(e->kl); }
+
 static void add_losses(json_t *object, const struct report *r)
 {
     const vae_evaluation *e = r->result;
@@ -55,7 +58,7 @@ static void add_losses(json_t *object, const struct report *r)
 static void add_latents(json_t *object, const struct report *r)
 {
     const vae_evaluation *e = r->result;
-    json_object_set_new(object, "kl_per_dim", array(e->kl_per_dim, e->latent));
+    json_object_set_new(object, "kl_per_dim", kl_is_per_latent(e) ? array(e->kl_per_dim, e->latent) : json_null());
     json_object_set_new(object, "kl_floor", json_finite(e->kl_floor));
     json_object_set_new(object, "mean_variance", array(e->mean_variance, e->latent));
     json_object_set_new(object, "active_units", json_integer((json_int_t)e->active_units));
@@ -86,8 +89,10 @@ static void print_losses(const struct report *r)
     printf("%s after epoch %llu\n", r->model_path, (unsigned long long)vae_model_metrics(r->model)->epoch);
     printf("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, ", r->source, r->split, e->n,
            (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s");
-    if (e->kl_samples)
-        printf("Monte Carlo KL of %zu samples\n", e->kl_samples);
+    if (!kl_is_per_latent(e))
+        printf("KL by the draws that are decoded\n");
+    else if (e->kl_samples)
+        printf("Monte Carlo KL of %zu sample%s\n", e->kl_samples, e->kl_samples == 1 ? "" : "s");
     else
         printf("exact KL\n");
     printf("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image\n", e->neg_elbo, e->recon, e->kl);
@@ -101,14 +106,16 @@ static void print_losses(const struct report *r)
     if (r->pseudo) printf("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n");
 }
 
-/* A row a latent. Without an exact KL the floor is not known, and has no column. */
+/* A row a latent. What is not known has no column: the floor without an exact KL, the KL under a joint prior. */
 static void print_latents(const vae_evaluation *e)
 {
-    const bool has_floor = isfinite(e->kl_floor);
+    const bool has_kl = kl_is_per_latent(e), has_floor = isfinite(e->kl_floor);
     if (has_floor) printf("an idle latent costs %.4f nats under this prior\n", e->kl_floor);
-    printf("latent        KL (nats)  %svariance of posterior mean\n", has_floor ? "KL - floor  " : "");
+    printf("latent  %s%svariance of posterior mean\n", has_kl ? "      KL (nats)  " : "",
+           has_floor ? "KL - floor  " : "");
     for (size_t j = 0; j < e->latent; j++) {
-        printf("%6zu %16.4f", j, e->kl_per_dim[j]);
+        printf("%6zu", j);
+        if (has_kl) printf(" %16.4f", e->kl_per_dim[j]);
         if (has_floor) printf("  %10.4f", e->kl_per_dim[j] - e->kl_floor);
         printf("  %.4f\n", e->mean_variance[j]);
     }

@@ -83,12 +83,14 @@ static vae_status draw(const vae_model *model, const struct request *r, const fl
 {
     const size_t L = (size_t)vae_model_config(model)->latent, down = r->plane ? r->steps : r->rows;
     const double *kl = vae_model_kl_per_dim(model);
-    char text[MOST_ROWS][LABEL], title[96] = "latents in the order of their KL, each from left to right";
+    char text[MOST_ROWS][LABEL], title[96];
     const char *labels[MOST_ROWS];
     vae_grid grid = {.down = down, .across = r->steps, .title = title};
     size_t *order = calloc(L, sizeof *order);
     float *z = calloc(down * r->steps * L, sizeof *z);
     vae_status status = order && z ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu latents", L);
+    snprintf(title, sizeof title, "latents%s, each from left to right",
+             isfinite(kl[0]) ? " in the order of their KL" : "");
     if (!status && r->plane) {
         fill_plane(r, base, L, z);
         snprintf(title, sizeof title, "latent %zu to the right, latent %zu upwards", r->dims[0], r->dims[1]);
@@ -181,7 +183,8 @@ const struct command command_traverse = {
     .summary = "PNG: one row per latent dimension, or a grid over two",
     .details =
         "Moves one latent at a time and decodes: one row a latent, in the order of their KL (of the last test pass),\n"
-        "which stands beside each row in nats.",
+        "which stands beside each row in nats. A joint prior has one KL for all latents, which then are in their "
+        "order.",
     .takes_run = true,
     .flags = flags,
     .run = run,

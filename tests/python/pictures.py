@@ -149,7 +149,8 @@ def traverse_rows():
 def traverse_without_kl():
     make_model()
     written("run/traverse.png", "traverse", "run", "--steps", 2, "--rows", 11)
-    shows("run/traverse.png", rows_of(ORIGIN, {j: f"z{j}" for j in range(11)}, (-3, 3)), ROW_TITLE)
+    shows("run/traverse.png", rows_of(ORIGIN, {j: f"z{j}" for j in range(11)}, (-3, 3)),
+          "latents, each from left to right")
 
 
 @test("traverse: the means of a Bernoulli likelihood are probabilities")

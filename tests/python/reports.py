@@ -258,7 +258,8 @@ def _():
     for flags, kl, few in (([], "Monte Carlo KL of 10 samples", None),
                            (["--elbo-samples", 2, "--samples", 3, "--kl", "exact"], "exact KL", True),
                            (["--kl", "mc", "--kl-samples", 7, "--samples", 0, "--seed", 5, "--split", "train"],
-                            "Monte Carlo KL of 7 samples", False)):
+                            "Monte Carlo KL of 7 samples", False),
+                           (["--kl", "mc", "--kl-samples", 1], "Monte Carlo KL of 1 sample", None)):
         e = vaectl_json("eval", "run", *flags)
         few = e["nll_effective_samples"] < 5 if few is None else few
         alike(vaectl("eval", "run", *flags)[0], text_of(e, kl, few))

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""What users see of joint priors: a short training of each on built-in digits, and every command that reads the run."""
+import json
+import os
+import sys
+
+from shared import png
+from shared.model_file import load
+from shared.program import read_rows, refuse, vaectl, vaectl_json
+from shared.tap import alike, run, same, test
+
+LATENT = 3
+TRAIN = ["--data", "builtin:digits:train=400,test=60", "--hidden", 32, "--latent", LATENT, "--batch", 25, "--lr", 0.005,
+         "--epochs", 2, "-q", "-o", "run"]
+# Each with its tensors: shapes by name.
+PRIORS = {
+    "mixture:components=20": {"prior.logit": [20], "prior.mean": [20, LATENT], "prior.logsd": [20, LATENT]},
+    "vampprior:components=10": {"prior.pseudo": [10, 784]},
+    "realnvp:blocks=1,width=8,layers=1": {
+        "prior.0.0.weight": [8, 2], "prior.0.0.bias": [8], "prior.0.1.weight": [2, 8], "prior.0.1.bias": [2]},
+    "lars:width=2,layers=1,draws=4096": {
+        "prior.accept.0.weight": [2, LATENT], "prior.accept.0.bias": [2], "prior.accept.1.weight": [1, 2],
+        "prior.accept.1.bias": [1], "prior.z": [1]},
+}
+
+
+def eval_text(e):
+    """What eval prints, made from its JSON."""
+    text = (f"{e['model']} after epoch 2\n"
+            f"{e['data']}, test split: 60 images, noise seed 1, {e['elbo_samples']} draw{'s' * (e['elbo_samples'] > 1)} of "
+            f"z an image, KL by the draws that are decoded\n"
+            f"neg_elbo      {e['neg_elbo']:.4f} = recon {e['recon']:.4f} + kl {e['kl']:.4f} nats/image\n")
+    if e["nll_samples"]:
+        text += (f"nll           {e['nll']:.4f} ({e['nll_samples']} importance samples, "
+                 f"{e['nll_effective_samples']:.1f} effective; standard error {e['nll_se']:.4f} over images, "
+                 f"{e['nll_mc_se']:.4f} of sampling; too high by about {e['nll_bias']:.3f})\n")
+    if e["nll_samples"] and e["nll_effective_samples"] < 5:
+        text += ("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
+                 "--samples)\n")
+    text += ("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n"
+             f"active units  {e['active_units']} of {LATENT} (the posterior mean has a variance above 0.01)\n"
+             f"Hoyer         {e['hoyer']:.3f} raw, {e['hoyer_normalized']:.3f} normalized, {e['hoyer_active']:.3f} "
+             "normalized over active units\n"
+             f"|z| < 0.4472   {100 * e['near_zero_share']:.1f} % of drawn latents\n"
+             f"linear probe  {100 * e['probe_accuracy']:.2f} % of labels read off the posterior means\n"
+             "latent  variance of posterior mean\n")
+    return text + "".join(f"{j:6}  {variance:.4f}\n" for j, variance in enumerate(e["mean_variance"]))
+
+
+def check_training():
+    rows = read_rows("run")
+    same([row["epoch"] for row in rows], ["1", "2"])
+    first, last = (float(rows[i]["test_neg_elbo"]) for i in (0, 1))
+    assert last < first - 10, f"nothing is learned: {first}, {last}"
+    assert float(rows[1]["test_kl"]) > 0.5, rows[1]["test_kl"]
+
+
+def check_eval():
+    for flags in (["--samples", 20], ["--samples", 0, "--elbo-samples", 4]):
+        e = vaectl_json("eval", "run", *flags)
+        same((e["kl_per_dim"], e["kl_floor"], e["kl_samples"]), (None, None, e["elbo_samples"]))
+        alike(vaectl("eval", "run", *flags)[0], eval_text(e))
+    same(vaectl("eval", "run", "--kl", "exact", status=2)[1],
+         f"vaectl: prior {vaectl_json('info', 'run')['config']['prior'].split(':')[0]} has no exact KL to a gaussian posterior\n")
+
+
+def check_pictures():
+    for name, title in (("sample", None), ("reconstruct", None), ("traverse", "latents, each from left to right")):
+        same(vaectl(name, "run"), (f"run/{name}.png\n", ""))
+        texts = png.read(f"run/{name}.png")[1]
+        assert title is None or texts["Title"] == title, texts
+    vaectl("sample", "run", "--seed", 2, "-o", "other.png")
+    assert png.read("other.png")[0] != png.read("run/sample.png")[0], "the same draws with another seed"
+
+
+def check_info(prior, tensors):
+    info, text = vaectl_json("info", "run"), vaectl("info", "run")[0].splitlines()
+    stored, metadata = load("run/model.safetensors")
+    same({name: shape for name, (shape, _) in stored.items() if name.startswith("prior.")}, tensors)
+    same(info["config"]["prior"].split(":")[0], prior.split(":")[0])
+    for word in prior.partition(":")[2].split(","):
+        assert word in info["config"]["prior"], info["config"]["prior"]
+    same(json.loads(metadata["vaectl.state"])["kl_per_dim"], [None] * LATENT)
+    for name, shape in tensors.items():
+        assert f"  {name:20} {' x '.join(map(str, shape))}" in text, name
+
+
+def use(prior, tensors):
+    vaectl("train", *TRAIN, "--prior", prior)
+    check_training()
+    check_eval()
+    check_pictures()
+    check_info(prior, tensors)
+
+
+for prior, tensors in PRIORS.items():
+    test(f"train, eval, sample, reconstruct, traverse and info: {prior}")(lambda p=prior, t=tensors: use(p, t))
+
+
+@test("a prior that cannot be is refused before anything is written")
+def _():
+    for prior, message in (("realnvp", "prior realnvp couples two parts of the latents (expected latent at least 2)"),
+                           ("lars:base=lars", "prior lars cannot be its own base")):
+        refuse(2, message, "train", *TRAIN, "--latent", 1, "--prior", prior)
+        same(os.listdir("."), [])
+
+
+if __name__ == "__main__":
+    sys.exit(run())
