@@ -59,4 +59,4 @@ COUNT ?= 20
 mutants:
 	scripts/mutants.py --seed $(SEED) --count $(COUNT)
 
--include $(UNIT_TESTS:=.d) $(DOUBLE_TESTS:=.d)
+-include $(UNIT_TESTS:=.d) $(DOUBLE_TESTS:=.d) $(wildcard $(BUILD)/tests/tools/*.d)

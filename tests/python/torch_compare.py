@@ -10,6 +10,7 @@ import tempfile
 
 BATCH = 100
 BOUND = 1e-4  # of the largest entry of a tensor
+JOINT = ("mixture", "vampprior", "realnvp", "lars")
 CASES = [
     {"prior": "normal"},
     {"prior": "normal", "kl": "mc", "kl-samples": "5"},
@@ -35,6 +36,15 @@ CASES = [
     {"prior": "cauchy", "objective": "elbo", "gradient": "stl", "samples": "2"},
     {"prior": "normal", "objective": "iwae", "gradient": "stl", "samples": "4", "binarize": "dynamic"},
     {"prior": "laplace", "objective": "iwae", "gradient": "dreg", "samples": "4"},
+    {"prior": "mixture:components=30", "samples": "2"},
+    {"prior": "mixture:components=7", "objective": "iwae", "samples": "3", "activation": "tanh", "latent": "3"},
+    {"prior": "vampprior:components=20", "activation": "gated", "hidden": "50,30", "beta": "0.5"},
+    {"prior": "realnvp:width=30", "latent": "5", "activation": "tanh"},
+    {"prior": "realnvp:blocks=3,layers=1", "objective": "iwae", "samples": "3"},
+    {"prior": "lars:width=20,draws=200", "samples": "3"},
+    {"prior": "lars:width=20,draws=200,base=laplace,tries=5", "objective": "iwae", "samples": "2"},
+    {"prior": "lars:draws=100,base=mixture", "latent": "2"},
+    {"prior": "lars:draws=100,base=realnvp,tries=3", "latent": "4"},
 ]
 
 
@@ -93,6 +103,53 @@ def network(params, side, x, activation, last_is_linear):
     return x
 
 
+def log_mixture(z, log_weight, mean, log_sd):
+    import torch
+    from torch import distributions as d
+    components = d.Independent(d.Normal(mean, log_sd.exp()), 1)
+    return d.MixtureSameFamily(d.Categorical(logits=log_weight + torch.zeros(len(mean))), components).log_prob(z)
+
+
+def log_realnvp(params, z):
+    """The parts of z take turns: one of them is shifted and scaled by what a network says of the other."""
+    import torch
+    from torch import distributions as d
+    half, log_det = (z.shape[1] + 1) // 2, 0
+    fixed, moved = z[:, :half], z[:, half:]
+    for t in range(sum(name.startswith("prior.") and name.endswith(".0.weight") and "accept" not in name
+                       for name in params)):
+        raw, shift = network(params, f"prior.{t}", fixed, "relu", True).chunk(2, 1)
+        s = 2 * torch.tanh(raw / 2)
+        fixed, moved, log_det = (moved - shift) * (-s).exp(), fixed, log_det - s.sum(1)
+    return d.Normal(0, 1).log_prob(torch.cat([fixed, moved], 1)).sum(1) + log_det
+
+
+def log_lars(params, z, own, p, case):
+    """Z is the mean acceptance of given draws of the base, weighed by how their density under the base changes."""
+    import torch
+    base = {**case, "prior": p.get("base", "normal")}
+    accept = [torch.sigmoid(network(params, "prior.accept", x, "tanh", True)[:, 0]) for x in (z, own)]
+    log_own = log_prior(params, own, None, base)
+    Z = (torch.softmax(log_own - log_own.detach(), 0) * accept[1]).sum()
+    last = (1 - Z) ** (p["tries"] - 1) if "tries" in p else 0
+    return log_prior(params, z, None, base) + ((1 - last) * accept[0] / Z + last).log()
+
+
+def log_prior(params, z, own, case):
+    """log p(z) of each row; `own`: draws of the prior itself."""
+    name, p = parse_choice(case["prior"])
+    if name == "mixture":
+        return log_mixture(z, params["prior.logit"], params["prior.mean"], params["prior.logsd"])
+    if name == "vampprior":
+        h = network(params, "encoder", params["prior.pseudo"], case.get("activation", "relu"), False)
+        return log_mixture(z, 0, linear(params, "mu", h), linear(params, "logvar", h) / 2)
+    if name == "realnvp":
+        return log_realnvp(params, z)
+    if name == "lars":
+        return log_lars(params, z, own, p, case)
+    return make_prior(case["prior"]).log_prob(z).sum(1)
+
+
 def log_likelihood(params, z, x, case):
     """log p(x|z) of each image."""
     from torch import distributions as d
@@ -119,13 +176,13 @@ def gaussian(params, out, p):
     return mean, (lowest + (raw - lowest + ((raw - lowest) ** 2 + 4).sqrt()) / 2).exp()
 
 
-def reference_draws(params, x, mu, logvar, eps, case):
+def reference_draws(params, x, mu, logvar, eps, own, case):
     """Objectives that weigh draws. In path estimators log q does not see the gradient of its own parameters; DReG
     multiplies what comes back to z by the weight once more (for beta = 1)."""
     import torch
     from torch import distributions as d
     estimator, beta = case.get("gradient", "standard"), float(case.get("beta", 1))
-    prior, draws = make_prior(case["prior"]), int(case["samples"])
+    draws = int(case["samples"])
     log_w, recon, kl, hooks = [], 0, 0, []
     for e in eps[:draws]:
         z = mu + (logvar / 2).exp() * e
@@ -135,7 +192,7 @@ def reference_draws(params, x, mu, logvar, eps, case):
             z.register_hook(lambda grad, weight=weight: grad * weight)
         fixed = estimator != "standard"
         q = d.Normal(mu.detach() if fixed else mu, ((logvar.detach() if fixed else logvar) / 2).exp())
-        log_x, ratio = log_likelihood(params, z, x, case), (prior.log_prob(z) - q.log_prob(z)).sum(1)
+        log_x, ratio = log_likelihood(params, z, x, case), log_prior(params, z, own, case) - q.log_prob(z).sum(1)
         log_w.append(log_x + beta * ratio)
         recon, kl = recon - log_x.mean() / draws, kl - ratio.mean() / draws
     log_w = torch.stack(log_w)
@@ -146,27 +203,28 @@ def reference_draws(params, x, mu, logvar, eps, case):
     return -bound.mean(), recon, kl
 
 
-def reference(params, x, eps, case):
+def reference(params, x, eps, own, case):
     """(loss, recon, kl) in nats per image."""
     from torch import distributions as d
     activation = case.get("activation", "relu")
     h = network(params, "encoder", x, activation, False)
     mu, logvar = linear(params, "mu", h), linear(params, "logvar", h)
     if "objective" in case:
-        return reference_draws(params, x, mu, logvar, eps, case)
-    q, prior = d.Normal(mu, (logvar / 2).exp()), make_prior(case["prior"])
+        return reference_draws(params, x, mu, logvar, eps, own, case)
+    q, samples = d.Normal(mu, (logvar / 2).exp()), int(case.get("samples", 1))
     z = [mu + (logvar / 2).exp() * e for e in eps]
     if case["prior"] == "normal" and "kl" not in case:
         kl = d.kl_divergence(q, d.Normal(0 * mu, 0 * mu + 1)).sum(1).mean()
     elif case.get("kl") == "exact":
+        prior = make_prior(case["prior"])
         kl = d.kl_divergence(q, d.Laplace(prior.loc + 0 * mu, prior.scale + 0 * mu)).sum(1).mean()
     else:
-        draws = int(case.get("kl-samples", 10))
-        log_p = sum(prior.log_prob(zk) for zk in z[:draws]) / draws
-        kl = (-q.entropy() - log_p).sum(1).mean()
+        draws = samples if parse_choice(case["prior"])[0] in JOINT else int(case.get("kl-samples", 10))
+        log_p = sum(log_prior(params, zk, own, case) for zk in z[:draws]) / draws
+        kl = (-q.entropy().sum(1) - log_p).mean()
     recon = 0
-    for zk in z[:int(case.get("samples", 1))]:
-        recon = recon - log_likelihood(params, zk, x, case).mean() / int(case.get("samples", 1))
+    for zk in z[:samples]:
+        recon = recon - log_likelihood(params, zk, x, case).mean() / samples
     return recon + float(case.get("beta", 1)) * kl, recon, kl
 
 
@@ -186,12 +244,17 @@ def compare(build, case, path):
     for name in params:
         if name.endswith(".weight"):
             params[name] = params[name].reshape(len(params[name[:-6] + "bias"]), -1)
+        if name in ("prior.mean", "prior.logsd", "prior.pseudo"):
+            params[name] = params[name].reshape(-1, len(r["x"]) // BATCH if name == "prior.pseudo" else latent)
         params[name].requires_grad_()
     eps = [torch.tensor(r[f"eps.{k}"]).reshape(BATCH, latent) for k in range(sum(n.startswith("eps.") for n in r))]
-    losses = reference(params, torch.tensor(r["x"]).reshape(BATCH, -1), eps, case)
+    own = torch.tensor(r["own"]).reshape(-1, latent)
+    losses = reference(params, torch.tensor(r["x"]).reshape(BATCH, -1), eps, own, case)
     losses[0].backward()
     errors = {"losses": max(abs(a - float(b)) / abs(a) for a, b in zip(r["losses"], losses))}
     for name, p in params.items():
+        if name == "prior.z":  # no gradient moves it
+            continue
         ours = torch.tensor(r["grad." + name]).reshape(p.shape)
         errors[name] = float((ours - p.grad).abs().max() / p.grad.abs().max())
     worst = max(errors, key=lambda name: errors[name] if errors[name] == errors[name] else float("inf"))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "../disturb.h"
 #include "model/step.h"
 
 static void dump(FILE *file, const char *name, const float *values, size_t count)
@@ -49,7 +50,9 @@ static void run(FILE *file, struct stepper *step, const vae_images *images)
     struct pass *pass = &step->pass;
     struct loss_slope slope;
     const struct rng noise = {.seed = model->config.seed, .step = 0, .stream = RNG_POSTERIOR};
+    const struct rng own = {.seed = model->config.seed, .step = 0, .stream = RNG_OWN};
     pass_gather(pass, images, NULL, 0, images->n, NULL);
+    pass_derive(pass, &own);
     pass_encode(pass);
     pass_latent(pass, &noise);
     pass_decode(pass, pass->plan.S * pass->B);
@@ -61,6 +64,7 @@ static void run(FILE *file, struct stepper *step, const vae_images *images)
     dump(file, "losses", values, 3);
     dump(file, "x", pass->x, images->n * model->D);
     dump_noise(file, pass, &noise, pass->plan.S > pass->plan.K ? pass->plan.S : pass->plan.K);
+    dump(file, "own", pass->density.own_z, pass->density.own * model->L);
     dump_tensors(file, model, "param.", model->params);
     dump_tensors(file, model, "grad.", pass->params_gradient);
 }
@@ -79,6 +83,7 @@ static int dump_all(FILE *file, const char *source, const char *batch, int argc,
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = pool_new(&pool, 2, err);
     if (!status) status = step_prepare(&step, model, &data->train, pool, err);
+    if (!status && model->prior->joint) disturb(model, "prior.", 1);
     if (!status) run(file, &step, &data->train);
     step_release(&step);
     pool_free(pool);
