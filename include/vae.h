@@ -145,7 +145,8 @@ typedef struct vae_check {
 
 /* Checks whether a prior is what its table says: density, slope, sampler, exact KL, known answers, tails, and the rules
  * for callbacks, at the defaults and at each parameter's ends and two values between. `report` is called for each check
- * and its strings last for the call. VAE_E_INTERNAL where one failed. */
+ * and its strings last for the call. VAE_E_INTERNAL where one failed, VAE_E_USAGE for a prior that is a
+ * density of whole vectors. */
 VAE_API vae_status vae_prior_check(const char *name, void (*report)(void *context, const vae_check *check),
                                    void *context, vae_error *err);
 

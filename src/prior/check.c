@@ -491,9 +491,13 @@ vae_status vae_prior_check(const char *name, void (*report)(void *context, const
     vae_choice defaults;
     vae_status status = choice_parse(&defaults, "prior", module_of, name, err);
     if (status) return status;
+    const struct prior_ops *prior = prior_find(defaults.name);
+    if (prior->joint)
+        return vae_fail(err, VAE_E_USAGE, "prior %s is a density of whole vectors (checked are those of one latent)",
+                        prior->module.name);
     struct checker *c = mem_new(1, sizeof *c, err);
     if (!c) return VAE_E_MEMORY;
-    c->prior = prior_find(defaults.name);
+    c->prior = prior;
     c->kl = prior_exact_kl(c->prior, "gaussian", NULL);
     c->state = mem_new(1, c->prior->state_size + GUARD, err);
     status = c->state ? VAE_OK : VAE_E_MEMORY;

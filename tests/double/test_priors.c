@@ -103,6 +103,7 @@ static void test_checks(void **state)
 {
     (void)state;
     for (size_t i = 0; prior_at(i); i++) {
+        if (prior_at(i)->joint) continue;
         assert_non_null(prior_at(i)->known);
         assert_int_equal(vae_prior_check(prior_at(i)->module.name, must_pass, NULL, NULL), VAE_OK);
     }

@@ -154,8 +154,11 @@ def _():
     same(len(failed), 2)
     assert re.fullmatch(r"FAILED  slope is that of log p: error +\S+ \(at most 3e-05\): negated_slope:sd=\S+, z = \S+",
                         failed[0]), failed[0]
-    refuse(2, "unknown prior 'lapace' (did you mean 'laplace'? there are: normal, spikeslab, laplace, cauchy, studentt, "
-           "logistic)", "priors", "--check", "lapace")
+    names = re.findall(r"^(\w+):", vaectl("priors")[0], re.M)
+    refuse(2, f"unknown prior 'lapace' (did you mean 'laplace'? there are: {', '.join(names)})", "priors", "--check",
+           "lapace")
+    refuse(2, "prior mixture is a density of whole vectors (checked are those of one latent)", "priors", "--check",
+           "mixture")
 
 
 @test("priors --template: one file, never over another, with the name in it")
