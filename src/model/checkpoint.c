@@ -398,7 +398,7 @@ static vae_status copy_tensors_in(const struct file *file, size_t data, struct v
             float value;
             memcpy(&value, file->bytes + data + c.begin + k * sizeof value, sizeof value);
             if (!isfinite(value)) return CORRUPT("%s: tensor %s has values that are not finite", file->path, t->name);
-            if (c.block == 0 && !((double)value >= t->lowest && (double)value <= t->highest))
+            if (c.block == 0 && !(value >= (float)t->lowest && value <= (float)t->highest))
                 return CORRUPT("%s: tensor %s has the value %g (expected %g to %g)", file->path, t->name, (double)value,
                                t->lowest, t->highest);
             to[tensor_at(t, k)] = R(value);
