@@ -153,10 +153,10 @@ static void evaluations_are_the_same_on_any_threads(void **state)
     vae_data_free(&data);
 }
 
-/* Draw i is the same, however many are asked for. */
+/* Draw i is the same, however many are asked for, and another one than those before. */
 static void draws_do_not_depend_on_their_number(void **state)
 {
-    enum { MANY = 1100, FEW = 600, L = 3 };
+    enum { MANY = 1100, FEW = 600, L = 3, BLOCK = 512 }; /* so many are drawn at once */
     static float many[MANY * L], few[FEW * L];
     (void)state;
     for (size_t i = 0; i < 4; i++) {
@@ -167,6 +167,8 @@ static void draws_do_not_depend_on_their_number(void **state)
         assert_int_equal(vae_sample_prior(model, 6, FEW, few, NULL), VAE_OK);
         for (size_t k = 0; k < FEW * L; k++)
             if (many[k] == few[k]) fail_msg("%s: value %zu is the same with another seed", priors[i], k);
+        for (size_t k = 0; k + BLOCK * L < MANY * L; k++)
+            if (many[k] == many[k + BLOCK * L]) fail_msg("%s: value %zu comes twice", priors[i], k);
         vae_model_free(&model);
     }
 }
