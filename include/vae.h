@@ -349,16 +349,20 @@ VAE_API vae_status vae_fit(vae_model **out, const vae_model *model, const vae_da
 
 /* ---- Using a model ---------------------------------------------------------------------------------------------- */
 
+/* Draws by which a prior's normaliser is estimated, where it has to be: its error is then small beside others. */
+enum { VAE_CALIBRATION_DRAWS = 1 << 20 };
+
 typedef enum vae_kl { VAE_KL_AS_TRAINED, VAE_KL_EXACT, VAE_KL_MC } vae_kl;
 
 typedef struct vae_eval_options {
-    size_t samples;    /* S: draws of z per image, averaged */
-    vae_kl kl;         /* how the KL is computed */
-    size_t kl_samples; /* K of a Monte Carlo KL; 0: as trained */
-    uint64_t seed;     /* of the noise, and of binarised pixels */
-    double near_zero;  /* threshold t for `near_zero_share` */
-    bool sparsity;     /* Hoyer's measures, which need room for all posterior means */
-    size_t threads;    /* 0: all cores */
+    size_t samples;     /* S: draws of z per image, averaged */
+    vae_kl kl;          /* how the KL is computed */
+    size_t kl_samples;  /* K of a Monte Carlo KL; 0: as trained */
+    uint64_t seed;      /* of the noise, and of binarised pixels */
+    double near_zero;   /* threshold t for `near_zero_share` */
+    size_t calibration; /* draws of its base from which lars takes its normaliser */
+    bool sparsity;      /* Hoyer's measures, which need room for all posterior means */
+    size_t threads;     /* 0: all cores */
 } vae_eval_options;
 
 typedef struct vae_evaluation {

@@ -20,6 +20,7 @@ void vae_eval_defaults(vae_eval_options *options)
     *options = (vae_eval_options){.samples = 1,
                                   .seed = 1,
                                   .near_zero = 0.44721359549995794, /* 2 sqrt(0.05) */
+                                  .calibration = VAE_CALIBRATION_DRAWS,
                                   .sparsity = true};
 }
 
@@ -164,6 +165,7 @@ static vae_status plan_pass(struct pass *pass, const struct vae_model *model, co
     struct pass_plan plan = {.capacity = block < images->n ? block : images->n,
                              .S = S,
                              .stratified = model->stratified,
+                             .calibration = options->calibration,
                              .sparse = images_are_sparse(images)};
     vae_status status = choose_kl(model, options, &plan, err);
     if (!status) status = pass_new(pass, model, pool, &plan, err);

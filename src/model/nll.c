@@ -107,6 +107,7 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
                                    .S = o->samples < CHUNK ? o->samples : CHUNK,
                                    .K = 1,
                                    .kl = KL_PER_DRAW,
+                                   .calibration = VAE_CALIBRATION_DRAWS,
                                    .sparse = images_are_sparse(images)};
     struct pass pass = {0};
     struct totals totals = {0};

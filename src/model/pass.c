@@ -9,9 +9,6 @@
 #include "base/memory.h"
 #include "data/stream.h"
 
-/* Of a prior whose normaliser is estimated: its relative error is then small beside other errors. */
-enum { CALIBRATION_DRAWS = 1 << 20 };
-
 /* ---- Workspace -------------------------------------------------------------------------------------------------- */
 
 static void lay_out_sparse(struct sparse *s, struct arena *arena)
@@ -127,7 +124,7 @@ void pass_derive(struct pass *pass, const struct rng *noise)
     if (noise && (pass->plan.training || pass->plan.fit))
         density_propose(&pass->density, pass->pool, noise);
     else if (noise)
-        density_calibrate(&pass->density, pass->pool, noise, CALIBRATION_DRAWS);
+        density_calibrate(&pass->density, pass->pool, noise, pass->plan.calibration);
 }
 
 struct gathering {

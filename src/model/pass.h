@@ -26,11 +26,12 @@ static inline enum kl_kind model_kl(const struct vae_model *model)
 struct pass_plan {
     size_t capacity, S, K; /* most images, draws of z, draws of the Monte Carlo KL */
     enum kl_kind kl;
-    bool entropy;    /* in KL_PER_DRAW: the entropy of q stands for -log q(z), which it is on average */
-    bool stratified; /* noise of the Monte Carlo KL */
-    bool sparse;     /* images have many zeros (see images_are_sparse) */
-    bool training;   /* room for the backward pass */
-    bool fit;        /* room for the gradient of the prior alone */
+    bool entropy;       /* in KL_PER_DRAW: the entropy of q stands for -log q(z), which it is on average */
+    bool stratified;    /* noise of the Monte Carlo KL */
+    bool sparse;        /* images have many zeros (see images_are_sparse) */
+    size_t calibration; /* in evaluations: draws for the normaliser of a prior that has to estimate it */
+    bool training;      /* room for the backward pass */
+    bool fit;           /* room for the gradient of the prior alone */
 };
 
 struct pass {

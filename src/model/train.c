@@ -75,6 +75,7 @@ static vae_status evaluate(const struct training *t, const vae_images *images, v
     vae_eval_options options;
     vae_eval_defaults(&options);
     options.sparsity = false;
+    options.calibration = VAE_CALIBRATION_DRAWS / 16; /* once an epoch: a tenth of what the epoch draws itself */
     return model_evaluate(out, t->model, images, &options, t->pool, err);
 }
 

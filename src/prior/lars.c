@@ -339,8 +339,9 @@ static void own_backward(struct density *d, struct span rows)
         f->own_weight[s] = R(slope * (a - f->now));
     }
     net_backward_rows(d->params, run, rows, NULL);
-    if (f->base.file)
-        base_backward(d, rows, d->own_z + rows.begin * L, f->own_weight + rows.begin, f->own_dz + rows.begin * L);
+    if (!f->base.file) return; /* nothing of the base learns */
+    memset(f->own_dz + rows.begin * L, 0, (rows.end - rows.begin) * L * sizeof *f->own_dz);
+    base_backward(d, rows, d->own_z + rows.begin * L, f->own_weight + rows.begin, f->own_dz + rows.begin * L);
 }
 
 static void learn(struct density *d, struct span items, const real *z, real *gradient)
