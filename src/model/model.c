@@ -25,7 +25,7 @@ static void lay_out(struct vae_model *model)
         block_add_layer(&model->block, &model->encoder, "encoder", in, hidden[i], activation);
         in = hidden[i];
     }
-    block_add_heads(&model->block, &model->encoder, in, 2, model->posterior->head, model->L);
+    block_add_heads(&model->block, &model->encoder, in, 2, model->posterior->head, (size_t[]){model->L, model->L});
     in = model->L;
     for (size_t i = depth; i > 0; i--) {
         block_add_layer(&model->block, &model->decoder, "decoder", in, hidden[i - 1], activation);

@@ -39,20 +39,21 @@ static void name_tensors(struct block *block, const char *module, const struct d
     struct tensor *weight = append(
         block,
         (struct tensor){.dim = {out, layer->in}, .stride = {1, dense_columns(layer)}, .offset = layer->weight + first});
-    struct tensor *bias = append(block, (struct tensor){.dim = {out}, .stride = {1}, .offset = layer->bias + first});
     weight->start = START_WEIGHT;
-    bias->start = START_BIAS;
     snprintf(weight->name, sizeof weight->name, "%.23s.weight", module);
+    if (layer->unbiased) return;
+    struct tensor *bias = append(block, (struct tensor){.dim = {out}, .stride = {1}, .offset = layer->bias + first});
+    bias->start = START_BIAS;
     snprintf(bias->name, sizeof bias->name, "%.23s.bias", module);
 }
 
 static struct dense *add_layer(struct block *block, struct net *net, const char *name, size_t in, size_t out,
-                               const struct activation *activation)
+                               const struct activation *activation, bool unbiased)
 {
     struct dense *layer = &net->layer[net->layers++];
-    *layer = (struct dense){.in = in, .out = out, .activation = activation};
+    *layer = (struct dense){.in = in, .out = out, .activation = activation, .unbiased = unbiased};
     layer->weight = take(block, dense_columns(layer) * in);
-    layer->bias = take(block, dense_columns(layer));
+    layer->bias = take(block, unbiased ? 0 : dense_columns(layer));
     snprintf(layer->forward, sizeof layer->forward, "%.12s forward", name);
     snprintf(layer->backward, sizeof layer->backward, "%.12s backward", name);
     return layer;
@@ -64,7 +65,7 @@ struct dense *block_add_layer(struct block *block, struct net *net, const char *
     char name[TENSOR_NAME];
     const size_t index = net->layers;
     snprintf(name, sizeof name, "%s.%zu", side, index);
-    struct dense *layer = add_layer(block, net, name, in, out, activation);
+    struct dense *layer = add_layer(block, net, name, in, out, activation, false);
     name_tensors(block, name, layer, 0, out);
     if (activation->parts == 1) return layer;
     snprintf(name, sizeof name, "%s.%zu.gate", side, index);
@@ -73,8 +74,16 @@ struct dense *block_add_layer(struct block *block, struct net *net, const char *
 }
 
 void block_add_heads(struct block *block, struct net *net, size_t in, size_t heads, const char *const *name,
-                     size_t width)
+                     const size_t *width)
 {
-    const struct dense *layer = add_layer(block, net, "heads", in, heads * width, &activation_identity);
-    for (size_t h = 0; h < heads; h++) name_tensors(block, name[h], layer, h * width, width);
+    size_t out = 0, first = 0;
+    for (size_t h = 0; h < heads; h++) out += width[h];
+    const struct dense *layer = add_layer(block, net, "heads", in, out, &activation_identity, false);
+    for (size_t h = 0; h < heads; first += width[h++]) name_tensors(block, name[h], layer, first, width[h]);
+}
+
+void block_add_product(struct block *block, struct net *net, const char *name, size_t in, size_t out,
+                       const struct activation *activation)
+{
+    name_tensors(block, name, add_layer(block, net, name, in, out, activation, true), 0, out);
 }

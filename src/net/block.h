@@ -51,8 +51,11 @@ struct tensor *block_add(struct block *block, const char *name, size_t rows, siz
  * second sum of a gated activation. */
 struct dense *block_add_layer(struct block *block, struct net *net, const char *side, size_t in, size_t out,
                               const struct activation *activation);
-/* The same for a layer without activation whose outputs are `heads` named parts of equal width. */
+/* The same for a layer without activation whose outputs are `heads` named parts. */
 void block_add_heads(struct block *block, struct net *net, size_t in, size_t heads, const char *const *name,
-                     size_t width);
+                     const size_t *width);
+/* The same for a layer without bias: its tensor is called NAME.weight. */
+void block_add_product(struct block *block, struct net *net, const char *name, size_t in, size_t out,
+                       const struct activation *activation);
 
 #endif

@@ -58,6 +58,7 @@ struct product {
     const struct sparse *sparse;
     const struct activation *below;
     struct output x; /* of the layer below */
+    struct row_bias bias;
     struct output to;
     real *dx;
     size_t rows, tiles;
@@ -69,7 +70,7 @@ static void forward_area(const struct product *job, struct area a)
     const struct dense *layer = job->layer;
     const size_t columns = dense_columns(layer), in = layer->in, out = layer->out;
     const struct span r = a.rows, s = a.columns;
-    const real *weight = job->params + layer->weight, *bias = job->params + layer->bias + s.begin;
+    const real *weight = job->params + layer->weight, *own = job->params + layer->bias, *rows = job->bias.value;
     for (size_t part = 0; part < columns; part += out) {
         const struct span c = {part + s.begin, part + s.end};
         if (job->sparse)
@@ -81,8 +82,8 @@ static void forward_area(const struct product *job, struct area a)
          job->to.pre + r.begin * columns + c.begin, (int)columns);
     }
     for (size_t i = r.begin; i < r.end; i++)
-        layer->activation->forward(s.end - s.begin, out, bias, job->to.pre + i * columns + s.begin,
-                                   job->to.y + i * out + s.begin);
+        layer->activation->forward(s.end - s.begin, out, (rows ? rows + i % job->bias.period * columns : own) + s.begin,
+                                   job->to.pre + i * columns + s.begin, job->to.y + i * out + s.begin);
 }
 
 static void forward_tile(void *context, size_t tile)
@@ -92,9 +93,9 @@ static void forward_tile(void *context, size_t tile)
 }
 
 void dense_forward_rows(const struct dense *layer, const real *params, struct span rows, const real *x,
-                        struct output to)
+                        struct row_bias bias, struct output to)
 {
-    const struct product job = {.layer = layer, .params = params, .from = x, .to = to};
+    const struct product job = {.layer = layer, .params = params, .from = x, .bias = bias, .to = to};
     forward_area(&job, (struct area){rows, {0, layer->out}});
 }
 
@@ -154,7 +155,7 @@ struct span dense_weight_span(const struct dense *layer, size_t tiles, size_t ti
 
 struct span dense_bias_span(const struct dense *layer, size_t tiles, size_t tile)
 {
-    return tile_span(dense_columns(layer), tiles, tile);
+    return tile_span(layer->unbiased ? 0 : dense_columns(layer), tiles, tile);
 }
 
 VAE_SIMD static void add_row(size_t width, const real *row, real *sum)

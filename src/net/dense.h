@@ -18,6 +18,7 @@ struct dense {
     size_t in, out;
     const struct activation *activation;
     size_t weight, bias; /* offsets in the parameter block: [in, columns] and [columns] */
+    bool unbiased;       /* it has no bias of its own */
 };
 
 static inline size_t dense_columns(const struct dense *layer) { return layer->activation->parts * layer->out; }
@@ -37,9 +38,15 @@ void dense_forward(struct pool *pool, const struct dense *layer, const real *par
 void dense_backward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *d,
                     const struct activation *below, struct output x, real *dx);
 
+/* Instead of the layer's own bias: row r of the product has row r % period of `value` (period, columns). */
+struct row_bias {
+    const real *value; /* NULL: the layer's own */
+    size_t period;
+};
+
 /* The same for some rows of dense x, on the calling thread. */
 void dense_forward_rows(const struct dense *layer, const real *params, struct span rows, const real *x,
-                        struct output to);
+                        struct row_bias bias, struct output to);
 void dense_backward_rows(const struct dense *layer, const real *params, struct span rows, const real *d,
                          const struct activation *below, struct output x, real *dx);
 

@@ -49,7 +49,8 @@ void net_backward(struct pool *pool, const real *params, struct run *run, real *
 void net_forward_rows(const real *params, struct run *run, struct span rows)
 {
     for (size_t i = 0; i < run->net->layers; i++)
-        dense_forward_rows(&run->net->layer[i], params, rows, input_of(run, i), run->output[i]);
+        dense_forward_rows(&run->net->layer[i], params, rows, input_of(run, i), i ? (struct row_bias){0} : run->bias,
+                           run->output[i]);
 }
 
 void net_backward_rows(const real *params, struct run *run, struct span rows, real *dx)

@@ -20,6 +20,7 @@ struct run {
     size_t capacity, rows;            /* most rows; those of the last net_forward */
     const real *x;                    /* (rows, in) input, */
     const struct sparse *sparse;      /* and its nonzeros, or NULL where it is taken as dense */
+    struct row_bias bias;             /* of the first layer, in net_forward_rows */
     struct output output[NET_LAYERS]; /* of each layer */
     /* (rows, columns) of the loss, before each layer's activation. The caller provides the last one, which may be in
      * place of the last output. */
@@ -32,6 +33,9 @@ void run_lay_out_backward(struct run *run, struct arena *arena);
 
 /* The output (rows, out) of the last layer. */
 static inline real *run_result(const struct run *run) { return run->output[run->net->layers - 1].y; }
+
+/* The outputs of the last layer. */
+static inline size_t net_out(const struct net *net) { return net->layer[net->layers - 1].out; }
 
 /* The most columns of a layer, or of the input. */
 size_t net_width(const struct net *net);
