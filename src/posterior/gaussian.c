@@ -5,27 +5,28 @@
  *     z = mu + s eps,  eps ~ N(0, 1),  s = exp(b/2)         dz/dmu = 1,  dz/db = s eps / 2
  *     H(q) = (b + log 2 pi e)/2                             dH/db = 1/2
  *     log q(z) = -(eps^2 + b + log 2 pi)/2                  d/dz = -eps/s */
+#include "posterior/gaussian.h"
+
 #include "base/rng.h"
 #include "base/simd.h"
-#include "posterior/posterior.h"
 
-VAE_SIMD static void noise(const struct posterior_state *state, size_t n, const uint32_t *bits, real *eps)
+VAE_SIMD void gaussian_noise(const struct posterior_state *state, size_t n, const uint32_t *bits, real *eps)
 {
     (void)state;
     for (size_t i = 0; i < n; i++) eps[i] = rng_normal(bits[i]);
 }
 
-VAE_SIMD static void scale(size_t n, const real *b, real *s)
+VAE_SIMD void gaussian_scale(size_t n, const real *b, real *s)
 {
     for (size_t i = 0; i < n; i++) s[i] = vm_exp(R(0.5) * b[i]);
 }
 
-static void draw(size_t n, const real *a, const real *s, const real *eps, real *z)
+void gaussian_draw(size_t n, const real *a, const real *s, const real *eps, real *z)
 {
     for (size_t i = 0; i < n; i++) z[i] = a[i] + s[i] * eps[i];
 }
 
-static void backward(size_t n, const real *s, const real *eps, const real *dz, real weight, real *da, real *db)
+void gaussian_backward(size_t n, const real *s, const real *eps, const real *dz, real weight, real *da, real *db)
 {
     for (size_t i = 0; i < n; i++) {
         real d = weight * dz[i];
@@ -34,7 +35,7 @@ static void backward(size_t n, const real *s, const real *eps, const real *dz, r
     }
 }
 
-static void entropy(const struct posterior_state *state, size_t n, const real *b, real *h, real *db)
+void gaussian_entropy(const struct posterior_state *state, size_t n, const real *b, real *h, real *db)
 {
     (void)state;
     for (size_t i = 0; i < n; i++) {
@@ -43,8 +44,8 @@ static void entropy(const struct posterior_state *state, size_t n, const real *b
     }
 }
 
-static void log_prob(const struct posterior_state *state, size_t n, const real *b, const real *s, const real *eps,
-                     real *logq, real *dz)
+void gaussian_log_prob(const struct posterior_state *state, size_t n, const real *b, const real *s, const real *eps,
+                       real *logq, real *dz)
 {
     (void)state;
     const real least = R(1e-18);
@@ -59,10 +60,10 @@ const struct posterior_ops posterior_gaussian = {
                .summary = "diagonal Gaussian, encoder gives mean and log-variance",
                .formula = "q(z|x) = N(z; mu, exp(logvar)), z = mu + exp(logvar/2) eps"},
     .head = {"mu", "logvar"},
-    .noise = noise,
-    .scale = scale,
-    .draw = draw,
-    .backward = backward,
-    .entropy = entropy,
-    .log_prob = log_prob,
+    .noise = gaussian_noise,
+    .scale = gaussian_scale,
+    .draw = gaussian_draw,
+    .backward = gaussian_backward,
+    .entropy = gaussian_entropy,
+    .log_prob = gaussian_log_prob,
 };
