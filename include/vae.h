@@ -298,7 +298,8 @@ VAE_API const vae_metrics *vae_model_metrics(const vae_model *model);
 VAE_API const double *vae_model_kl_per_dim(const vae_model *model); /* (L), of the last test pass; NaN before it */
 VAE_API const char *vae_model_build(const vae_model *model);        /* what built the file, or this library */
 VAE_API bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out); /* false past the last */
-/* Copies the values of tensor i out of or into the model; `values` has tensor.count elements. */
+/* Copies the values of tensor i out of or into the model; `values` has tensor.count elements. Masked weights of a flow
+ * stay zero. */
 VAE_API void vae_model_read(const vae_model *model, size_t i, float *values);
 VAE_API void vae_model_write(vae_model *model, size_t i, const float *values);
 
@@ -417,7 +418,8 @@ VAE_API vae_status vae_probe(double *accuracy, const vae_model *model, const vae
                              uint64_t seed, size_t threads, vae_error *err);
 
 /* Posterior means (n,L) and, unless NULL, scales (n,L) of images first .. first+n-1; VAE_E_USAGE
- * where there are not so many. `seed`: of binarised pixels. */
+ * where there are not so many. Of a posterior without a mean: its centre; of a flow: where it takes the mean of the
+ * draws that it begins with, and their scale. `seed`: of binarised pixels. */
 VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
                               size_t threads, float *mean, float *scale, vae_error *err);
 /* Mean images (n,D) of latents z (n,L). */

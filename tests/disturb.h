@@ -21,7 +21,8 @@ static inline void disturb(vae_model *model, const char *prefix, double spread)
         for (size_t k = 0; k < t->count && !strncmp(t->name, prefix, strlen(prefix)) && t->rate > 0; k++) {
             uint32_t word;
             rng_words(&rng, k, 1, &word);
-            model->params[tensor_at(t, k)] += R(spread) * (rng_normal(word) / width);
+            if (!model_masks(model, tensor_at(t, k)))
+                model->params[tensor_at(t, k)] += R(spread) * (rng_normal(word) / width);
         }
     }
 }

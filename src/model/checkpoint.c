@@ -401,6 +401,8 @@ static vae_status copy_tensors_in(const struct file *file, size_t data, struct v
             if (c.block == 0 && !(value >= (float)t->lowest && value <= (float)t->highest))
                 return CORRUPT("%s: tensor %s has the value %g (expected %g to %g)", file->path, t->name, (double)value,
                                t->lowest, t->highest);
+            if (value != 0 && model_masks(model, tensor_at(t, k)))
+                return CORRUPT("%s: tensor %s has values where its configuration allows none", file->path, t->name);
             to[tensor_at(t, k)] = R(value);
         }
     }

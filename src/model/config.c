@@ -317,6 +317,9 @@ static vae_status check_kl(const vae_config *config, vae_error *err)
             "such as cauchy or studentt, goes with it)",
             config->posterior.name, config->prior.name);
     if (strcmp(config->kl, "exact") || config_exact_kl(config, NULL)) return VAE_OK;
+    if (posterior_find(config->posterior.name)->flow)
+        return vae_fail(err, VAE_E_USAGE, "--kl exact: the KL of posterior %s is known by draws alone (use --kl mc)",
+                        config->posterior.name);
     return vae_fail(
         err, VAE_E_USAGE, "--kl exact: prior %s has no exact KL to a %s posterior%s (use --kl mc)", config->prior.name,
         config->posterior.name,
@@ -335,9 +338,13 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     if (!strcmp(config->schedule, "step") != (config->lr_steps[0] > 0))
         return vae_fail(err, VAE_E_USAGE, "--schedule step and --lr-steps go together");
     const bool iwae = !strcmp(config->objective, "iwae"), standard = !strcmp(config->gradient, "standard");
-    const bool joint = prior_find(config->prior.name)->joint;
+    const bool flow = posterior_find(config->posterior.name)->flow,
+               joint = prior_find(config->prior.name)->joint || flow;
     if (!strcmp(config->gradient, "dreg") && !iwae)
         return vae_fail(err, VAE_E_USAGE, "--gradient dreg is for --objective iwae (elbo has stl)");
+    if (flow && !standard)
+        return vae_fail(err, VAE_E_USAGE, "--gradient %s is for factorised posteriors (%s is a flow: use standard)",
+                        config->gradient, config->posterior.name);
     if ((iwae || !standard) && config->free_bits > 0)
         return vae_fail(err, VAE_E_USAGE, "--free-bits needs a KL of its own (--objective elbo --gradient standard)");
     if ((iwae || !standard || joint) && !strcmp(config->kl_noise, "stratified"))

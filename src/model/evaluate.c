@@ -54,12 +54,13 @@ static vae_status sums_new(struct sums *sums, size_t L, size_t n, vae_error *err
     return sums->kl && sums->origin && sums->mean && sums->mean_square && (sums->means || !n) ? VAE_OK : VAE_E_MEMORY;
 }
 
-static void add_latents(const struct pass *pass, struct sums *sums)
+static void add_latents(struct pass *pass, struct sums *sums)
 {
     const size_t L = pass->model->L;
+    const real *centre = pass_centre(pass);
     for (size_t i = 0; i < pass->B; i++)
         for (size_t j = 0; j < L; j++) {
-            const double mean = (double)pass->a[i * L + j];
+            const double mean = (double)centre[i * L + j];
             if (sums->images + i == 0) sums->origin[j] = mean;
             const double apart = mean - sums->origin[j];
             if (pass->plan.kl != KL_PER_DRAW) sums->kl[j] += (double)pass->kl[i * L + j];
@@ -141,10 +142,9 @@ void vae_evaluation_free(vae_evaluation **evaluation)
 static vae_status choose_kl(const struct vae_model *model, const vae_eval_options *o, struct pass_plan *plan,
                             vae_error *err)
 {
-    const bool joint = model->prior->joint;
     plan->K = o->kl_samples ? o->kl_samples : model->config.kl_samples;
     plan->kl = o->kl == VAE_KL_EXACT ? KL_EXACT : o->kl == VAE_KL_MC ? KL_MONTE_CARLO : model_kl(model);
-    if (joint && plan->kl == KL_MONTE_CARLO) { /* by the draws that are decoded */
+    if (model_has_joint_kl(model) && plan->kl == KL_MONTE_CARLO) { /* by the draws that are decoded */
         plan->kl = KL_PER_DRAW;
         plan->entropy = true;
         plan->K = plan->S;
@@ -263,7 +263,7 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
         status = pass_gather(&pass, images, NULL, first + done, B, err);
         if (status) break;
         pass_encode(&pass);
-        copy_out(B * L, pass.a, mean + done * L);
+        copy_out(B * L, pass_centre(&pass), mean + done * L);
         if (scale) copy_out(B * L, pass.scale, scale + done * L);
     }
     pass_free(&pass);

@@ -49,22 +49,23 @@ static void add_mc_sample(struct pass *pass, size_t at, size_t n, const real *ep
 
 /* ---- The KL in each draw ---------------------------------------------------------------------------------------- */
 
-/* -log q(z), or the entropy of q, of each row of draw k; under a factorised prior also log p(z) and its slope. */
+/* -log q(z), or the entropy of q, of each row of draw k; under a factorised prior also log p(z) and its slope. Joint
+ * priors come later, as do all priors behind a flow. */
 static void add_ratio(struct pass *pass, size_t k, size_t at, size_t n)
 {
     const struct vae_model *m = pass->model;
     const size_t L = m->L, plane = k * pass->B * L + at;
-    const bool joint = m->prior->joint;
+    const bool later = model_has_joint_kl(m);
     const real *logp = pass->logp + at, *minus_logq = pass->kl + at;
     real *logq = pass->kl_z + at;
-    if (!joint) m->prior->log_prob(m->prior_state, n, pass->z + plane, pass->logp + at, pass->dlogp_dz + plane);
+    if (!later) m->prior->log_prob(m->prior_state, n, pass->z + plane, pass->logp + at, pass->dlogp_dz + plane);
     if (!pass->plan.entropy)
         m->posterior->log_prob(m->posterior_state, n, pass->b + at, pass->scale + at, pass->eps + plane, logq,
                                pass->dlogp + at);
     for (size_t i = 0; i < n; i += L) {
         double ratio = 0;
         for (size_t j = i; j < i + L; j++)
-            ratio += (joint ? 0 : (double)logp[j]) - (pass->plan.entropy ? -(double)minus_logq[j] : (double)logq[j]);
+            ratio += (later ? 0 : (double)logp[j]) - (pass->plan.entropy ? -(double)minus_logq[j] : (double)logq[j]);
         pass->log_ratio[k * pass->B + (at + i) / L] = ratio;
     }
 }
@@ -116,6 +117,21 @@ static void latent_tile(void *context, size_t tile)
     for (size_t k = 0; k < draws; k++) draw_sample(pass, job->rng, k, at, n);
 }
 
+/* log p(z) under a factorised prior, where a flow has moved z. */
+static void moved_tile(void *context, size_t tile)
+{
+    struct pass *pass = context;
+    const struct vae_model *m = pass->model;
+    const size_t L = m->L;
+    const struct span s = row_span(pass->B, tile);
+    const size_t at = s.begin * L, n = (s.end - s.begin) * L;
+    for (size_t k = 0; k < pass->plan.S; k++) {
+        const size_t plane = k * pass->B * L + at;
+        m->prior->log_prob(m->prior_state, n, pass->z + plane, pass->logp + at, pass->dlogp_dz + plane);
+        for (size_t i = 0; i < n; i++) pass->log_ratio[k * pass->B + (at + i) / L] += (double)pass->logp[at + i];
+    }
+}
+
 static void add_joint_prior(struct pass *pass)
 {
     const size_t rows = pass->plan.S * pass->B;
@@ -127,7 +143,12 @@ void pass_latent(struct pass *pass, const struct rng *rng)
 {
     struct latent_job job = {pass, rng};
     pool_run(pass->pool, "latent", row_tiles(pass->B), latent_tile, &job);
-    if (pass->logp_joint) add_joint_prior(pass);
+    if (pass->flow.tape)
+        flow_forward(&pass->flow, pass->pool, pass->B, pass->plan.S * pass->B, pass->z, pass->log_ratio);
+    if (pass->logp_joint)
+        add_joint_prior(pass);
+    else if (pass->flow.tape)
+        pool_run(pass->pool, "latent", row_tiles(pass->B), moved_tile, pass);
 }
 
 /* ---- Backward --------------------------------------------------------------------------------------------------- */
@@ -164,19 +185,19 @@ static void start_from_draws(const struct backward_job *job, size_t at, size_t n
 }
 
 /* Adds to dz what log p(z), and in path estimators -log q(z), contribute through z. (A joint prior has added its part
- * before.) */
+ * before, as have all priors behind a flow.) */
 static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at, size_t n)
 {
     struct pass *pass = job->pass;
     const struct loss_slope *slope = job->slope;
     const size_t L = pass->model->L, plane = k * pass->B * L + at;
-    const bool path = slope->gradient != GRADIENT_STANDARD;
+    const bool path = slope->gradient != GRADIENT_STANDARD, done = model_has_joint_kl(pass->model);
     if (path)
         pass->model->posterior->log_prob(pass->model->posterior_state, n, pass->b + at, pass->scale + at,
                                          pass->eps + plane, pass->kl_z + at, pass->dlogp + at);
     for (size_t i = 0; i < n; i++) {
         const real w = slope->importance_weight[k * pass->B + (at + i) / L];
-        const real up = (pass->dlogp_dz ? pass->dlogp_dz[plane + i] : R(0)) - (path ? pass->dlogp[at + i] : R(0));
+        const real up = (done ? R(0) : pass->dlogp_dz[plane + i]) - (path ? pass->dlogp[at + i] : R(0));
         const real d = pass->dz[plane + i] - w * slope->beta / R(pass->B) * up;
         /* Tucker, Lawson, Gu & Maddison 2019 (DReG): w becomes w^2 in the encoder. Their proof with beta in
          * log w gives w (1 - beta + beta w). */
@@ -185,12 +206,25 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
     }
 }
 
+/* As split_heads, the other way. */
+static void join_heads(struct pass *pass, struct span s)
+{
+    const size_t L = pass->model->L, C = pass->model->flow_nets.C, bytes = L * sizeof(real);
+    real *head = pass->encoder.gradient[pass->model->encoder.layers - 1] + s.begin * (2 * L + C);
+    if (C) pass->flow.ops->condition_backward(&pass->flow, s);
+    for (size_t r = s.begin; r < s.end; r++, head += 2 * L + C) {
+        memcpy(head, pass->da + r * L, bytes);
+        memcpy(head + L, pass->db + r * L, bytes);
+        if (C) memcpy(head + 2 * L, pass->flow.d_context + r * C, C * sizeof(real));
+    }
+}
+
 /* dz of all draws and the KL's own derivatives -> gradient of the heads. */
 static void backward_tile(void *context, size_t tile)
 {
     const struct backward_job *job = context;
     struct pass *pass = job->pass;
-    const size_t L = pass->model->L, B = pass->B, bytes = L * sizeof(real);
+    const size_t L = pass->model->L, B = pass->B;
     const struct span s = row_span(B, tile);
     const size_t at = s.begin * L, n = (s.end - s.begin) * L;
     const bool per_draw = pass->plan.kl == KL_PER_DRAW;
@@ -204,11 +238,7 @@ static void backward_tile(void *context, size_t tile)
         pass->model->posterior->backward(n, pass->scale + at, pass->eps + plane, pass->dz + plane, 1, pass->da + at,
                                          pass->db + at);
     }
-    real *heads = pass->encoder.gradient[pass->model->encoder.layers - 1];
-    for (size_t r = s.begin; r < s.end; r++) {
-        memcpy(heads + r * 2 * L, pass->da + r * L, bytes);
-        memcpy(heads + r * 2 * L + L, pass->db + r * L, bytes);
-    }
+    join_heads(pass, s);
 }
 
 void pass_latent_backward(struct pass *pass, const struct loss_slope *slope)

@@ -15,6 +15,16 @@
 
 /* ---- Layout ----------------------------------------------------------------------------------------------------- */
 
+/* Those of a and b, and what a flow is told of the image. */
+static void lay_out_heads(struct vae_model *model, size_t in)
+{
+    const struct flow_ops *flow = model->posterior->flow;
+    const size_t context = flow ? flow->context(model->config.posterior.value) : 0;
+    const size_t width[POSTERIOR_HEADS] = {model->L, model->L, context};
+    block_add_heads(&model->block, &model->encoder, in, flow ? 3 : 2, model->posterior->head, width);
+    model->flow_nets = (struct flow_nets){.param = model->config.posterior.value, .L = model->L, .C = context};
+}
+
 static void lay_out(struct vae_model *model)
 {
     const struct activation *activation = activation_find(model->config.activation.name);
@@ -25,7 +35,7 @@ static void lay_out(struct vae_model *model)
         block_add_layer(&model->block, &model->encoder, "encoder", in, hidden[i], activation);
         in = hidden[i];
     }
-    block_add_heads(&model->block, &model->encoder, in, 2, model->posterior->head, (size_t[]){model->L, model->L});
+    lay_out_heads(model, in);
     in = model->L;
     for (size_t i = depth; i > 0; i--) {
         block_add_layer(&model->block, &model->decoder, "decoder", in, hidden[i - 1], activation);
@@ -34,7 +44,8 @@ static void lay_out(struct vae_model *model)
     block_add_layer(&model->block, &model->decoder, "decoder", in, model->D * model->outputs, &activation_identity);
 }
 
-/* A prior or likelihood that learns brings networks and tensors of its own, behind those of encoder and decoder. */
+/* A prior, likelihood or flow that learns brings networks and tensors of its own, behind those of encoder and decoder.
+ */
 static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
 {
     const struct joint_ops *joint = model->prior->joint;
@@ -44,9 +55,15 @@ static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
                                         .D = model->D,
                                         .lowest = likelihood->lowest,
                                         .highest = likelihood->highest};
+    if (model->posterior->flow) model->posterior->flow->declare(&model->flow_nets, &model->block);
     vae_status status = joint ? joint->declare(&model->declared, &model->block, err) : VAE_OK;
     if (!status && likelihood->declare)
         model->learned = likelihood->declare(model->config.likelihood.value, &model->block);
+    if (!status && model->declared.encodes && model->posterior->flow)
+        return vae_fail(err, VAE_E_USAGE,
+                        "prior %s takes the posteriors of pseudo-inputs for Gaussians, and posterior %s is none "
+                        "(expected gaussian)",
+                        model->config.prior.name, model->config.posterior.name);
     return status;
 }
 
@@ -67,6 +84,18 @@ static void choose_kl(struct vae_model *model)
     if (strcmp(model->config.kl, "auto")) model->exact_kl = !strcmp(model->config.kl, "exact");
 }
 
+/* NULL: out of memory. */
+static real *make_mask(const struct block *block, vae_error *err)
+{
+    real *mask = mem_new(block->size, sizeof *mask, err);
+    for (size_t i = 0; mask && i < block->tensors; i++) {
+        const struct tensor *t = &block->tensor[i];
+        for (size_t k = 0; k < t->count; k++)
+            mask[tensor_at(t, k)] = !t->keeps || t->keeps(t, k / t->dim[1], k % t->dim[1]);
+    }
+    return mask;
+}
+
 static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
 {
     model->prior_state = mem_new(1, model->prior->state_size, err);
@@ -76,6 +105,7 @@ static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
     model->adam_m = mem_new(model->block.size, sizeof(real), err);
     model->adam_v = mem_new(model->block.size, sizeof(real), err);
     model->kl_per_dim = mem_new(model->L, sizeof(double), err);
+    if (model->posterior->flow && !(model->mask = make_mask(&model->block, err))) return VAE_E_MEMORY;
     return model->prior_state && model->posterior_state && model->likelihood_state && model->params && model->adam_m &&
                    model->adam_v && model->kl_per_dim
                ? VAE_OK
@@ -99,7 +129,7 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     model->gradient = (enum gradient)config_word(config, "gradient");
     model->binarize = (enum binarize)config_word(config, "binarize");
     model->schedule = (enum schedule)config_word(config, "schedule");
-    model->per_draw = model->iwae || model->gradient != GRADIENT_STANDARD || model->prior->joint;
+    model->per_draw = model->iwae || model->gradient != GRADIENT_STANDARD || model_has_joint_kl(model);
     lay_out(model);
 }
 
@@ -160,9 +190,11 @@ static void initialise(struct vae_model *model)
         const bool own = tensor->start == START_NORMAL || tensor->start == START_VALUE;
         const bool normal = own || !strcmp(init, "he");
         const double spread = own ? tensor->spread : init_spread(init, in, out);
-        for (size_t k = 0; k < tensor->count; k++)
-            model->params[tensor_at(tensor, k)] = R(
-                tensor->start == START_VALUE ? spread : start_value(&rng, k, normal, spread));
+        for (size_t k = 0; k < tensor->count; k++) {
+            const size_t at = tensor_at(tensor, k);
+            if (model_masks(model, at)) continue;
+            model->params[at] = R(tensor->start == START_VALUE ? spread : start_value(&rng, k, normal, spread));
+        }
     }
 }
 
@@ -186,6 +218,7 @@ void vae_model_free(vae_model **out)
     free(model->params);
     free(model->adam_m);
     free(model->adam_v);
+    free(model->mask);
     free(model->kl_per_dim);
     free(model);
     *out = NULL;
@@ -248,5 +281,6 @@ void vae_model_read(const vae_model *model, size_t i, float *values)
 void vae_model_write(vae_model *model, size_t i, const float *values)
 {
     const struct tensor *t = &model->block.tensor[i];
-    for (size_t k = 0; k < t->count; k++) model->params[tensor_at(t, k)] = R(values[k]);
+    for (size_t k = 0; k < t->count; k++)
+        if (!model_masks(model, tensor_at(t, k))) model->params[tensor_at(t, k)] = R(values[k]);
 }

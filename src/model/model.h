@@ -9,12 +9,13 @@
 #include "model/config.h"
 #include "net/block.h"
 #include "net/net.h"
+#include "posterior/flow.h"
 #include "posterior/posterior.h"
 #include "prior/joint.h"
 #include "prior/prior.h"
 #include "vae.h"
 
-enum { MAX_LAYERS = (2 + PRIOR_NETS) * NET_LAYERS };
+enum { MAX_LAYERS = (2 + PRIOR_NETS + FLOW_NETS) * NET_LAYERS };
 
 struct vae_model {
     vae_config config;
@@ -22,7 +23,8 @@ struct vae_model {
     size_t D, L;                  /* data and latent dimension */
     struct net encoder, decoder;  /* the encoder's last layer are the heads of q(z|x) */
     struct block block;           /* what is in params, adam_m and adam_v */
-    struct declared declared;     /* what of it is the prior's, where that is joint */
+    struct declared declared;     /* what of it is the prior's, where that is joint, */
+    struct flow_nets flow_nets;   /* and the posterior's, where that is a flow */
     size_t outputs;               /* of the decoder, a pixel */
     const struct tensor *learned; /* what of it is the likelihood's, or NULL */
 
@@ -43,6 +45,7 @@ struct vae_model {
 
     real *params; /* the block of parameters; then those of Adam's moments */
     real *adam_m, *adam_v;
+    real *mask; /* likewise: 0 where a weight is not there, else 1; NULL: all are */
 
     uint64_t images;                    /* that it is trained on; 0: not known yet */
     uint64_t step;                      /* training steps done */
@@ -56,6 +59,16 @@ struct vae_model {
  * would take more than `limit` bytes. */
 vae_status model_allocate(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, size_t limit,
                           vae_error *err);
+/* Is the KL one number for all latents, known by draws alone? */
+static inline bool model_has_joint_kl(const struct vae_model *model)
+{
+    return model->prior->joint || model->posterior->flow;
+}
+/* Is this element of the block a weight that is masked, and thus zero for ever? */
+static inline bool model_masks(const struct vae_model *model, size_t at)
+{
+    return model->mask && model->mask[at] == 0; /* exact: it is 0 or 1 */
+}
 /* Bytes of all tensors in a file: parameters and both moments, as float32. */
 size_t model_file_size(const struct vae_model *model);
 

@@ -26,7 +26,12 @@ static void lay_out_density(struct pass *p, struct arena *arena)
     const size_t rows = p->plan.S * p->plan.capacity;
     density_lay_out(&p->density, arena);
     p->logp_joint = arena_take(arena, rows, sizeof *p->logp_joint);
-    p->row_weight = arena_take(arena, rows, sizeof *p->row_weight);
+}
+
+static void lay_out_flow(struct pass *p, struct arena *arena)
+{
+    flow_lay_out(&p->flow, arena);
+    p->centre = arena_take(arena, p->plan.capacity * p->model->L, sizeof(real));
 }
 
 static void lay_out_forward(struct pass *p, struct arena *arena)
@@ -45,11 +50,13 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     p->shift = arena_take(arena, BL, sizeof *p->shift);
     if (p->plan.kl == KL_PER_DRAW) {
         p->log_ratio = arena_take(arena, p->plan.S * B, sizeof *p->log_ratio);
+        if (model_has_joint_kl(m)) p->row_weight = arena_take(arena, p->plan.S * B, sizeof *p->row_weight);
         if (m->prior->joint)
             lay_out_density(p, arena);
         else
             p->dlogp_dz = arena_take(arena, p->plan.S * BL, sizeof(real));
     }
+    if (m->posterior->flow) lay_out_flow(p, arena);
     p->eps = arena_take(arena, p->plan.S * BL, sizeof(real));
     p->z = arena_take(arena, p->plan.S * BL, sizeof(real));
     p->recon = arena_take(arena, p->plan.S * B, sizeof *p->recon);
@@ -64,7 +71,7 @@ static void lay_out_backward(struct pass *p, struct arena *arena)
     const size_t B = p->plan.capacity;
     run_lay_out_backward(&p->encoder, arena);
     run_lay_out_backward(&p->decoder, arena);
-    p->encoder.gradient[m->encoder.layers - 1] = arena_take(arena, B * 2 * m->L, sizeof(real));
+    p->encoder.gradient[m->encoder.layers - 1] = arena_take(arena, B * net_out(&m->encoder), sizeof(real));
     p->decoder.gradient[m->decoder.layers - 1] = run_result(&p->decoder);
     if (m->learned) p->learned_gradient = arena_take(arena, p->plan.S * B * m->learned->count, sizeof(real));
     p->da = arena_take(arena, B * m->L, sizeof(real));
@@ -99,18 +106,23 @@ vae_status pass_new(struct pass *pass, const struct vae_model *model, struct poo
     if (plan->sparse) pass->sparse = (struct sparse){.D = model->D, .capacity = plan->capacity};
     pass->encoder = (struct run){.net = &model->encoder, .capacity = plan->capacity};
     pass->decoder = (struct run){.net = &model->decoder, .capacity = plan->S * plan->capacity};
-    if (plan->kl == KL_PER_DRAW && model->prior->joint &&
-        density_new(&pass->density, model, plan->S * plan->capacity, plan->training || plan->fit, err))
-        return VAE_E_MEMORY;
-    pass->memory = mem_new(lay_out(pass, NULL), 1, err);
-    if (!pass->memory) return VAE_E_MEMORY;
-    lay_out(pass, pass->memory);
-    return VAE_OK;
+    vae_status status = VAE_OK;
+    if (plan->kl == KL_PER_DRAW && model->prior->joint)
+        status = density_new(&pass->density, model, plan->S * plan->capacity, plan->training || plan->fit, err);
+    if (!status && model->posterior->flow)
+        status = flow_new(&pass->flow, model, plan->capacity, plan->S, plan->training, err);
+    if (!status && !(pass->memory = mem_new(lay_out(pass, NULL), 1, err))) status = VAE_E_MEMORY;
+    if (status)
+        pass_free(pass);
+    else
+        lay_out(pass, pass->memory);
+    return status;
 }
 
 void pass_free(struct pass *pass)
 {
     density_free(&pass->density);
+    flow_free(&pass->flow);
     free(pass->memory);
     *pass = (struct pass){0};
 }
@@ -157,14 +169,15 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
     return vae_fail(err, VAE_E_DATA, "%s: cannot read images (was the file cut or removed?)", images->stream->path);
 }
 
-/* Heads come as rows of 2L; everything else wants L contiguous. */
+/* Heads come as rows of all of them; everything else wants each contiguous. */
 static void split_heads(struct pass *pass, struct span s)
 {
-    const size_t L = pass->model->L, bytes = L * sizeof(real);
-    const real *heads = run_result(&pass->encoder);
-    for (size_t r = s.begin; r < s.end; r++) {
-        memcpy(pass->a + r * L, heads + r * 2 * L, bytes);
-        memcpy(pass->b + r * L, heads + r * 2 * L + L, bytes);
+    const size_t L = pass->model->L, C = pass->model->flow_nets.C, bytes = L * sizeof(real);
+    const real *head = run_result(&pass->encoder) + s.begin * (2 * L + C);
+    for (size_t r = s.begin; r < s.end; r++, head += 2 * L + C) {
+        memcpy(pass->a + r * L, head, bytes);
+        memcpy(pass->b + r * L, head + L, bytes);
+        if (C) memcpy(pass->flow.context + r * C, head + 2 * L, C * sizeof(real));
     }
 }
 
@@ -175,12 +188,21 @@ static void encode_tile(void *context, size_t tile)
     const struct span s = row_span(pass->B, tile);
     split_heads(pass, s);
     pass->model->posterior->scale((s.end - s.begin) * L, pass->b + s.begin * L, pass->scale + s.begin * L);
+    if (pass->flow.tape) pass->flow.ops->condition(&pass->flow, s);
 }
 
 void pass_encode(struct pass *pass)
 {
     net_forward(pass->pool, pass->model->params, &pass->encoder, pass->B);
     pool_run(pass->pool, "latent", row_tiles(pass->B), encode_tile, pass);
+}
+
+const real *pass_centre(struct pass *pass)
+{
+    if (!pass->flow.tape) return pass->a;
+    memcpy(pass->centre, pass->a, pass->B * pass->model->L * sizeof *pass->centre);
+    flow_forward(&pass->flow, pass->pool, pass->B, pass->B, pass->centre, NULL);
+    return pass->centre;
 }
 
 void pass_decode(struct pass *pass, size_t n) { net_forward(pass->pool, pass->model->params, &pass->decoder, n); }
@@ -246,12 +268,25 @@ void pass_fit_backward(struct pass *pass)
     density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
 }
 
-/* The loss has -beta w_s log p(z_s) of each draw, and the mean over images. */
-static void prior_backward(struct pass *pass, const struct loss_slope *slope)
+/* A factorised prior behind a flow. */
+static void factorised_prior_backward(struct pass *pass)
+{
+    const size_t L = pass->model->L, rows = pass->plan.S * pass->B;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = r * L; i < (r + 1) * L; i++) pass->dz[i] += pass->row_weight[r] * pass->dlogp_dz[i];
+}
+
+/* The loss has -beta w_s (log p(z_s) - log q(z_s)) of each draw, and the mean over images: the part of a joint prior
+ * and of a flow. */
+static void ratio_backward(struct pass *pass, const struct loss_slope *slope)
 {
     const size_t rows = pass->plan.S * pass->B;
     for (size_t r = 0; r < rows; r++) pass->row_weight[r] = -slope->importance_weight[r] * slope->beta / R(pass->B);
-    density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
+    if (pass->logp_joint)
+        density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
+    else
+        factorised_prior_backward(pass);
+    if (pass->flow.tape) flow_backward(&pass->flow, pass->pool, rows, pass->row_weight, pass->dz);
 }
 
 /* Numbers that the likelihood learns: sums over rows in their order, as weights are known only now. */
@@ -276,7 +311,7 @@ void pass_backward(struct pass *pass, const struct loss_slope *slope)
     }
     if (m->learned) learned_backward(pass, slope->factor);
     net_backward(pass->pool, m->params, &pass->decoder, pass->dz);
-    if (pass->logp_joint) prior_backward(pass, slope);
+    if (model_has_joint_kl(m)) ratio_backward(pass, slope);
     pass_latent_backward(pass, slope);
     net_backward(pass->pool, m->params, &pass->encoder, NULL);
 }
@@ -336,6 +371,11 @@ static void apply_adam(const struct update_job *job, const struct adam *adam, st
     adam_update(adam, span.end - at, job->pass->params_gradient + at, m->adam_m + at, m->adam_v + at, m->params + at);
 }
 
+static void apply_mask(const struct pass *pass, struct span span)
+{
+    for (size_t i = span.begin; i < span.end; i++) pass->params_gradient[i] *= pass->model->mask[i];
+}
+
 /* One slice of one layer's weights: its gradient over the whole batch, then Adam while it is in cache. */
 static void update_layer(const struct update_job *job, const struct part *part, size_t tile)
 {
@@ -343,12 +383,13 @@ static void update_layer(const struct update_job *job, const struct part *part, 
     const struct span weight = dense_weight_span(layer, part->tiles, tile);
     const struct span bias = dense_bias_span(layer, part->tiles, tile);
     const size_t columns = dense_columns(layer);
+    const struct span weights = {layer->weight + weight.begin * columns, layer->weight + weight.end * columns};
     if (job->differentiate) run_gradient(part->run, part->layer, weight, bias, false, job->pass->params_gradient);
     if (job->differentiate && part->also)
         run_gradient(part->also, part->layer, weight, bias, true, job->pass->params_gradient);
+    if (job->differentiate && job->pass->model->mask) apply_mask(job->pass, weights);
     if (!job->adam) return;
-    apply_adam(job, job->adam,
-               (struct span){layer->weight + weight.begin * columns, layer->weight + weight.end * columns});
+    apply_adam(job, job->adam, weights);
     apply_adam(job, job->adam, (struct span){layer->bias + bias.begin, layer->bias + bias.end});
 }
 
@@ -389,6 +430,7 @@ static void run_update(struct update_job *job)
     if (!pass->plan.fit) {
         add_run(job, &pass->encoder, prior->encodes ? &pass->density.encoded : NULL);
         add_run(job, &pass->decoder, NULL);
+        for (size_t i = 0; i < m->flow_nets.nets; i++) add_run(job, &pass->flow.run[i], NULL);
     }
     for (size_t i = 0; i < prior->nets; i++) add_run(job, &pass->density.run[i], NULL);
     for (size_t i = 0; i < prior->tensors; i++) add_tensor(job, &m->block.tensor[prior->tensor[i]]);

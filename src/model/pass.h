@@ -9,6 +9,7 @@
 
 #include "data/source.h"
 #include "model/density.h"
+#include "model/flow.h"
 #include "model/model.h"
 #include "net/adam.h"
 #include "net/net.h"
@@ -46,16 +47,18 @@ struct pass {
     real *x;                     /* (B,D) */
     struct sparse sparse;        /* its nonzeros; D = 0 where it is taken as dense */
     struct run encoder, decoder; /* B rows from x to the heads; S*B rows from z to the likelihood's parameters */
-    real *a, *b, *scale;         /* (B,L) parameters of q(z|x) and its scale */
+    real *a, *b, *scale;         /* (B,L) parameters of q(z|x) and its scale, */
+    struct flow flow;            /* and of a flow, which moves its draws, the tape; */
+    real *centre;                /* (B,L) where q(z|x) has its centre: pass_centre */
     real *eps;                   /* (S,B,L) noise that the backward pass needs again */
     real *z;                     /* (S,B,L) */
     real *kl, *kl_a, *kl_b;      /* (B,L) KL of each latent and its derivatives in a and b */
     double *recon;               /* (S*B) -log p(x|z) of each row */
     double *log_ratio;           /* (S*B) of KL_PER_DRAW: log p(z) - log q(z) */
+    real *row_weight;            /* (S*B) how much that of each row counts in the loss */
     real *dlogp_dz;              /* (S,B,L) and, of a factorised prior, d log p(z) / dz; */
     struct density density;      /* a joint prior with its tape, */
     double *logp_joint;          /* (S*B) its log p(z) */
-    real *row_weight;            /* (S*B) and how much each counts in the loss */
     /* Scratch of draws and their densities. */
     uint32_t *bits, *shift;             /* (B,L) */
     real *kl_eps, *kl_z, *logp, *dlogp; /* (B,L) */
@@ -80,8 +83,10 @@ void pass_derive(struct pass *pass, const struct rng *noise);
 /* x from B images, as images_gather. */
 vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B,
                        vae_error *err);
-/* Encoder and heads: x -> a, b, scale. */
+/* Encoder and heads: x -> a, b, scale, and what a flow makes of its context. */
 void pass_encode(struct pass *pass);
+/* Where q(z|x) has its centre (B,L): a, or that to which a flow moves it. Writes over the tape of the flow. */
+const real *pass_centre(struct pass *pass);
 /* q -> z, and kl or log_ratio. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */
 void pass_latent(struct pass *pass, const struct rng *rng);
 /* z -> output of the last layer; n rows. */

@@ -82,7 +82,8 @@ struct losses step_objective(struct stepper *s, double beta, struct loss_slope *
     if (!model->per_draw) return objective_elbo(&s->pass, beta, model->config.free_bits, s->kl_weight);
     if (model->iwae) slope->factor = s->factor;
     struct losses losses = objective_draws(&s->pass, beta, model->iwae, s->row, s->factor);
-    /* A joint prior has one KL for all latents, and what is free for each is free for all of them together. */
+    /* With a joint prior or a flow there is one KL for all latents, and what is free for each is free for all of them
+     * together. */
     const double free_nats = model->config.free_bits * (double)model->L;
     if (free_nats > 0 && losses.kl < free_nats) {
         losses.loss = losses.recon + beta * free_nats;

@@ -28,6 +28,8 @@ struct tensor {
     double spread;
     double rate;            /* factor on the learning rate; 0: no gradient moves it */
     double lowest, highest; /* values that it may have */
+    /* Which weights are there; the others are zero and stay so. NULL: all. */
+    bool (*keeps)(const struct tensor *tensor, size_t out, size_t in);
 };
 
 struct block {

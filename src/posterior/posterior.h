@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
  * The interface of a reparameterized posterior q(z|x), factorised over dimensions: z = g(eps; a, b) with noise eps that
- * does not depend on the parameters. The encoder's two heads give a and b (for the Gaussian: mean and log-variance), n
- * scalars each. */
+ * does not depend on the parameters. The encoder's first two heads give a and b (for the Gaussian: mean and
+ * log-variance), n scalars each. A posterior that is not factorised has a `flow` (see flow.h): what is said here is
+ * then the posterior q0(z0|x) whose draws it moves, and a third head is told to it. */
 #ifndef VAE_POSTERIOR_H
 #define VAE_POSTERIOR_H
 
 #include "base/real.h"
 #include "vae.h"
 
+struct flow_ops;
 struct posterior_state; /* completed privately by files of families with parameters */
+
+enum { POSTERIOR_HEADS = 3 };
 
 struct posterior_ops {
     vae_module module;
-    const char *head[2]; /* names of the heads' tensors */
-    size_t state_size;   /* bytes that the host allocates, zeroed, for posterior_state */
-    bool heavy_tailed;   /* q has no moments: its KL is finite only to priors with heavy tails */
+    const char *head[POSTERIOR_HEADS]; /* names of the heads' tensors */
+    size_t state_size;                 /* bytes that the host allocates, zeroed, for posterior_state */
+    bool heavy_tailed;                 /* q has no moments: its KL is finite only to priors with heavy tails */
+    const struct flow_ops *flow;       /* NULL: the posterior is factorised */
 
     /* Optional. Derives the state from parameter values that were already range-checked. */
     void (*init)(struct posterior_state *state, const double *param);
@@ -40,7 +45,7 @@ const struct posterior_ops *posterior_at(size_t i);
 const struct posterior_ops *posterior_find(const char *name);
 
 /* All posteriors: src/posterior/NAME.c defines posterior_NAME. */
-#define POSTERIORS(X) X(gaussian) X(cauchy)
+#define POSTERIORS(X) X(gaussian) X(cauchy) X(iaf)
 
 #define DECLARE_POSTERIOR(name) extern const struct posterior_ops posterior_##name;
 POSTERIORS(DECLARE_POSTERIOR)

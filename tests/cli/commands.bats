@@ -16,6 +16,19 @@ load common
     [[ $output == *spikeslab:p=0.8,c2=0.05* ]]
 }
 
+@test "a flow posterior, and everything else" {
+    expect 0 train "${SMALL[@]}" --posterior iaf --width 24 --context 8
+    for command in reconstruct sample traverse; do
+        expect 0 $command
+        is_png runs/latest/$command.png
+    done
+    expect 0 eval --samples 20 --json
+    [[ $output == *'"nll":'* ]]
+    expect 0 info
+    [[ $output == *iaf:blocks=2,width=24,context=8* ]]
+    [[ $output == *"posterior.1.latents.weight"*"24 x 10"* ]]
+}
+
 @test "without --data it says what it used" {
     expect 0 train --epochs 1 --hidden 8 --batch 1000 -o run
     [[ $errors == *"no data/mnist: using builtin:digits"* ]]

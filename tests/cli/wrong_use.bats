@@ -85,6 +85,13 @@ teardown() { [ ! -e runs ]; }
     refuse 2 "there are: bernoulli, gaussian" train --likelihood bernouli
     refuse 2 "unknown posterior 'cauchi'" train --posterior cauchi
     refuse 2 "the KL of a cauchy posterior to prior normal is infinite" train --posterior cauchy
+    refuse 2 "the KL of posterior iaf is known by draws alone" train --posterior iaf --kl exact
+    refuse 2 "iaf is a flow: use standard" train --posterior iaf --gradient stl
+    refuse 2 "prior vampprior takes the posteriors of pseudo-inputs for Gaussians, and posterior iaf is none" \
+        train --data builtin:digits:train=10,test=1 --posterior iaf --prior vampprior
+    refuse 2 "prior lars takes the posteriors of pseudo-inputs for Gaussians, and posterior iaf is none" \
+        train --data builtin:digits:train=10,test=1 --posterior iaf --prior lars:base=vampprior
+    refuse 2 "iaf parameter blocks: 9 is out of range (expected 1 to 8)" train --posterior iaf:blocks=9
     refuse 2 "unknown activation" train --activation gelu
 }
 

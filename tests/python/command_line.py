@@ -116,6 +116,10 @@ Posteriors (--posterior NAME):
   gaussian     diagonal Gaussian, encoder gives mean and log-variance
   cauchy       Cauchy, cut far out; encoder gives centre and log-scale
       --cut V  probability of each tail that is cut off; 0: none, 0 to 0.25 [0.00390625]
+  iaf          inverse autoregressive flow from a diagonal Gaussian
+      --blocks V  blocks of the flow, 1 to 8 [2]
+      --width V  hidden units of their networks, 1 to 4096 [320]
+      --context V  numbers that the encoder tells the flow of an image, 1 to 4096 [64]
 
 Likelihoods (--likelihood NAME):
   bernoulli    pixels in [0,1], decoder gives logits

@@ -45,6 +45,9 @@ CASES = [
     {"prior": "lars:width=20,draws=200,base=laplace,tries=5", "objective": "iwae", "samples": "2"},
     {"prior": "lars:draws=100,base=mixture", "latent": "2"},
     {"prior": "lars:draws=100,base=realnvp,tries=3", "latent": "4"},
+    {"prior": "normal", "objective": "elbo", "samples": "1", "posterior": "iaf:width=60,context=16", "latent": "7"},
+    {"prior": "cauchy", "objective": "elbo", "samples": "3", "posterior": "iaf:blocks=3,width=20", "beta": "0.5"},
+    {"prior": "normal", "objective": "iwae", "samples": "4", "posterior": "iaf", "activation": "tanh"},
 ]
 
 
@@ -176,7 +179,27 @@ def gaussian(params, out, p):
     return mean, (lowest + (raw - lowest + ((raw - lowest) ** 2 + 4).sqrt()) / 2).exp()
 
 
-def reference_draws(params, x, mu, logvar, eps, own, case):
+def flow(params, z, context):
+    """Where an inverse autoregressive flow moves z, and the log-determinant; weights that a latent must not see are
+    multiplied by zero."""
+    import torch
+    import torch.nn.functional as f
+    latent, log_det, block = z.shape[1], 0, 0
+    while f"posterior.{block}.m.weight" in params:
+        side = f"posterior.{block}."
+        width = len(params[side + "latents.weight"])
+        seen = torch.arange(width) * latent // width  # by a unit: the latents of ranks below
+        rank = torch.arange(latent) if block % 2 == 0 else torch.arange(latent).flip(0)
+        h = f.elu(z @ (params[side + "latents.weight"] * (rank[None, :] < seen[:, None])).T
+                  + linear(params, side + "context", context))
+        m, s = (h @ (params[side + name + ".weight"] * (seen[None, :] <= rank[:, None])).T + params[side + name + ".bias"]
+                for name in "ms")
+        sigma = torch.sigmoid(s + 2)
+        z, log_det, block = sigma * z + (1 - sigma) * m, log_det + torch.log(sigma).sum(1), block + 1
+    return z, log_det
+
+
+def reference_draws(params, x, mu, logvar, eps, own, case, context):
     """Objectives that weigh draws. In path estimators log q does not see the gradient of its own parameters; DReG
     multiplies what comes back to z by the weight once more (for beta = 1)."""
     import torch
@@ -192,7 +215,12 @@ def reference_draws(params, x, mu, logvar, eps, own, case):
             z.register_hook(lambda grad, weight=weight: grad * weight)
         fixed = estimator != "standard"
         q = d.Normal(mu.detach() if fixed else mu, ((logvar.detach() if fixed else logvar) / 2).exp())
-        log_x, ratio = log_likelihood(params, z, x, case), log_prior(params, z, own, case) - q.log_prob(z).sum(1)
+        entropy = case["objective"] == "elbo" and estimator == "standard"  # it stands for -log q on average
+        log_q = -q.entropy().sum(1) if entropy else q.log_prob(z).sum(1)
+        if context is not None:
+            z, log_det = flow(params, z, context)
+            log_q = log_q - log_det
+        log_x, ratio = log_likelihood(params, z, x, case), log_prior(params, z, own, case) - log_q
         log_w.append(log_x + beta * ratio)
         recon, kl = recon - log_x.mean() / draws, kl - ratio.mean() / draws
     log_w = torch.stack(log_w)
@@ -210,7 +238,8 @@ def reference(params, x, eps, own, case):
     h = network(params, "encoder", x, activation, False)
     mu, logvar = linear(params, "mu", h), linear(params, "logvar", h)
     if "objective" in case:
-        return reference_draws(params, x, mu, logvar, eps, own, case)
+        context = linear(params, "context", h) if "context.weight" in params else None
+        return reference_draws(params, x, mu, logvar, eps, own, case, context)
     q, samples = d.Normal(mu, (logvar / 2).exp()), int(case.get("samples", 1))
     z = [mu + (logvar / 2).exp() * e for e in eps]
     if case["prior"] == "normal" and "kl" not in case:
@@ -243,7 +272,8 @@ def compare(build, case, path):
     params = {name[6:]: torch.tensor(v) for name, v in r.items() if name.startswith("param.")}
     for name in params:
         if name.endswith(".weight"):
-            params[name] = params[name].reshape(len(params[name[:-6] + "bias"]), -1)
+            bias = name[:-6].replace(".latents.", ".context.") + "bias"
+            params[name] = params[name].reshape(len(params[bias]), -1)
         if name in ("prior.mean", "prior.logsd", "prior.pseudo"):
             params[name] = params[name].reshape(-1, len(r["x"]) // BATCH if name == "prior.pseudo" else latent)
         params[name].requires_grad_()

@@ -5,6 +5,7 @@
  * FILE gets records: a line "NAME COUNT\n", then COUNT float32 in machine order. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "../disturb.h"
@@ -84,6 +85,7 @@ static int dump_all(FILE *file, const char *source, const char *batch, int argc,
     if (!status) status = pool_new(&pool, 2, err);
     if (!status) status = step_prepare(&step, model, &data->train, pool, err);
     if (!status && model->prior->joint) disturb(model, "prior.", 1);
+    if (!status && model->posterior->flow) disturb(model, "posterior.", 1);
     if (!status) run(file, &step, &data->train);
     step_release(&step);
     pool_free(pool);

@@ -194,6 +194,28 @@ static void test_round_trip_of_every_sigma(void **state)
     }
 }
 
+static vae_model *flow_model(void)
+{
+    vae_config config;
+    vae_model *model = NULL;
+    vae_config_defaults(&config);
+    set(&config, "latent", "3");
+    set(&config, "hidden", "4");
+    set(&config, "batch", "2");
+    set(&config, "posterior", "iaf:blocks=2,width=6,context=2");
+    assert_int_equal(vae_model_new(&model, &config, ROWS, COLS, NULL), VAE_OK);
+    return model;
+}
+
+static void test_round_trip_of_a_flow(void **state)
+{
+    (void)state;
+    vae_model *model = flow_model();
+    train(model, NULL);
+    assert_true(isfinite(vae_model_metrics(model)->test_neg_elbo));
+    round_trip(model);
+}
+
 static void test_round_trip_before_training(void **state)
 {
     (void)state;
@@ -790,6 +812,72 @@ static void test_values_out_of_bounds_are_refused(void **state)
     }
 }
 
+/* Weights of a flow with 3 latents and 6 units, [out, in]: an x where one is, a point where it is masked. Unit k sees
+ * the k/2 first latents, in the second block the last ones, and is seen by the others. */
+static const struct {
+    const char *tensor, *weights;
+} masks[] = {
+    {"posterior.0.latents.weight", "......x..x..xx.xx."}, {"posterior.0.m.weight", "xx....xxxx..xxxxxx"},
+    {"posterior.0.s.weight", "xx....xxxx..xxxxxx"},       {"posterior.1.latents.weight", "........x..x.xx.xx"},
+    {"posterior.1.m.weight", "xxxxxxxxxx..xx...."},       {"posterior.1.s.weight", "xxxxxxxxxx..xx...."},
+};
+
+static void check_masked_value(const char *file, const char *name, size_t k, bool is_there)
+{
+    char path[PATH_MOST];
+    struct parts p = take_apart(file);
+    const size_t at = (size_t)(find_values(&p, name, 18) - p.data) + 4 * k;
+    if ((get_float(p.data + at) != 0) != is_there)
+        fail_msg("%s: value %zu is %g", name, k, (double)get_float(p.data + at));
+    set_value(&p, at, 1e-20F);
+    put_together(&p, in_scratch(path, "crafted"));
+    if (is_there) {
+        vae_model *loaded = load(path);
+        vae_model_free(&loaded);
+    } else {
+        assert_refused(name, path, "has values where its configuration allows none");
+    }
+}
+
+/* After training masked weights and their moments are zero, others are not; a file that says otherwise is refused. */
+static void test_masked_weights_are_zero(void **state)
+{
+    static const char *const prefix[] = {"", "adam.m.", "adam.v."};
+    (void)state;
+    char file[PATH_MOST], name[80];
+    vae_model *model = flow_model();
+    train(model, NULL);
+    save(model, in_scratch(file, "flow"));
+    vae_model_free(&model);
+    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
+        for (size_t block = 0; block < 3; block++)
+            for (size_t k = block; k < 18; k += 3) {
+                snprintf(name, sizeof name, "%s%s", prefix[block], masks[i].tensor);
+                check_masked_value(file, name, k, masks[i].weights[k] == 'x');
+            }
+}
+
+/* A host cannot give them values either. */
+static void test_masked_weights_cannot_be_written(void **state)
+{
+    (void)state;
+    vae_model *model = flow_model();
+    float values[18], back[18];
+    vae_tensor tensor;
+    size_t checked = 0;
+    for (size_t k = 0; k < 18; k++) values[k] = 7;
+    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++)
+        for (size_t mask = 0; mask < sizeof masks / sizeof *masks; mask++) {
+            if (strcmp(tensor.name, masks[mask].tensor)) continue;
+            vae_model_write(model, i, values);
+            vae_model_read(model, i, back);
+            for (size_t k = 0; k < 18; k++) assert_true(back[k] == (masks[mask].weights[k] == 'x' ? 7 : 0));
+            checked++;
+        }
+    assert_int_equal(checked, sizeof masks / sizeof *masks);
+    vae_model_free(&model);
+}
+
 /* Whatever was announced as the header's size. */
 static void test_crafted_header_sizes_are_refused(void **state)
 {
@@ -1060,6 +1148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_round_trip_of_every_prior_and_likelihood),
         TEST(test_round_trip_of_every_sigma),
+        TEST(test_round_trip_of_a_flow),
         TEST(test_round_trip_before_training),
         TEST(test_round_trip_of_unusual_settings),
         TEST(test_training_continues_from_a_file),
@@ -1072,6 +1161,8 @@ int main(void)
         TEST(test_crafted_contents_are_refused),
         TEST(test_prior_that_does_not_go_with_its_network_is_refused),
         TEST(test_values_out_of_bounds_are_refused),
+        TEST(test_masked_weights_are_zero),
+        TEST(test_masked_weights_cannot_be_written),
         TEST(test_crafted_header_sizes_are_refused),
         TEST(test_other_files_are_refused),
         TEST(test_deep_and_wide_headers_are_refused),

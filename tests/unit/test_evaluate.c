@@ -131,6 +131,81 @@ static void nll_knows_its_bias(void **state)
     }
 }
 
+/* ---- Flows ------------------------------------------------------------------------------------------------------ */
+
+/* A flow that has not learned shrinks z by sigmoid(2) a block: q(z|x) = N(m, s^2) starts wider by as much. */
+static vae_model *toy_flow(double m, double s)
+{
+    const double grow = pow(1 + exp(-2), 2);
+    vae_model *model = MODEL_WITH(1, 1, "latent", "1", "hidden", "2", "likelihood", "gaussian:sigma=0.5", "posterior",
+                                  "iaf:blocks=2,width=3,context=2");
+    make_conjugate(model, grow * m, grow * s);
+    return model;
+}
+
+static void nll_is_exact_at_the_posterior_of_a_flow(void **state)
+{
+    const double x = 200 / 255.0;
+    vae_model *model = toy_flow(0.8 * x, sqrt(0.2));
+    (void)state;
+    for (size_t samples = 1; samples < 300; samples = 3 * samples + 1) /* 13 and 40: also a last part of 5 draws */
+        assert_near(toy_nll(model, 3, 200, samples, 5, 1).nll, toy_answer(x), 1e-6, "nll with %zu samples", samples);
+    vae_model_free(&model);
+}
+
+/* KL(N(m, s^2) || N(0, 1)) by draws; and what is not known of a flow. */
+static void losses_of_a_flow(void **state)
+{
+    enum { N = 20000 };
+    const double m = 0.7, s = 0.6, kl = 0.5 * (m * m + s * s - 1 - log(s * s));
+    vae_model *model = toy_flow(m, s);
+    vae_evaluation *e = NULL;
+    vae_eval_options options;
+    vae_images images;
+    vae_error err = {0};
+    (void)state;
+    assert_int_equal(images_new(&images, N, 1, 1, false, NULL), VAE_OK);
+    vae_eval_defaults(&options);
+    assert_int_equal(vae_evaluate(&e, model, &images, &options, NULL), VAE_OK);
+    assert_near(e->kl, kl, 0.015, "KL"); /* four standard errors: -log p varies by 0.5 */
+    assert_near(e->neg_elbo, e->recon + e->kl, 1e-12, "-ELBO");
+    const double near = options.near_zero;
+    assert_near(e->near_zero_share, normal_cdf((near - m) / s) - normal_cdf((-near - m) / s), 0.015, "share near zero");
+    assert_true(isnan(e->kl_per_dim[0]) && isnan(e->kl_floor));
+    assert_int_equal(e->kl_samples, 1);
+    vae_evaluation_free(&e);
+    options.kl = VAE_KL_EXACT;
+    assert_int_equal(vae_evaluate(&e, model, &images, &options, &err), VAE_E_USAGE);
+    assert_string_equal(err.message, "prior normal has no exact KL to a iaf posterior");
+    images_free(&images);
+    vae_model_free(&model);
+}
+
+/* Each image's centre is where the flow takes its mean. */
+static void centres_of_a_flow(void **state)
+{
+    const float first[2] = {1, 0}, zero[2] = {0};
+    const double shrink = pow(1 + exp(-2), -2);
+    vae_model *model = toy_flow(0, 1);
+    vae_evaluation *e = NULL;
+    vae_eval_options options;
+    vae_images images;
+    (void)state;
+    set_tensor(model, "encoder.0.weight", first);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", first);
+    set_tensor(model, "mu.bias", zero);
+    assert_int_equal(images_new(&images, 256, 1, 1, false, NULL), VAE_OK);
+    for (size_t i = 0; i < 256; i++) images.pixels[i] = (uint8_t)i;
+    vae_eval_defaults(&options);
+    options.samples = 3;
+    assert_int_equal(vae_evaluate(&e, model, &images, &options, NULL), VAE_OK);
+    assert_near(e->mean_variance[0], shrink * shrink * (256.0 * 256 - 1) / 12 / (255.0 * 255), 1e-6, "variance");
+    vae_evaluation_free(&e);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 /* ---- Blocks ----------------------------------------------------------------------------------------------------- */
 
 /* No layer has more than 2^22 values at once, whatever is evaluated. */
@@ -308,6 +383,9 @@ int main(void)
         cmocka_unit_test(nll_knows_its_images),
         cmocka_unit_test(nll_knows_its_error),
         cmocka_unit_test(nll_knows_its_bias),
+        cmocka_unit_test(nll_is_exact_at_the_posterior_of_a_flow),
+        cmocka_unit_test(losses_of_a_flow),
+        cmocka_unit_test(centres_of_a_flow),
         cmocka_unit_test(blocks_shrink_with_images),
         cmocka_unit_test(still_latents_have_no_variance),
         cmocka_unit_test(hoyer_of_vectors),

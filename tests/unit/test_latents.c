@@ -85,6 +85,40 @@ static void encoding(void **state)
     vae_model_free(&model);
 }
 
+/* A flow that has not learned shrinks z by sigmoid(2) a block: so does the centre, and the scale is that of its start.
+ */
+static void encoding_with_a_flow(void **state)
+{
+    const float unit[4] = {1, 0, 0, 1}, zero[2] = {0};
+    float *mean = new_values(N), *scale = new_values(N);
+    const double shrink = pow(1 + exp(-2), -3);
+    vae_images images;
+    vae_model *model = MODEL_WITH(1, 2, "latent", "2", "hidden", "2", "posterior", "iaf:blocks=3,width=5,context=4");
+    (void)state;
+    set_tensor(model, "encoder.0.weight", unit);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", (const float[4]){1, 0, 1, 2});
+    set_tensor(model, "mu.bias", zero);
+    set_tensor(model, "logvar.weight", (const float[4]){0, -2, 4, 0});
+    set_tensor(model, "logvar.bias", zero);
+    make_pixels(&images);
+    assert_int_equal(vae_encode(model, &images, 0, N, 1, 2, mean, scale, NULL), VAE_OK);
+    for (size_t i = 0; i < N; i++) {
+        const double a = images.pixels[2 * i] / 255.0, b = images.pixels[2 * i + 1] / 255.0;
+        const double m[2] = {a, a + 2 * b}, s[2] = {exp(-b), exp(2 * a)};
+        for (size_t j = 0; j < 2; j++) {
+            assert_near((double)mean[2 * i + j], shrink * m[j], 1e-6, "centre %zu of image %zu", j, i);
+            assert_near((double)scale[2 * i + j], s[j], 1e-5, "scale %zu of image %zu", j, i);
+        }
+    }
+    assert_end(mean, N);
+    assert_end(scale, N);
+    free(mean);
+    free(scale);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 /* Drawn pixels are 0 or 1, more often 1 where they are lighter, and other ones by another seed. */
 static void encoding_binarised_pixels(void **state)
 {
@@ -292,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoding),
+        cmocka_unit_test(encoding_with_a_flow),
         cmocka_unit_test(encoding_binarised_pixels),
         cmocka_unit_test(images_that_are_not_there),
         cmocka_unit_test(decoding),

@@ -208,6 +208,21 @@ static vae_status decode(vae_error *err)
     return vae_decode(model, 3, z, 2, mean, err);
 }
 
+/* A posterior and a prior with networks and memory of their own. */
+static vae_status use_distributions_that_learn(vae_error *err)
+{
+    vae_config config;
+    vae_model *made = NULL;
+    float mean[6];
+    small_config(&config, "mixture:components=2");
+    assert_int_equal(vae_config_set(&config, "posterior", "iaf:width=4,context=2", NULL), VAE_OK);
+    vae_status status = vae_model_new(&made, &config, 28, 28, err);
+    if (!status) status = vae_train(made, data, 1, NULL, NULL, err);
+    if (!status) status = vae_encode(made, &data->train, 0, 3, 1, 1, mean, NULL, err);
+    vae_model_free(&made);
+    return status;
+}
+
 static vae_status draw_picture(vae_error *err)
 {
     static const float tiles[2 * 100 * 90];
@@ -247,6 +262,7 @@ static const struct action {
     {"splitting off a validation set", open_with_validation, 9},
     {"encoding", encode, 3},
     {"decoding", decode, 3},
+    {"a flow and a joint prior", use_distributions_that_learn, 25},
     {"drawing a picture", draw_picture, 4},
     {"writing a file", write_file, 1},
     {"checking a prior", check_prior, 2},

@@ -94,6 +94,7 @@ static void steps_allocate_nothing(void **state)
     train((const char *const[]){"samples", "2", "objective", "iwae", "likelihood", "gaussian:sigma=learned", NULL});
     train((const char *const[]){"prior", "vampprior:components=9", "hidden", "16", NULL});
     train((const char *const[]){"prior", "lars:width=4,draws=64", "hidden", "16", "latent", "2", "clip", "1", NULL});
+    train((const char *const[]){"samples", "3", "posterior", "iaf:width=50", NULL});
     train((const char *const[]){"binarize", "dynamic", "clip", "1", "prior", "cauchy", "kl", "exact", NULL});
 }
 

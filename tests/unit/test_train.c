@@ -47,12 +47,14 @@ static void assert_same_bits(const vae_model *a, const vae_model *b)
 static void threads_do_not_change_a_bit(void **state)
 {
     (void)state;
-    static const char *const settings[][13] = {
+    static const char *const settings[][17] = {
         {"prior", "spikeslab", "hidden", "128", "epochs", "2", NULL},
         {"prior", "normal", "batch", "20", "hidden", "96,64", "samples", "2", "epochs", "1", "free-bits", "0.1", NULL},
         {"likelihood", "gaussian:sigma=learned", "objective", "iwae", "samples", "3", "hidden", "64", "epochs", "1",
          NULL},
         {"likelihood", "gaussian:sigma=per-pixel", "output-bias", "data", "hidden", "64", "epochs", "1", NULL},
+        {"posterior", "iaf:width=70,context=20", "prior", "realnvp:blocks=2,width=20", "batch", "50", "hidden", "64",
+         "samples", "3", "epochs", "1", "clip", "1", "objective", "iwae", NULL},
     };
     vae_data *data = open_digits("builtin:digits:train=300,test=50");
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
@@ -111,6 +113,8 @@ static void an_interrupted_run_ends_with_the_same_bits(void **state)
                                               "beta-warmup", "1", NULL});
     check_interruptions((const char *const[]){"likelihood", "gaussian:sigma=learned", "batch", "64", "hidden", "32",
                                               "epochs", "2", "clip", "100", NULL});
+    check_interruptions((const char *const[]){"posterior", "iaf:width=30,context=5", "batch", "64", "hidden", "20",
+                                              "epochs", "2", "free-bits", "0.5", NULL});
 }
 
 /* A set of n images of rows x cols, training images only: the test pass then uses those. */
