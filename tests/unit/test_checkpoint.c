@@ -878,6 +878,20 @@ static void test_masked_weights_cannot_be_written(void **state)
     vae_model_free(&model);
 }
 
+/* Settings each of which is one, but of which together no model can be made. */
+static void test_contradicting_settings_are_refused(void **state)
+{
+    (void)state;
+    char file[PATH_MOST], path[PATH_MOST];
+    vae_model *model = flow_model();
+    save(model, in_scratch(file, "flow"));
+    vae_model_free(&model);
+    struct parts p = take_apart(file);
+    set_setting(&p, "prior", json_string("vampprior:components=3"));
+    put_together(&p, in_scratch(path, "crafted"));
+    assert_refused("pseudo-inputs with a flow", path, "pseudo-inputs");
+}
+
 /* Whatever was announced as the header's size. */
 static void test_crafted_header_sizes_are_refused(void **state)
 {
@@ -1163,6 +1177,7 @@ int main(void)
         TEST(test_values_out_of_bounds_are_refused),
         TEST(test_masked_weights_are_zero),
         TEST(test_masked_weights_cannot_be_written),
+        TEST(test_contradicting_settings_are_refused),
         TEST(test_crafted_header_sizes_are_refused),
         TEST(test_other_files_are_refused),
         TEST(test_deep_and_wide_headers_are_refused),
