@@ -404,9 +404,10 @@ static void update_tensor(const struct update_job *job, const struct part *part,
     adam.rate *= R(t->rate);
     apply_adam(job, &adam, (struct span){begin, end});
     real *value = job->model->params;
+    const real lowest = R(t->lowest), highest = R(t->highest);
     for (size_t i = begin; i < end; i++) {
-        if (value[i] < R(t->lowest)) value[i] = R(t->lowest);
-        if (value[i] > R(t->highest)) value[i] = R(t->highest);
+        const real low = value[i] < lowest ? lowest : value[i]; /* NaN stays, and is found in the loss */
+        value[i] = low > highest ? highest : low;
     }
 }
 

@@ -16,7 +16,8 @@ void components_lay_out(struct components *c, size_t K, const struct density *d,
     c->mean = arena_take(arena, K * d->L, sizeof(real));
     c->precision = arena_take(arena, K * d->L, sizeof(real));
     c->packed = arena_take(arena, 2 * c->padded * d->L, sizeof(real));
-    c->responsibility = arena_take(arena, density_rows(d) * c->padded, sizeof(real));
+    c->stride = c->padded + 16;
+    c->responsibility = arena_take(arena, density_rows(d) * c->stride, sizeof(real));
 }
 
 VAE_SIMD static real derive_component(size_t L, const real *m, const real *l, real factor, real *mean, real *precision)
@@ -69,13 +70,19 @@ VAE_SIMD static void exponents(const struct components *c, const real *z, real *
  * work of the way back: far from a component in many dimensions, its share is tiny. */
 static const real NEGLIGIBLE = R(1e-10);
 
+/* n is a multiple of GROUP: sums and maxima are taken in GROUP lanes. */
 VAE_SIMD static double softmax(size_t n, real *g)
 {
-    real most = g[0], part[GROUP] = {0}, sum = 0;
-    for (size_t k = 1; k < n; k++) most = g[k] > most ? g[k] : most;
-    for (size_t k = 0; k < n; k++) g[k] = vm_exp(g[k] - most);
+    real high[GROUP], part[GROUP] = {0}, most = R(-INFINITY), sum = 0;
+    for (size_t i = 0; i < GROUP; i++) high[i] = g[i];
+    for (size_t k = GROUP; k < n; k += GROUP)
+        for (size_t i = 0; i < GROUP; i++) high[i] = g[k + i] > high[i] ? g[k + i] : high[i];
+    for (size_t i = 0; i < GROUP; i++) most = high[i] > most ? high[i] : most;
     for (size_t k = 0; k < n; k += GROUP)
-        for (size_t i = 0; i < GROUP; i++) part[i] += g[k + i];
+        for (size_t i = 0; i < GROUP; i++) {
+            g[k + i] = vm_exp(g[k + i] - most);
+            part[i] += g[k + i];
+        }
     for (size_t i = 0; i < GROUP; i++) sum += part[i];
     const real share = R(1) / sum;
     for (size_t k = 0; k < n; k++) {
@@ -88,47 +95,112 @@ VAE_SIMD static double softmax(size_t n, real *g)
 void components_log_prob(struct components *c, struct span rows, const real *z, double *logp)
 {
     for (size_t r = rows.begin; r < rows.end; r++, z += c->L) {
-        real *g = c->responsibility + r * c->padded;
+        real *g = c->responsibility + r * c->stride;
         exponents(c, z, g);
         *logp++ = softmax(c->padded, g);
     }
 }
 
-VAE_SIMD static void pull(size_t L, real r, const real *z, const real *mean, const real *precision, real *dz)
+/* Shares that are not zero, of a row over components or of a component over rows. They are worked off a list at a time,
+ * latents in chunks whose sums stay in registers. */
+enum { LIST = 64, CHUNK = 16 };
+
+struct list {
+    size_t n, at[LIST + 1]; /* component or row */
+    real share[LIST + 1];
+};
+
+/* dz -= sum over the list of r (z - m) e^(-2l), for `width` latents from the pointers on. */
+VAE_INLINE void pull_chunk(size_t width, const struct list *list, size_t L, const real *z, const real *mean,
+                           const real *precision, real *dz)
 {
-    for (size_t j = 0; j < L; j++) dz[j] -= r * (z[j] - mean[j]) * precision[j];
+    real sum[CHUNK];
+    for (size_t j = 0; j < width; j++) sum[j] = dz[j];
+    for (size_t i = 0; i < list->n; i++) {
+        const real *m = mean + list->at[i] * L, *p = precision + list->at[i] * L, r = list->share[i];
+        for (size_t j = 0; j < width; j++) sum[j] -= r * (z[j] - m[j]) * p[j];
+    }
+    for (size_t j = 0; j < width; j++) dz[j] = sum[j];
+}
+
+VAE_SIMD static void pull_list(const struct list *list, const struct components *c, const real *z, real *dz)
+{
+    size_t j = 0;
+    for (; j + CHUNK <= c->L; j += CHUNK) pull_chunk(CHUNK, list, c->L, z + j, c->mean + j, c->precision + j, dz + j);
+    if (j + CHUNK / 2 <= c->L) {
+        pull_chunk(CHUNK / 2, list, c->L, z + j, c->mean + j, c->precision + j, dz + j);
+        j += CHUNK / 2;
+    }
+    if (j < c->L) pull_chunk(c->L - j, list, c->L, z + j, c->mean + j, c->precision + j, dz + j);
+}
+
+/* Puts a share onto the list, unless it is zero. There is no branch, as nobody could predict it. */
+VAE_INLINE void append(struct list *list, size_t at, real share)
+{
+    list->at[list->n] = at;
+    list->share[list->n] = share;
+    list->n += share < 0 || share > 0;
 }
 
 void components_backward(struct components *c, struct span rows, const real *z, const real *weight, real *dz)
 {
-    const size_t K = c->K, L = c->L;
-    for (size_t r = rows.begin; r < rows.end; r++, z += L, dz += L, weight++)
-        for (size_t k = 0; k < K; k++) {
-            const real share = c->responsibility[r * c->padded + k] *= *weight;
-            if (share < 0 || share > 0) pull(L, share, z, c->mean + k * L, c->precision + k * L, dz);
+    for (size_t r = rows.begin; r < rows.end; r++, z += c->L, dz += c->L, weight++) {
+        real *share = c->responsibility + r * c->stride;
+        for (size_t from = 0; from < c->K; from += LIST) {
+            const size_t to = from + LIST < c->K ? from + LIST : c->K;
+            struct list list;
+            list.n = 0;
+            for (size_t k = from; k < to; k++) append(&list, k, share[k] *= *weight);
+            pull_list(&list, c, z, dz);
         }
+    }
 }
 
-VAE_SIMD static void add_row(size_t L, real r, const real *z, const real *mean, const real *precision, real factor,
-                             real *dm, real *dl)
+/* dm += sum over the list of r u, dl += factor sum of r [(z - m) u - 1], u = (z - m) e^(-2l). */
+VAE_INLINE void learn_chunk(size_t width, const struct list *list, size_t L, const real *z, const real *mean,
+                            const real *precision, real factor, real *dm, real *dl)
 {
-    for (size_t j = 0; j < L; j++) {
-        const real apart = z[j] - mean[j], u = r * apart * precision[j];
-        dm[j] += u;
-        dl[j] += factor * (apart * u - r);
+    real sum_m[CHUNK], sum_l[CHUNK];
+    for (size_t j = 0; j < width; j++) sum_m[j] = dm[j], sum_l[j] = dl[j];
+    for (size_t i = 0; i < list->n; i++) {
+        const real *row = z + list->at[i] * L, r = list->share[i];
+        for (size_t j = 0; j < width; j++) {
+            const real apart = row[j] - mean[j], u = r * apart * precision[j];
+            sum_m[j] += u;
+            sum_l[j] += factor * (apart * u - r);
+        }
     }
+    for (size_t j = 0; j < width; j++) dm[j] = sum_m[j], dl[j] = sum_l[j];
+}
+
+VAE_SIMD static void learn_list(const struct list *list, size_t L, const real *z, const real *mean,
+                                const real *precision, real factor, real *dm, real *dl)
+{
+    size_t j = 0;
+    for (; j + CHUNK <= L; j += CHUNK)
+        learn_chunk(CHUNK, list, L, z + j, mean + j, precision + j, factor, dm + j, dl + j);
+    if (j + CHUNK / 2 <= L) {
+        learn_chunk(CHUNK / 2, list, L, z + j, mean + j, precision + j, factor, dm + j, dl + j);
+        j += CHUNK / 2;
+    }
+    if (j < L) learn_chunk(L - j, list, L, z + j, mean + j, precision + j, factor, dm + j, dl + j);
 }
 
 /* Of rows of the tape, whose first has this z. */
 static real add_rows(const struct components *c, size_t k, struct span rows, const real *z, real factor, real *dm,
                      real *dl)
 {
-    const size_t L = c->L;
     real sum = 0;
-    for (size_t r = rows.begin; r < rows.end; r++, z += L) {
-        const real share = c->responsibility[r * c->padded + k];
-        sum += share;
-        if (share < 0 || share > 0) add_row(L, share, z, c->mean + k * L, c->precision + k * L, factor, dm, dl);
+    for (size_t from = rows.begin; from < rows.end; from += LIST) {
+        const size_t to = from + LIST < rows.end ? from + LIST : rows.end;
+        struct list list;
+        list.n = 0;
+        for (size_t r = from; r < to; r++) {
+            const real share = c->responsibility[r * c->stride + k];
+            append(&list, r - rows.begin, share);
+            sum += share;
+        }
+        learn_list(&list, c->L, z, c->mean + k * c->L, c->precision + k * c->L, factor, dm, dl);
     }
     return sum;
 }

@@ -21,7 +21,9 @@ struct components {
     real *constant;         /* (padded) log pi_k - sum_j (log(2 pi)/2 + l_kj); -inf in the padding */
     real *mean, *precision; /* (K,L) m and e^(-2l) */
     real *packed;           /* (groups, L, 2, GROUP) m and e^(-2l)/2 of the components of a group, latent by latent */
-    real *responsibility;   /* (rows of the tape, padded): r_k, and behind `backward` weight * r_k */
+    size_t stride;          /* of a row of responsibilities: an odd number of cache lines, so that a column of them does
+                             * not fall into the same few sets of a cache */
+    real *responsibility;   /* (rows of the tape, stride): r_k, and behind `backward` weight * r_k */
 };
 
 void components_lay_out(struct components *c, size_t K, const struct density *d, struct arena *arena);
