@@ -233,12 +233,12 @@ static vae_status select_images(vae_images *to, const vae_images *all, const uin
 }
 
 /* Divides `all` at random into those kept and a share taken away, which may round to no image. */
-static vae_status divide(const vae_images *all, const char *flag, double share, const struct rng *rng, vae_images *kept,
+static vae_status divide(const vae_images *all, const char *name, double share, const struct rng *rng, vae_images *kept,
                          vae_images *taken, vae_error *err)
 {
     const size_t take = (size_t)(share * (double)all->n + 0.5), keep = all->n - take;
     if (keep == 0)
-        return vae_fail(err, VAE_E_USAGE, "--%s %g leaves none of %zu images to train on", flag, share, all->n);
+        return vae_fail(err, VAE_E_USAGE, "%s: %g leaves none of %zu images to train on", name, share, all->n);
     uint32_t *order = mem_new(all->n, sizeof *order, err);
     if (!order) return VAE_E_MEMORY;
     rng_permutation(rng, all->n, order);
@@ -359,7 +359,7 @@ vae_status vae_data_open(vae_data **out, const char *source, double holdout, dou
         return vae_fail(err, VAE_E_USAGE, "shares of images: holdout %g, validation %g (expected 0 to 1)", holdout,
                         validation);
     if (strlen(source) >= VAE_MAX_SOURCE)
-        return vae_fail(err, VAE_E_USAGE, "--data: longer than %d characters", VAE_MAX_SOURCE - 1);
+        return vae_fail(err, VAE_E_USAGE, "data: longer than %d characters", VAE_MAX_SOURCE - 1);
     vae_data *data = mem_new(1, sizeof *data, err);
     if (!data) return VAE_E_MEMORY;
     vae_status status = open_any(data, source, holdout, seed, err);

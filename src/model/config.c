@@ -153,9 +153,9 @@ static bool is_clean(const char *text)
 
 static vae_status set_text(char *field, size_t size, const char *name, const char *text, vae_error *err)
 {
-    if (strlen(text) >= size) return vae_fail(err, VAE_E_USAGE, "--%s: longer than %zu characters", name, size - 1);
+    if (strlen(text) >= size) return vae_fail(err, VAE_E_USAGE, "%s: longer than %zu characters", name, size - 1);
     if (!is_clean(text))
-        return vae_fail(err, VAE_E_USAGE, "--%s: '%s' has control characters or is not UTF-8", name, text);
+        return vae_fail(err, VAE_E_USAGE, "%s: '%s' has control characters or is not UTF-8", name, text);
     strcpy(field, text);
     return VAE_OK;
 }
@@ -168,19 +168,19 @@ int config_word(const vae_config *config, const char *setting)
     return word_place(s->values, (const char *)config + s->offset);
 }
 
-static vae_status set_list(uint64_t *field, const vae_setting *setting, const char *label, const char *text,
-                           vae_error *err)
+static vae_status set_list(uint64_t *field, const vae_setting *setting, const char *text, vae_error *err)
 {
+    const char *name = setting->name;
     char copy[256], *rest = NULL;
     uint64_t list[VAE_MAX_LIST + 1] = {0};
     size_t n = 0;
     const bool empty = setting->values && !strcmp(text, setting->values);
     if (!empty && (strlen(text) >= sizeof copy || has_empty_item(text)))
-        return vae_fail(err, VAE_E_USAGE, "%s: '%.32s' (expected whole numbers such as 400 or 200,200)", label, text);
+        return vae_fail(err, VAE_E_USAGE, "%s: '%.32s' (expected whole numbers such as 400 or 200,200)", name, text);
     snprintf(copy, sizeof copy, "%s", empty ? "" : text);
     for (char *item = strtok_r(copy, ",", &rest); item; item = strtok_r(NULL, ",", &rest)) {
-        if (n == VAE_MAX_LIST) return vae_fail(err, VAE_E_USAGE, "%s: more than %d numbers", label, VAE_MAX_LIST);
-        vae_status status = vae_parse_count(label, item, setting->min, setting->max, &list[n++], err);
+        if (n == VAE_MAX_LIST) return vae_fail(err, VAE_E_USAGE, "%s: more than %d numbers", name, VAE_MAX_LIST);
+        vae_status status = vae_parse_count(name, item, setting->min, setting->max, &list[n++], err);
         if (status) return status;
     }
     memcpy(field, list, VAE_MAX_LIST * sizeof *field);
@@ -189,25 +189,24 @@ static vae_status set_list(uint64_t *field, const vae_setting *setting, const ch
 
 static vae_status set_setting(vae_config *config, const vae_setting *setting, const char *text, vae_error *err)
 {
+    const char *name = setting->name;
     void *field = (char *)config + setting->offset;
-    char label[VAE_MAX_NAME + 2];
-    snprintf(label, sizeof label, "--%s", setting->name);
     switch (setting->type) {
-    case VAE_T_TEXT: return set_text(field, VAE_MAX_SOURCE, setting->name, text, err);
-    case VAE_T_COUNT: return vae_parse_count(label, text, setting->min, setting->max, field, err);
-    case VAE_T_REAL: return vae_parse_real(label, text, setting->min, setting->max, field, err);
-    case VAE_T_LIST: return set_list(field, setting, label, text, err);
+    case VAE_T_TEXT: return set_text(field, VAE_MAX_SOURCE, name, text, err);
+    case VAE_T_COUNT: return vae_parse_count(name, text, setting->min, setting->max, field, err);
+    case VAE_T_REAL: return vae_parse_real(name, text, setting->min, setting->max, field, err);
+    case VAE_T_LIST: return set_list(field, setting, text, err);
     case VAE_T_CHOICE: return choice_parse(field, kinds[setting->kind].what, kinds[setting->kind].at, text, err);
     case VAE_T_ENUM:
         if (!is_listed(setting->values, text))
-            return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected one of %s)", label, text, setting->values);
+            return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected one of %s)", name, text, setting->values);
         strcpy(field, text); /* a word of the table, and not from outside */
         return VAE_OK;
     }
     return VAE_E_INTERNAL;
 }
 
-/* "--p is not a parameter of prior normal or likelihood bernoulli ..." with what they have instead. */
+/* Says what the chosen prior and likelihood have instead, and which ones have it. */
 static vae_status unknown_setting(const vae_config *config, const char *name, vae_error *err)
 {
     char have[256] = "", owner[256] = "";
@@ -217,14 +216,14 @@ static vae_status unknown_setting(const vae_config *config, const char *name, va
         module_at *at = kinds[settings[i].kind].at;
         const vae_module *chosen = module_find(at, choice->name);
         for (size_t k = 0; chosen && chosen->params && chosen->params[k].name; k++)
-            snprintf(have + strlen(have), sizeof have - strlen(have), ", --%s", chosen->params[k].name);
+            snprintf(have + strlen(have), sizeof have - strlen(have), ", %s", chosen->params[k].name);
         for (size_t k = 0; at(k); k++)
             if (module_param(at(k), name) < VAE_MAX_PARAMS)
                 snprintf(owner + strlen(owner), sizeof owner - strlen(owner), "; %s %s has it",
                          kinds[settings[i].kind].what, at(k)->name);
     }
     if (!*owner) return vae_fail(err, VAE_E_USAGE, "unknown setting '%s'", name);
-    return vae_fail(err, VAE_E_USAGE, "--%s: prior %s and likelihood %s have no such parameter (they have: %s%s)", name,
+    return vae_fail(err, VAE_E_USAGE, "%s: prior %s and likelihood %s have no such parameter (they have: %s%s)", name,
                     config->prior.name, config->likelihood.name, *have ? have + 2 : "none", owner);
 }
 
@@ -293,8 +292,7 @@ static vae_status check_settings(const vae_config *config, vae_error *err)
         vae_config_text(config, &settings[i], text, sizeof text);
         vae_status status = set_setting(&scratch, &settings[i], text, err);
         if (!status && !is_same_text(&scratch, config, &settings[i]))
-            status = vae_fail(err, VAE_E_USAGE, "--%s: '%.64s' is not a value that it can have", settings[i].name,
-                              text);
+            status = vae_fail(err, VAE_E_USAGE, "%s: '%.64s' is not a value that it can have", settings[i].name, text);
         if (status) return status;
     }
     return VAE_OK;
@@ -318,10 +316,10 @@ static vae_status check_kl(const vae_config *config, vae_error *err)
             config->posterior.name, config->prior.name);
     if (strcmp(config->kl, "exact") || config_exact_kl(config, NULL)) return VAE_OK;
     if (posterior_find(config->posterior.name)->flow)
-        return vae_fail(err, VAE_E_USAGE, "--kl exact: the KL of posterior %s is known by draws alone (use --kl mc)",
+        return vae_fail(err, VAE_E_USAGE, "kl exact: the KL of posterior %s is known by draws alone (kl mc works)",
                         config->posterior.name);
     return vae_fail(
-        err, VAE_E_USAGE, "--kl exact: prior %s has no exact KL to a %s posterior%s (use --kl mc)", config->prior.name,
+        err, VAE_E_USAGE, "kl exact: prior %s has no exact KL to a %s posterior%s (kl mc works)", config->prior.name,
         config->posterior.name,
         prior_exact_kl(prior_find(config->prior.name), config->posterior.name, NULL) ? " with these parameters" : "");
 }
@@ -334,26 +332,28 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
     if (status) return status;
     for (size_t i = 1; i < VAE_MAX_LIST && config->lr_steps[i]; i++)
         if (config->lr_steps[i] <= config->lr_steps[i - 1])
-            return vae_fail(err, VAE_E_USAGE, "--lr-steps: expected ascending epochs");
+            return vae_fail(err, VAE_E_USAGE, "lr-steps: expected ascending epochs");
     if (!strcmp(config->schedule, "step") != (config->lr_steps[0] > 0))
-        return vae_fail(err, VAE_E_USAGE, "--schedule step and --lr-steps go together");
+        return vae_fail(err, VAE_E_USAGE, "schedule step and lr-steps go together");
     const bool iwae = !strcmp(config->objective, "iwae"), standard = !strcmp(config->gradient, "standard");
     const bool flow = posterior_find(config->posterior.name)->flow,
                joint = prior_find(config->prior.name)->joint || flow;
     if (!strcmp(config->gradient, "dreg") && !iwae)
-        return vae_fail(err, VAE_E_USAGE, "--gradient dreg is for --objective iwae (elbo has stl)");
+        return vae_fail(err, VAE_E_USAGE, "gradient dreg: expected objective iwae (elbo has stl)");
     if (flow && !standard)
-        return vae_fail(err, VAE_E_USAGE, "--gradient %s is for factorised posteriors (%s is a flow: use standard)",
+        return vae_fail(err, VAE_E_USAGE,
+                        "gradient %s: needs a factorised posterior, and %s is a flow (gradient standard works)",
                         config->gradient, config->posterior.name);
     if ((iwae || !standard) && config->free_bits > 0)
-        return vae_fail(err, VAE_E_USAGE, "--free-bits needs a KL of its own (--objective elbo --gradient standard)");
+        return vae_fail(err, VAE_E_USAGE,
+                        "free-bits: needs a KL of its own (expected objective elbo, gradient standard)");
     if ((iwae || !standard || joint) && !strcmp(config->kl_noise, "stratified"))
         return vae_fail(err, VAE_E_USAGE,
-                        "--kl-noise stratified needs a KL of its own, not draws that are weighed one by one");
+                        "kl-noise stratified: needs a KL of its own, not draws that are weighed one by one");
     if (config->patience > 0 && config->validation <= 0)
-        return vae_fail(err, VAE_E_USAGE, "--patience watches a validation split (give --validation F)");
+        return vae_fail(err, VAE_E_USAGE, "patience: needs a validation split (expected validation above 0)");
     if (config->batch * config->samples > INT32_MAX / 4)
-        return vae_fail(err, VAE_E_USAGE, "--batch %llu times --samples %llu is too large",
+        return vae_fail(err, VAE_E_USAGE, "batch %llu times samples %llu is too large",
                         (unsigned long long)config->batch, (unsigned long long)config->samples);
     return VAE_OK;
 }
@@ -389,7 +389,7 @@ static vae_status check_prior_is_there(const char *text, vae_error *err)
     if (prior_find(name)) return VAE_OK;
     return vae_fail(
         err, VAE_E_MODEL,
-        "its prior '%s' is a plug-in that is not loaded (give --plugin FILE.so), or younger than this vaectl", name);
+        "its prior '%s' is a plug-in that is not loaded (plugin FILE.so loads it), or younger than this vaectl", name);
 }
 
 static vae_status set_from_json(vae_config *config, const vae_setting *setting, const json_t *value, vae_error *err)

@@ -67,7 +67,7 @@ static vae_status check_range(const struct vae_model *model, const vae_images *i
     snprintf(found, sizeof found, "%s: values from %s to %s", images->source ? images->source : "images",
              float_text(lowest, from, sizeof from), float_text(highest, to, sizeof to));
     if (model->binarize != BINARIZE_NONE && (lowest < 0 || highest > 1))
-        return vae_fail(err, VAE_E_DATA, "%s, --binarize %s takes 0 to 1", found, model->config.binarize);
+        return vae_fail(err, VAE_E_DATA, "%s, binarize %s takes 0 to 1", found, model->config.binarize);
     if (takes(model->likelihood, lowest, highest)) return VAE_OK;
     return out_of_range(model->likelihood, found, lowest, highest, err);
 }

@@ -241,14 +241,13 @@ vae_status vae_model_set(vae_model *model, const char *name, const char *text, v
     vae_config changed = model->config;
     const uint64_t begun = epochs_begun(model);
     if (!is_listed(VAE_CHANGEABLE, name))
-        return vae_fail(err, VAE_E_USAGE, "--%s: a trained model keeps its settings (all but %s)", name,
-                        VAE_CHANGEABLE);
+        return vae_fail(err, VAE_E_USAGE, "%s: a trained model keeps its settings (all but %s)", name, VAE_CHANGEABLE);
     vae_status status = vae_config_set(&changed, name, text, err);
     if (!status && changed.epochs != model->config.epochs && changed.epochs < begun)
-        status = vae_fail(err, VAE_E_USAGE, "--epochs: %llu is less than the %llu that are done or begun",
+        status = vae_fail(err, VAE_E_USAGE, "epochs: %llu is less than the %llu that are done or begun",
                           (unsigned long long)changed.epochs, (unsigned long long)begun);
     if (!status && changed.epochs != model->config.epochs && !strcmp(changed.schedule, "cosine"))
-        status = vae_fail(err, VAE_E_USAGE, "--epochs: the cosine schedule of this run depends on it");
+        status = vae_fail(err, VAE_E_USAGE, "epochs: the cosine schedule of this run depends on it");
     if (!status) status = vae_config_check(&changed, err);
     if (!status) model->config = changed;
     return status;

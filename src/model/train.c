@@ -24,7 +24,7 @@ struct training {
 static vae_status diverged(const struct training *t, uint64_t step, const char *loss, vae_error *err)
 {
     return vae_fail(err, VAE_E_DIVERGED,
-                    "training diverged: the %s loss is not finite at step %llu (epoch %llu); try a smaller --lr", loss,
+                    "training diverged: the %s loss is not finite at step %llu (epoch %llu); try a smaller lr", loss,
                     (unsigned long long)step + 1, (unsigned long long)(step / t->step.steps) + 1);
 }
 
@@ -164,7 +164,7 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     *stopped = false;
     vae_status status = vae_model_check_images(model, &data->train, err);
     if (!status && model->config.patience && !data->validation.n)
-        status = vae_fail(err, VAE_E_USAGE, "--patience watches a validation split, and there is none");
+        status = vae_fail(err, VAE_E_USAGE, "patience: needs a validation split, and the data has none");
     if (status) return status;
     const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
     if ((model->images && model->images != n) || model->step / ((n + batch - 1) / batch) != model->metrics.epoch)

@@ -266,13 +266,13 @@ load common
 
 @test "resume: what may not be given with it" {
     expect 0 train "${SMALL[@]}" -o run
-    refuse 2 "--lr: a trained model keeps its settings" train --resume run --lr 1
+    refuse 2 "vaectl: lr: a trained model keeps its settings" train --resume run --lr 1
     refuse 2 "--resume goes on in the run's own folder (no --output)" train --resume run -o other
     refuse 5 "nowhere: cannot open folder" train --resume nowhere
     [ ! -e nowhere ]
-    refuse 2 "--epochs: 1 is less than the 2 that are done or begun" train --resume run --epochs 1
+    refuse 2 "vaectl: epochs: 1 is less than the 2 that are done or begun" train --resume run --epochs 1
     expect 0 train "${SMALL[@]}" --schedule cosine -o cosine
-    refuse 2 "--epochs: the cosine schedule of this run depends on it" train --resume cosine --epochs 3
+    refuse 2 "vaectl: epochs: the cosine schedule of this run depends on it" train --resume cosine --epochs 3
 }
 
 @test "a refused resume leaves the run as it was" {

@@ -33,11 +33,11 @@ teardown() { [ ! -e runs ]; }
     refuse 2 "unexpected argument 'b'" eval a b
 }
 
-@test "latent 0" { refuse 2 "--latent: 0 is out of range" train --latent 0; }
-@test "lr nan" { refuse 2 "--lr: nan is out of range" train --lr nan; }
-@test "lr with rubbish behind" { refuse 2 "--lr: '1e-3x' is not a number" train --lr 1e-3x; }
-@test "epochs negative" { refuse 2 "--epochs: '-1' is not a whole number" train --epochs -1; }
-@test "batch 0" { refuse 2 "--batch: 0 is out of range" train --batch 0; }
+@test "latent 0" { refuse 2 "vaectl: latent: 0 is out of range" train --latent 0; }
+@test "lr nan" { refuse 2 "vaectl: lr: nan is out of range" train --lr nan; }
+@test "lr with rubbish behind" { refuse 2 "vaectl: lr: '1e-3x' is not a number" train --lr 1e-3x; }
+@test "epochs negative" { refuse 2 "vaectl: epochs: '-1' is not a whole number" train --epochs -1; }
+@test "batch 0" { refuse 2 "vaectl: batch: 0 is out of range" train --batch 0; }
 @test "hidden empty" { refuse 2 "(expected whole numbers" train --hidden ,; }
 @test "empty items in lists" {
     for widths in 64,,3 ,64 64,; do refuse 2 "(expected whole numbers" train --hidden $widths; done
@@ -46,22 +46,22 @@ teardown() { [ ! -e runs ]; }
     done
 }
 @test "choices that do not go together" {
-    refuse 2 "dreg is for --objective iwae" train --gradient dreg
-    refuse 2 "--free-bits needs a KL of its own" train --objective iwae --samples 2 --free-bits 1
-    refuse 2 "stratified needs a KL of its own" train --objective iwae --kl-noise stratified
-    refuse 2 "--patience watches a validation split" train --patience 3
-    refuse 2 "--schedule step and --lr-steps go together" train --schedule step
-    refuse 2 "--schedule step and --lr-steps go together" train --lr-steps 3,4
-    refuse 2 "--validation: 1 is out of range" train --validation 1
+    refuse 2 "vaectl: gradient dreg: expected objective iwae" train --gradient dreg
+    refuse 2 "vaectl: free-bits: needs a KL of its own" train --objective iwae --samples 2 --free-bits 1
+    refuse 2 "vaectl: kl-noise stratified: needs a KL of its own" train --objective iwae --kl-noise stratified
+    refuse 2 "vaectl: patience: needs a validation split" train --patience 3
+    refuse 2 "vaectl: schedule step and lr-steps go together" train --schedule step
+    refuse 2 "vaectl: schedule step and lr-steps go together" train --lr-steps 3,4
+    refuse 2 "vaectl: validation: 1 is out of range" train --validation 1
     refuse 2 "train: --force takes no value" train --force=1
     refuse 2 "train: --data is empty" train --data ''
     refuse 2 "sample: -o is empty" sample -o ''
     refuse 2 "info: RUN is empty" info ''
-    refuse 2 "--lr: '0x10' is not a number" train --lr 0x10
+    refuse 2 "vaectl: lr: '0x10' is not a number" train --lr 0x10
     refuse 5 "cannot open: File name too long (expected" info "$(printf 'x%.0s' {1..1500})"
     refuse 2 "digits parameter train: 10.5 is not a whole number" train --data builtin:digits:train=10.5
     refuse 2 "of 300 training images is none" train --data builtin:digits:train=300,test=5 --validation 0.001
-    refuse 2 "--lr-steps: expected ascending epochs" train --schedule step --lr-steps 3,1
+    refuse 2 "vaectl: lr-steps: expected ascending epochs" train --schedule step --lr-steps 3,1
     refuse 2 "(expected one of none|threshold|static|dynamic)" train --binarize random
 }
 
@@ -76,17 +76,17 @@ teardown() { [ ! -e runs ]; }
 }
 
 @test "a flag of another prior, in either order" {
-    refuse 2 "prior normal and likelihood bernoulli have no such parameter (they have: none; prior spikeslab has it)" \
+    refuse 2 "vaectl: p: prior normal and likelihood bernoulli have no such parameter (they have: none; prior spikeslab has it)" \
         train --prior normal --p 0.8
-    refuse 2 "they have: --scale; prior spikeslab has it" train --c2 0.1 --prior laplace
+    refuse 2 "they have: scale; prior spikeslab has it" train --c2 0.1 --prior laplace
 }
 
 @test "unknown likelihood, posterior, activation" {
     refuse 2 "there are: bernoulli, gaussian" train --likelihood bernouli
     refuse 2 "unknown posterior 'cauchi'" train --posterior cauchi
     refuse 2 "the KL of a cauchy posterior to prior normal is infinite" train --posterior cauchy
-    refuse 2 "the KL of posterior iaf is known by draws alone" train --posterior iaf --kl exact
-    refuse 2 "iaf is a flow: use standard" train --posterior iaf --gradient stl
+    refuse 2 "vaectl: kl exact: the KL of posterior iaf is known by draws alone" train --posterior iaf --kl exact
+    refuse 2 "vaectl: gradient stl: needs a factorised posterior" train --posterior iaf --gradient stl
     refuse 2 "prior vampprior takes the posteriors of pseudo-inputs for Gaussians, and posterior iaf is none" \
         train --data builtin:digits:train=10,test=1 --posterior iaf --prior vampprior
     refuse 2 "prior lars takes the posteriors of pseudo-inputs for Gaussians, and posterior iaf is none" \

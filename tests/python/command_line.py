@@ -345,7 +345,7 @@ def _():
     open("file", "w").close()
     os.remove("runs/latest")
     refuse(5, "runs/latest: no model there (train one with 'vaectl train', or name a run)", "info")
-    refuse(2, "--latent: 0 is out of range (expected 1 to 65536)", "train", "--latent", 0)
+    refuse(2, "latent: 0 is out of range (expected 1 to 65536)", "train", "--latent", 0)
     refuse(3, "nowhere: No such file or directory (expected a folder with the MNIST files, an IDX or .npy "
            "file, or builtin:digits)", "train", "--data", "nowhere")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a/b")
@@ -353,7 +353,7 @@ def _():
     refuse(4, "file: cannot open folder: Not a directory", "train", *source, "-o", "file", "--force")
     refuse(5, "no/model: cannot open: No such file or directory (expected a model file)", "info", "no/model")
     refuse(5, "no/run: cannot open folder: No such file or directory", "train", "--resume", "no/run")
-    refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller --lr", "train",
+    refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller lr", "train",
            *source, "--lr", "1e6", "-o", "wild")
     refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *source, "-o", "run")
 

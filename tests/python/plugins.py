@@ -64,8 +64,8 @@ def _():
     train("run", "--prior", "./good.so", "--validation", "0.2")
     os.rename("good.so", "moved:1.so")
     for command in (["eval"], ["reconstruct", "-n", 2], ["sample", "-n", 2], ["traverse"], ["info"]):
-        refuse(5, "run/best.safetensors: its prior 'good' is a plug-in that is not loaded (give --plugin FILE.so), or "
-               "younger than this vaectl", *command, "run")
+        refuse(5, "run/best.safetensors: its prior 'good' is a plug-in that is not loaded (plugin FILE.so loads it), "
+               "or younger than this vaectl", *command, "run")
         vaectl(*command, "run", "--plugin", "moved:1.so")
 
 
@@ -75,9 +75,9 @@ def _():
     train("whole", "--prior", "./good.so", epochs=4)
     train("parts", "--prior", "./good.so")
     words = ["train", "--resume", "parts", "--epochs", 4, "-q"]
-    refuse(5, "parts/model.safetensors: its prior 'good' is a plug-in that is not loaded (give --plugin FILE.so), or "
+    refuse(5, "parts/model.safetensors: its prior 'good' is a plug-in that is not loaded (plugin FILE.so loads it), or "
            "younger than this vaectl", *words)
-    refuse(2, "--prior: a trained model keeps its settings (all but data|epochs|patience)", *words, "--prior",
+    refuse(2, "prior: a trained model keeps its settings (all but data|epochs|patience)", *words, "--prior",
            "./good.so")
     vaectl(*words, "--plugin", "./good.so")
     same(read_bytes("parts/model.safetensors"), read_bytes("whole/model.safetensors"))
@@ -116,8 +116,8 @@ def _():
     for prior in ("./evil.so", "evil.so:sd=1"):
         config = {**json.loads(metadata["vaectl.config"]), "prior": prior}
         save("changed", tensors, {**metadata, "vaectl.config": json.dumps(config)})
-        refuse(5, f"changed: its prior '{prior.split(':')[0]}' is a plug-in that is not loaded (give --plugin FILE.so), "
-               "or younger than this vaectl", "info", "changed")
+        refuse(5, f"changed: its prior '{prior.split(':')[0]}' is a plug-in that is not loaded (plugin FILE.so "
+               "loads it), or younger than this vaectl", "info", "changed")
 
 
 @test("files that are no plug-in: status 2 and one line; other words stay what they are")

@@ -119,7 +119,7 @@ def _():
     for flags, message in (
             ([], f"{RANGE}, likelihood bernoulli takes 0 to 1 (gaussian takes any)"),
             (["--likelihood", "cbernoulli"], f"{RANGE}, likelihood cbernoulli takes 0 to 1 (gaussian takes any)"),
-            (["--likelihood", "gaussian", "--binarize", "dynamic"], f"{RANGE}, --binarize dynamic takes 0 to 1")):
+            (["--likelihood", "gaussian", "--binarize", "dynamic"], f"{RANGE}, binarize dynamic takes 0 to 1")):
         refuse(3, f"points.npy: {message}", "train", "--data", "points.npy", *flags)
         refuse(3, f"points.npy: {message}", "train", "--data", "points.npy", *flags, "-o", "new")
         refuse(3, f"points.npy: {message}", "bench", "--data", "points.npy", "--hidden", 3, "--json", *flags)

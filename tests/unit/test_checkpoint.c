@@ -19,7 +19,7 @@ enum { ROWS = 1, COLS = 3, IMAGES = 5 };
 static void set(vae_config *config, const char *name, const char *text)
 {
     vae_error err;
-    if (vae_config_set(config, name, text, &err)) fail_msg("--%s %s: %s", name, text, err.message);
+    if (vae_config_set(config, name, text, &err)) fail_msg("%s %s: %s", name, text, err.message);
 }
 
 static vae_model *new_model(const char *prior, const char *likelihood)

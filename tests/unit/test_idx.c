@@ -701,7 +701,7 @@ static void test_holdout_leaves_something_to_train_on(void **state)
     vae_error err = {0};
     assert_int_equal(vae_data_open(&data, numbered(path, 10), 1, 0, 1, &err), VAE_E_USAGE);
     assert_null(data);
-    assert_non_null(strstr(err.message, "--holdout 1 leaves none of 10 images"));
+    assert_string_equal(err.message, "holdout: 1 leaves none of 10 images to train on");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_scratch, remove_scratch)

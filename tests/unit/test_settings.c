@@ -17,7 +17,7 @@ static void assert_text(const vae_config *config, const char *name, const char *
 {
     char text[VAE_MAX_SOURCE];
     vae_config_text(config, setting_named(name), text, sizeof text);
-    if (strcmp(text, want)) fail_msg("--%s is '%s' (expected '%s')", name, text, want);
+    if (strcmp(text, want)) fail_msg("%s is '%s' (expected '%s')", name, text, want);
 }
 
 /* Sets it in a fresh configuration, in which nothing else may change. */
@@ -27,7 +27,7 @@ static vae_config set_alone(const char *name, const char *text, const char *want
     vae_error err = {0};
     vae_config_defaults(&config);
     vae_config_defaults(&defaults);
-    if (vae_config_set(&config, name, text, &err)) fail_msg("--%s %s: %s", name, text, err.message);
+    if (vae_config_set(&config, name, text, &err)) fail_msg("%s %s: %s", name, text, err.message);
     assert_text(&config, name, want);
     for (size_t i = 0; vae_setting_at(i); i++) {
         char before[VAE_MAX_SOURCE];
@@ -44,7 +44,7 @@ static void assert_refused(const char *name, const char *text, const char *messa
     vae_error err = {0};
     vae_config_defaults(&config);
     before = config;
-    if (vae_config_set(&config, name, text, &err) != VAE_E_USAGE) fail_msg("--%s '%s' was taken", name, text);
+    if (vae_config_set(&config, name, text, &err) != VAE_E_USAGE) fail_msg("%s: '%s' was taken", name, text);
     assert_int_equal(err.status, VAE_E_USAGE);
     if (strcmp(err.message, message)) fail_msg("message is '%s' (expected '%s')", err.message, message);
     assert_memory_equal(&config, &before, sizeof config);
@@ -144,7 +144,7 @@ static void check_taken(const struct number *n, const char *text)
     const vae_config config = set_alone(n->name, text, text);
     const void *field = (const char *)&config + n->field;
     const double value = n->whole ? (double)*(const uint64_t *)field : *(const double *)field;
-    assert_near(value, strtod(text, NULL), 0, "--%s %s", n->name, text);
+    assert_near(value, strtod(text, NULL), 0, "%s %s", n->name, text);
 }
 
 static void test_ranges(void **state)
@@ -157,15 +157,15 @@ static void test_ranges(void **state)
         check_taken(n, n->most);
         for (size_t k = 0; k < 2; k++) {
             char message[256];
-            snprintf(message, sizeof message, "--%s: %s is out of range (expected %s)", n->name,
+            snprintf(message, sizeof message, "%s: %s is out of range (expected %s)", n->name,
                      outside[k] ? outside[k] : "", n->range);
             if (outside[k]) assert_refused(n->name, outside[k], message);
         }
     }
-    assert_refused("patience", "-1", "--patience: '-1' is not a whole number");
-    assert_refused("seed", "-1", "--seed: '-1' is not a whole number");
-    assert_refused("epochs", "1.0", "--epochs: '1.0' is not a whole number");
-    assert_refused("beta", "one", "--beta: 'one' is not a number");
+    assert_refused("patience", "-1", "patience: '-1' is not a whole number");
+    assert_refused("seed", "-1", "seed: '-1' is not a whole number");
+    assert_refused("epochs", "1.0", "epochs: '1.0' is not a whole number");
+    assert_refused("beta", "one", "beta: 'one' is not a number");
 }
 
 /* ---- Lists ------------------------------------------------------------------------------------------------------ */
@@ -180,18 +180,18 @@ static void test_lists(void **state)
                                            {"lr-steps", "none"},
                                            {"lr-steps", "1,2,3,4,5,6,7,8"}};
     static const char *const refused[][3] = {
-        {"hidden", "0", "--hidden: 0 is out of range (expected 1 to 65536)"},
-        {"hidden", "7,65537", "--hidden: 65537 is out of range (expected 1 to 65536)"},
-        {"hidden", "1,2,3,4,5,6,7,8,9", "--hidden: more than 8 numbers"},
-        {"hidden", "none", "--hidden: 'none' is not a whole number"},
-        {"hidden", "", "--hidden: '' (expected whole numbers such as 400 or 200,200)"},
-        {"hidden", ",4", "--hidden: ',4' (expected whole numbers such as 400 or 200,200)"},
-        {"hidden", "4,", "--hidden: '4,' (expected whole numbers such as 400 or 200,200)"},
-        {"hidden", "4,,4", "--hidden: '4,,4' (expected whole numbers such as 400 or 200,200)"},
-        {"hidden", "4;4", "--hidden: '4;4' is not a whole number"},
-        {"lr-steps", "0", "--lr-steps: 0 is out of range (expected 1 to 1000000000)"},
-        {"lr-steps", "1000000001", "--lr-steps: 1000000001 is out of range (expected 1 to 1000000000)"},
-        {"lr-steps", "", "--lr-steps: '' (expected whole numbers such as 400 or 200,200)"},
+        {"hidden", "0", "hidden: 0 is out of range (expected 1 to 65536)"},
+        {"hidden", "7,65537", "hidden: 65537 is out of range (expected 1 to 65536)"},
+        {"hidden", "1,2,3,4,5,6,7,8,9", "hidden: more than 8 numbers"},
+        {"hidden", "none", "hidden: 'none' is not a whole number"},
+        {"hidden", "", "hidden: '' (expected whole numbers such as 400 or 200,200)"},
+        {"hidden", ",4", "hidden: ',4' (expected whole numbers such as 400 or 200,200)"},
+        {"hidden", "4,", "hidden: '4,' (expected whole numbers such as 400 or 200,200)"},
+        {"hidden", "4,,4", "hidden: '4,,4' (expected whole numbers such as 400 or 200,200)"},
+        {"hidden", "4;4", "hidden: '4;4' is not a whole number"},
+        {"lr-steps", "0", "lr-steps: 0 is out of range (expected 1 to 1000000000)"},
+        {"lr-steps", "1000000001", "lr-steps: 1000000001 is out of range (expected 1 to 1000000000)"},
+        {"lr-steps", "", "lr-steps: '' (expected whole numbers such as 400 or 200,200)"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) set_alone(taken[i][0], taken[i][1], taken[i][1]);
@@ -215,7 +215,7 @@ static void test_long_lists(void **state)
     strcpy(text + 252, "400");
     set_alone("hidden", text, "400");
     strcpy(text + 253, "400");
-    snprintf(message, sizeof message, "--hidden: '%.32s' (expected whole numbers such as 400 or 200,200)", text);
+    snprintf(message, sizeof message, "hidden: '%.32s' (expected whole numbers such as 400 or 200,200)", text);
     assert_refused("hidden", text, message);
 }
 
@@ -249,7 +249,7 @@ static void test_words(void **state)
             const vae_config config = set_alone(known[i].name, known[i].words[k], known[i].words[k]);
             assert_string_equal((const char *)&config + known[i].field, known[i].words[k]);
         }
-        snprintf(message, sizeof message, "--%s: 'some' (expected one of %s)", known[i].name, known[i].message);
+        snprintf(message, sizeof message, "%s: 'some' (expected one of %s)", known[i].name, known[i].message);
         assert_refused(known[i].name, "some", message);
     }
 }
@@ -373,15 +373,13 @@ static void test_parameters_of_modules(void **state)
         {"cauchy", "gaussian", "scale", NULL},
         {"normal", "gaussian", "sigma", NULL},
         {"normal", "bernoulli", "sigma",
-         "--sigma: prior normal and likelihood bernoulli have no such parameter (they have: none; likelihood gaussian "
+         "sigma: prior normal and likelihood bernoulli have no such parameter (they have: none; likelihood gaussian "
          "has it)"},
         {"normal", "gaussian", "scale",
-         "--scale: prior normal and likelihood gaussian have no such parameter (they have: --sigma, --floor; prior "
-         "laplace "
+         "scale: prior normal and likelihood gaussian have no such parameter (they have: sigma, floor; prior laplace "
          "has it; prior cauchy has it; prior studentt has it; prior logistic has it)"},
         {"spikeslab", "gaussian", "scale",
-         "--scale: prior spikeslab and likelihood gaussian have no such parameter (they have: --p, --c2, --sigma, "
-         "--floor; "
+         "scale: prior spikeslab and likelihood gaussian have no such parameter (they have: p, c2, sigma, floor; "
          "prior laplace has it; prior cauchy has it; prior studentt has it; prior logistic has it)"},
         {"normal", "bernoulli", "scal", "unknown setting 'scal'"},
     };
@@ -406,13 +404,13 @@ static void test_texts(void **state)
     (void)state;
     set_alone("data", "a folder/\xc3\xa9", "a folder/\xc3\xa9");
     set_alone("data", "", "");
-    assert_refused("data", "a\nb", "--data: 'a?b' has control characters or is not UTF-8");
-    assert_refused("data", "ab\x1b", "--data: 'ab?' has control characters or is not UTF-8");
-    assert_refused("data", "\xc2\x9b", "--data: '?\?' has control characters or is not UTF-8");
-    assert_refused("data", "\xff", "--data: '\xff' has control characters or is not UTF-8");
+    assert_refused("data", "a\nb", "data: 'a?b' has control characters or is not UTF-8");
+    assert_refused("data", "ab\x1b", "data: 'ab?' has control characters or is not UTF-8");
+    assert_refused("data", "\xc2\x9b", "data: '?\?' has control characters or is not UTF-8");
+    assert_refused("data", "\xff", "data: '\xff' has control characters or is not UTF-8");
     memset(text, 'x', sizeof text - 1);
     text[1024] = '\0';
-    assert_refused("data", text, "--data: longer than 1023 characters");
+    assert_refused("data", text, "data: longer than 1023 characters");
     text[1023] = '\0';
     set_alone("data", text, text);
 }
@@ -427,48 +425,48 @@ static const struct combination {
     {{"schedule", "step", "lr-steps", "3"}, NULL},
     {{"schedule", "step", "lr-steps", "3,4,9"}, NULL},
     {{"schedule", "step", "lr-steps", "1,2,3,4,5,6,7,8"}, NULL},
-    {{"schedule", "step", "lr-steps", "4,3"}, "--lr-steps: expected ascending epochs"},
-    {{"schedule", "step", "lr-steps", "3,3"}, "--lr-steps: expected ascending epochs"},
-    {{"schedule", "step", "lr-steps", "1,2,3,4,5,6,8,7"}, "--lr-steps: expected ascending epochs"},
-    {{"schedule", "step"}, "--schedule step and --lr-steps go together"},
-    {{"lr-steps", "3"}, "--schedule step and --lr-steps go together"},
-    {{"schedule", "cosine", "lr-steps", "1"}, "--schedule step and --lr-steps go together"},
+    {{"schedule", "step", "lr-steps", "4,3"}, "lr-steps: expected ascending epochs"},
+    {{"schedule", "step", "lr-steps", "3,3"}, "lr-steps: expected ascending epochs"},
+    {{"schedule", "step", "lr-steps", "1,2,3,4,5,6,8,7"}, "lr-steps: expected ascending epochs"},
+    {{"schedule", "step"}, "schedule step and lr-steps go together"},
+    {{"lr-steps", "3"}, "schedule step and lr-steps go together"},
+    {{"schedule", "cosine", "lr-steps", "1"}, "schedule step and lr-steps go together"},
     {{"schedule", "iwae"}, NULL},
     {{"gradient", "stl"}, NULL},
-    {{"gradient", "dreg"}, "--gradient dreg is for --objective iwae (elbo has stl)"},
+    {{"gradient", "dreg"}, "gradient dreg: expected objective iwae (elbo has stl)"},
     {{"objective", "iwae", "gradient", "dreg"}, NULL},
     {{"objective", "iwae", "gradient", "stl"}, NULL},
     {{"objective", "iwae"}, NULL},
     {{"free-bits", "0.5"}, NULL},
     {{"free-bits", "0.5", "kl-noise", "stratified"}, NULL},
     {{"free-bits", "1e-9", "gradient", "stl"},
-     "--free-bits needs a KL of its own (--objective elbo --gradient standard)"},
+     "free-bits: needs a KL of its own (expected objective elbo, gradient standard)"},
     {{"free-bits", "0.5", "objective", "iwae"},
-     "--free-bits needs a KL of its own (--objective elbo --gradient standard)"},
+     "free-bits: needs a KL of its own (expected objective elbo, gradient standard)"},
     {{"free-bits", "0.5", "objective", "iwae", "gradient", "dreg"},
-     "--free-bits needs a KL of its own (--objective elbo --gradient standard)"},
+     "free-bits: needs a KL of its own (expected objective elbo, gradient standard)"},
     {{"kl-noise", "stratified"}, NULL},
     {{"kl-noise", "stratified", "gradient", "stl"},
-     "--kl-noise stratified needs a KL of its own, not draws that are weighed one by one"},
+     "kl-noise stratified: needs a KL of its own, not draws that are weighed one by one"},
     {{"kl-noise", "stratified", "objective", "iwae"},
-     "--kl-noise stratified needs a KL of its own, not draws that are weighed one by one"},
+     "kl-noise stratified: needs a KL of its own, not draws that are weighed one by one"},
     {{"posterior", "iaf"}, NULL},
     {{"posterior", "iaf", "free-bits", "0.5"}, NULL},
     {{"posterior", "iaf", "prior", "cauchy", "kl", "mc"}, NULL},
     {{"posterior", "iaf", "objective", "iwae", "prior", "mixture"}, NULL},
-    {{"posterior", "iaf", "kl", "exact"}, "--kl exact: the KL of posterior iaf is known by draws alone (use --kl mc)"},
+    {{"posterior", "iaf", "kl", "exact"}, "kl exact: the KL of posterior iaf is known by draws alone (kl mc works)"},
     {{"posterior", "iaf", "kl-noise", "stratified"},
-     "--kl-noise stratified needs a KL of its own, not draws that are weighed one by one"},
+     "kl-noise stratified: needs a KL of its own, not draws that are weighed one by one"},
     {{"posterior", "iaf", "gradient", "stl"},
-     "--gradient stl is for factorised posteriors (iaf is a flow: use standard)"},
+     "gradient stl: needs a factorised posterior, and iaf is a flow (gradient standard works)"},
     {{"posterior", "iaf", "objective", "iwae", "gradient", "dreg"},
-     "--gradient dreg is for factorised posteriors (iaf is a flow: use standard)"},
-    {{"patience", "1"}, "--patience watches a validation split (give --validation F)"},
+     "gradient dreg: needs a factorised posterior, and iaf is a flow (gradient standard works)"},
+    {{"patience", "1"}, "patience: needs a validation split (expected validation above 0)"},
     {{"patience", "1", "validation", "0.0001"}, NULL},
     {{"validation", "0.5"}, NULL},
     {{"batch", "256999", "samples", "2089"}, NULL}, /* 2^29 - 1 rows */
-    {{"batch", "524288", "samples", "1024"}, "--batch 524288 times --samples 1024 is too large"},
-    {{"batch", "1000000", "samples", "537"}, "--batch 1000000 times --samples 537 is too large"},
+    {{"batch", "524288", "samples", "1024"}, "batch 524288 times samples 1024 is too large"},
+    {{"batch", "1000000", "samples", "537"}, "batch 1000000 times samples 537 is too large"},
 };
 
 static void test_combinations(void **state)
@@ -483,8 +481,7 @@ static void test_combinations(void **state)
             if (vae_config_set(&config, s[0], s[1], &err)) fail_msg("%s", err.message);
         const vae_status status = vae_config_check(&config, &err);
         if (status != (c->message ? VAE_E_USAGE : VAE_OK) || strcmp(err.message, c->message ? c->message : ""))
-            fail_msg("combination %zu, --%s %s: status %d '%s'", i, c->settings[0], c->settings[1], status,
-                     err.message);
+            fail_msg("combination %zu, %s %s: status %d '%s'", i, c->settings[0], c->settings[1], status, err.message);
         assert_int_equal(vae_config_check(&config, NULL), status); /* nobody listens */
     }
 }
@@ -499,8 +496,7 @@ static void test_no_exact_kl(void **state)
     assert_int_equal(vae_config_check(&config, NULL), VAE_OK);
     assert_int_equal(vae_config_set(&config, "kl", "exact", NULL), VAE_OK);
     assert_int_equal(vae_config_check(&config, &err), VAE_E_USAGE);
-    assert_string_equal(err.message,
-                        "--kl exact: prior logistic has no exact KL to a gaussian posterior (use --kl mc)");
+    assert_string_equal(err.message, "kl exact: prior logistic has no exact KL to a gaussian posterior (kl mc works)");
 }
 
 /* A Cauchy posterior has no moments: its KL is finite only to priors whose tails are as heavy, and exact without a cut.
@@ -514,9 +510,9 @@ static void test_cauchy_posterior(void **state)
         {"studentt", "cauchy", "mc", NULL},
         {"cauchy", "cauchy:cut=0", "exact", NULL},
         {"cauchy", "cauchy", "exact",
-         "--kl exact: prior cauchy has no exact KL to a cauchy posterior with these parameters (use --kl mc)"},
+         "kl exact: prior cauchy has no exact KL to a cauchy posterior with these parameters (kl mc works)"},
         {"studentt", "cauchy:cut=0", "exact",
-         "--kl exact: prior studentt has no exact KL to a cauchy posterior (use --kl mc)"},
+         "kl exact: prior studentt has no exact KL to a cauchy posterior (kl mc works)"},
         {"normal", "cauchy", "auto", "the KL of a cauchy posterior to prior normal is infinite"},
         {"spikeslab", "cauchy", "auto", "the KL of a cauchy posterior to prior spikeslab is infinite"},
         {"laplace", "cauchy", "mc", "the KL of a cauchy posterior to prior laplace is infinite"},
@@ -541,18 +537,18 @@ static void test_fields_of_a_host(void **state)
 {
     vae_config bad[12];
     static const char *const messages[] = {
-        "--holdout: -0.5 is out of range (expected 0 to 1)",
-        "--validation: 1 is out of range (expected 0 to 0.9)",
-        "--kl: 'maybe' (expected one of auto|exact|mc)",
-        "--latent: 65537 is out of range (expected 1 to 65536)",
-        "--adam-beta2: 1 is out of range (expected 0 to 0.999999)",
-        "--seed: 9007199254740993 is out of range (expected 0 to 9007199254740991)",
-        "--hidden: 65537 is out of range (expected 1 to 65536)",
-        "--hidden: '' (expected whole numbers such as 400 or 200,200)",
+        "holdout: -0.5 is out of range (expected 0 to 1)",
+        "validation: 1 is out of range (expected 0 to 0.9)",
+        "kl: 'maybe' (expected one of auto|exact|mc)",
+        "latent: 65537 is out of range (expected 1 to 65536)",
+        "adam-beta2: 1 is out of range (expected 0 to 0.999999)",
+        "seed: 9007199254740993 is out of range (expected 0 to 9007199254740991)",
+        "hidden: 65537 is out of range (expected 1 to 65536)",
+        "hidden: '' (expected whole numbers such as 400 or 200,200)",
         "spikeslab parameter p: 2 is out of range (expected 0 to 1)",
-        "--prior: 'laplace:scale=1' is not a value that it can have",
+        "prior: 'laplace:scale=1' is not a value that it can have",
         "unknown posterior 'cauchi' (did you mean 'cauchy'? there are: gaussian, cauchy, iaf)",
-        "--data: 'a?' has control characters or is not UTF-8",
+        "data: 'a?' has control characters or is not UTF-8",
     };
     (void)state;
     for (size_t i = 0; i < 12; i++) vae_config_defaults(&bad[i]);
@@ -629,10 +625,10 @@ static void test_from_json(void **state)
         {"{\"lr\": true}", "setting 'lr' is neither text nor number", VAE_E_MODEL},
         {"{\"kl\": null}", "setting 'kl' is neither text nor number", VAE_E_MODEL},
         {"{\"hidden\": [3]}", "setting 'hidden' is neither text nor number", VAE_E_MODEL},
-        {"{\"latent\": 1.5}", "--latent: '1.5' is not a whole number", VAE_E_USAGE},
-        {"{\"latent\": 0}", "--latent: 0 is out of range (expected 1 to 65536)", VAE_E_USAGE},
-        {"{\"kl\": 3}", "--kl: '3' (expected one of auto|exact|mc)", VAE_E_USAGE},
-        {"{\"patience\": 3}", "--patience watches a validation split (give --validation F)", VAE_E_USAGE},
+        {"{\"latent\": 1.5}", "latent: '1.5' is not a whole number", VAE_E_USAGE},
+        {"{\"latent\": 0}", "latent: 0 is out of range (expected 1 to 65536)", VAE_E_USAGE},
+        {"{\"kl\": 3}", "kl: '3' (expected one of auto|exact|mc)", VAE_E_USAGE},
+        {"{\"patience\": 3}", "patience: needs a validation split (expected validation above 0)", VAE_E_USAGE},
     };
     vae_config config;
     (void)state;

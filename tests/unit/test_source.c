@@ -647,10 +647,10 @@ static void test_nothing_left_to_train_on(void **state)
     static const struct {
         double holdout, validation;
         const char *message;
-    } known[] = {{1, 0, "--holdout 1 leaves none of 4 images to train on"},
-                 {0.9, 0, "--holdout 0.9 leaves none of 4 images to train on"},
-                 {0, 1, "--validation 1 leaves none of 4 images to train on"},
-                 {0.5, 0.75, "--validation 0.75 leaves none of 2 images to train on"}};
+    } known[] = {{1, 0, "holdout: 1 leaves none of 4 images to train on"},
+                 {0.9, 0, "holdout: 0.9 leaves none of 4 images to train on"},
+                 {0, 1, "validation: 1 leaves none of 4 images to train on"},
+                 {0.5, 0.75, "validation: 0.75 leaves none of 2 images to train on"}};
     char path[PATH_MOST];
     (void)state;
     put_numbered(path, 4);
@@ -795,7 +795,7 @@ static void test_long_names(void **state)
     memset(name, 'x', sizeof name - 1);
     name[1024] = '\0';
     assert_int_equal(vae_data_open(&data, name, 0, 0, 1, &err), VAE_E_USAGE);
-    assert_string_equal(err.message, "--data: longer than 1023 characters");
+    assert_string_equal(err.message, "data: longer than 1023 characters");
     name[1023] = '\0';
     assert_int_equal(vae_data_open(&data, name, 0, 0, 1, &err), VAE_E_DATA);
     assert_null(data);
