@@ -127,12 +127,19 @@ static void add_prior(struct floor_job *job, const struct vae_model *model, size
     }
 }
 
+/* Those of a flow: networks of the context run once an image, the others on each draw. */
+static void add_flow(struct floor_job *job, const struct flow_nets *flow, size_t B, size_t rows)
+{
+    for (size_t i = 0; i < flow->nets; i++) add_net(job, &flow->net[i], flow->of_context[i] ? B : rows, true);
+}
+
 /* The products of one step, and room for their operands. */
 static vae_status prepare_floor(struct floor_job *job, const struct vae_model *model, size_t B, vae_error *err)
 {
     add_net(job, &model->encoder, B, false);
     add_net(job, &model->decoder, B * model->config.samples, true);
     add_prior(job, model, B * model->config.samples);
+    add_flow(job, &model->flow_nets, B, B * model->config.samples);
     const size_t largest = job->largest;
     job->a = mem_new(largest, sizeof(real), err);
     job->b = mem_new(largest, sizeof(real), err);
