@@ -36,9 +36,9 @@ struct tensor *block_add(struct block *block, const char *name, size_t rows, siz
 /* The part of a layer that makes outputs first .. first+out-1, as tensors MODULE.weight and MODULE.bias. */
 static void name_tensors(struct block *block, const char *module, const struct dense *layer, size_t first, size_t out)
 {
-    struct tensor *weight = append(
-        block,
-        (struct tensor){.dim = {out, layer->in}, .stride = {1, dense_columns(layer)}, .offset = layer->weight + first});
+    struct tensor *weight = append(block, (struct tensor){.dim = {out, dense_rows(layer)},
+                                                          .stride = {1, dense_columns(layer)},
+                                                          .offset = layer->weight + first});
     weight->start = START_WEIGHT;
     snprintf(weight->name, sizeof weight->name, "%.23s.weight", module);
     if (layer->unbiased) return;
@@ -52,7 +52,8 @@ static struct dense *add_layer(struct block *block, struct net *net, const char 
 {
     struct dense *layer = &net->layer[net->layers++];
     *layer = (struct dense){.in = in, .out = out, .activation = activation, .unbiased = unbiased};
-    layer->weight = take(block, dense_columns(layer) * in);
+    if (net->layers == 1) layer->classes = net->classes;
+    layer->weight = take(block, dense_columns(layer) * dense_rows(layer));
     layer->bias = take(block, unbiased ? 0 : dense_columns(layer));
     snprintf(layer->forward, sizeof layer->forward, "%.12s forward", name);
     snprintf(layer->backward, sizeof layer->backward, "%.12s backward", name);

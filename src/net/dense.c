@@ -56,6 +56,7 @@ struct product {
     const struct dense *layer;
     const real *params, *from;
     const struct sparse *sparse;
+    struct labels label;
     const struct activation *below;
     struct output x; /* of the layer below */
     struct row_bias bias;
@@ -63,6 +64,25 @@ struct product {
     real *dx;
     size_t rows, tiles;
 };
+
+VAE_SIMD static void add_row(size_t width, const real *row, real *sum)
+{
+    for (size_t i = 0; i < width; i++) sum[i] += row[i];
+}
+
+/* The row of W that belongs to the label of row r. */
+static size_t label_place(const struct dense *layer, struct labels label, size_t r)
+{
+    return layer->in + label.at[r % label.n];
+}
+
+/* Adds it to the sums of row r, in `columns`. */
+static void add_label(const struct product *job, size_t r, struct span columns)
+{
+    const size_t width = dense_columns(job->layer), place = label_place(job->layer, job->label, r);
+    add_row(columns.end - columns.begin, job->params + job->layer->weight + place * width + columns.begin,
+            job->to.pre + r * width + columns.begin);
+}
 
 /* The same outputs of every part: an activation needs all sums of an output. */
 static void forward_area(const struct product *job, struct area a)
@@ -80,6 +100,7 @@ static void forward_area(const struct product *job, struct area a)
         (CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(r.end - r.begin), (int)(c.end - c.begin), (int)in, 1,
          job->from + r.begin * in, (int)in, weight + c.begin, (int)columns, 0,
          job->to.pre + r.begin * columns + c.begin, (int)columns);
+        for (size_t i = r.begin; i < r.end && layer->classes; i++) add_label(job, i, c);
     }
     for (size_t i = r.begin; i < r.end; i++)
         layer->activation->forward(s.end - s.begin, out, (rows ? rows + i % job->bias.period * columns : own) + s.begin,
@@ -99,10 +120,12 @@ void dense_forward_rows(const struct dense *layer, const real *params, struct sp
     forward_area(&job, (struct area){rows, {0, layer->out}});
 }
 
-void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, const real *x,
-                   const struct sparse *sparse, struct output to)
+void dense_forward(struct pool *pool, const struct dense *layer, const real *params, size_t rows, struct input x,
+                   struct output to)
 {
-    struct product job = {.layer = layer, .params = params, .from = x, .sparse = sparse, .to = to, .rows = rows};
+    struct product job = {.layer = layer, .params = params, .from = x.x, .sparse = x.sparse, .label = x.label};
+    job.to = to;
+    job.rows = rows;
     job.tiles = area_tiles(rows, layer->out, layer->in);
     pool_run(pool, layer->forward, job.tiles, forward_tile, &job);
 }
@@ -145,12 +168,12 @@ void dense_backward(struct pool *pool, const struct dense *layer, const real *pa
 /* Fewer than of other products: those of all layers are at work together. */
 size_t dense_gradient_tiles(const struct dense *layer, size_t rows)
 {
-    return tiles_for(layer->in, flops_of(layer->in, dense_columns(layer), rows), 1e8);
+    return tiles_for(dense_rows(layer), flops_of(layer->in, dense_columns(layer), rows), 1e8);
 }
 
 struct span dense_weight_span(const struct dense *layer, size_t tiles, size_t tile)
 {
-    return tile_span(layer->in, tiles, tile);
+    return tile_span(dense_rows(layer), tiles, tile);
 }
 
 struct span dense_bias_span(const struct dense *layer, size_t tiles, size_t tile)
@@ -158,22 +181,42 @@ struct span dense_bias_span(const struct dense *layer, size_t tiles, size_t tile
     return tile_span(layer->unbiased ? 0 : dense_columns(layer), tiles, tile);
 }
 
-VAE_SIMD static void add_row(size_t width, const real *row, real *sum)
+/* The part of a span below a limit, and the part from there on; either may be empty. */
+static struct span span_below(struct span s, size_t limit)
 {
-    for (size_t i = 0; i < width; i++) sum[i] += row[i];
+    return (struct span){s.begin < limit ? s.begin : limit, s.end < limit ? s.end : limit};
 }
 
-void dense_gradient(const struct dense *layer, size_t rows, const real *x, const struct sparse *sparse, const real *d,
-                    struct span weight, struct span bias, bool add, real *grad)
+static struct span span_from(struct span s, size_t limit)
+{
+    return (struct span){s.begin > limit ? s.begin : limit, s.end > limit ? s.end : limit};
+}
+
+static void label_gradient(const struct dense *layer, size_t rows, struct labels label, const real *d,
+                           struct span weight, real *dw)
+{
+    const size_t columns = dense_columns(layer);
+    if (weight.begin == weight.end) return;
+    memset(dw + weight.begin * columns, 0, (weight.end - weight.begin) * columns * sizeof *dw);
+    for (size_t r = 0; r < rows; r++) {
+        const size_t place = label_place(layer, label, r);
+        if (weight.begin <= place && place < weight.end) add_row(columns, d + r * columns, dw + place * columns);
+    }
+}
+
+void dense_gradient(const struct dense *layer, size_t rows, struct input x, const real *d, struct span weight,
+                    struct span bias, bool add, real *grad)
 {
     const size_t columns = dense_columns(layer), width = bias.end - bias.begin;
-    real *dw = grad + layer->weight + weight.begin * columns, *db = grad + layer->bias + bias.begin;
-    if (sparse)
-        sparse_gradient(sparse, rows, d, columns, weight, dw);
+    const struct span in = span_below(weight, layer->in);
+    real *dw = grad + layer->weight, *db = grad + layer->bias + bias.begin;
+    if (x.sparse)
+        sparse_gradient(x.sparse, rows, d, columns, in, dw + in.begin * columns);
     else
         BLAS(gemm)
-    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)(weight.end - weight.begin), (int)columns, (int)rows, 1,
-     x + weight.begin, (int)layer->in, d, (int)columns, add ? 1 : 0, dw, (int)columns);
+    (CblasRowMajor, CblasTrans, CblasNoTrans, (int)(in.end - in.begin), (int)columns, (int)rows, 1, x.x + in.begin,
+     (int)layer->in, d, (int)columns, add ? 1 : 0, dw + in.begin * columns, (int)columns);
+    label_gradient(layer, rows, x.label, d, span_from(weight, layer->in), dw);
     if (!add) memset(db, 0, width * sizeof *db);
     for (size_t r = 0; r < rows; r++) add_row(width, d + r * columns + bias.begin, db);
 }

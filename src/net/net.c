@@ -25,14 +25,16 @@ size_t net_width(const struct net *net)
     return widest;
 }
 
-static const real *input_of(const struct run *run, size_t i) { return i ? run->output[i - 1].y : run->x; }
-static const struct sparse *sparse_of(const struct run *run, size_t i) { return i ? NULL : run->sparse; }
+static struct input input_of(const struct run *run, size_t i)
+{
+    return i ? (struct input){.x = run->output[i - 1].y} : (struct input){run->x, run->sparse, run->label};
+}
 
 void net_forward(struct pool *pool, const real *params, struct run *run, size_t rows)
 {
     run->rows = rows;
     for (size_t i = 0; i < run->net->layers; i++)
-        dense_forward(pool, &run->net->layer[i], params, rows, input_of(run, i), sparse_of(run, i), run->output[i]);
+        dense_forward(pool, &run->net->layer[i], params, rows, input_of(run, i), run->output[i]);
 }
 
 void net_backward(struct pool *pool, const real *params, struct run *run, real *dx)
@@ -49,7 +51,7 @@ void net_backward(struct pool *pool, const real *params, struct run *run, real *
 void net_forward_rows(const real *params, struct run *run, struct span rows)
 {
     for (size_t i = 0; i < run->net->layers; i++)
-        dense_forward_rows(&run->net->layer[i], params, rows, input_of(run, i), i ? (struct row_bias){0} : run->bias,
+        dense_forward_rows(&run->net->layer[i], params, rows, input_of(run, i).x, i ? (struct row_bias){0} : run->bias,
                            run->output[i]);
 }
 
@@ -66,6 +68,5 @@ void net_backward_rows(const real *params, struct run *run, struct span rows, re
 
 void run_gradient(const struct run *run, size_t i, struct span weight, struct span bias, bool add, real *grad)
 {
-    dense_gradient(&run->net->layer[i], run->rows, input_of(run, i), sparse_of(run, i), run->gradient[i], weight, bias,
-                   add, grad);
+    dense_gradient(&run->net->layer[i], run->rows, input_of(run, i), run->gradient[i], weight, bias, add, grad);
 }

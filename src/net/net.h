@@ -11,6 +11,7 @@ enum { NET_LAYERS = VAE_MAX_LIST + 1 };
 
 /* Shapes and offsets; the weights are in the block of parameters. */
 struct net {
+    size_t classes; /* of labels, which the first layer is given beside its input; 0: none */
     size_t layers;
     struct dense layer[NET_LAYERS];
 };
@@ -19,7 +20,8 @@ struct run {
     const struct net *net;
     size_t capacity, rows;            /* most rows; those of the last net_forward */
     const real *x;                    /* (rows, in) input, */
-    const struct sparse *sparse;      /* and its nonzeros, or NULL where it is taken as dense */
+    const struct sparse *sparse;      /* its nonzeros, or NULL where it is taken as dense, */
+    struct labels label;              /* and labels, where the network has classes */
     struct row_bias bias;             /* of the first layer, in net_forward_rows */
     struct output output[NET_LAYERS]; /* of each layer */
     /* (rows, columns) of the loss, before each layer's activation. The caller provides the last one, which may be in

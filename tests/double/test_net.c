@@ -205,14 +205,14 @@ static void run_layer(struct layer_case *l, struct pool *pool)
     real zero[300] = {0};
     memcpy(l->x, l->pre, s.rows * s.in * sizeof *l->x);
     for (size_t r = 0; r < s.rows; r++) l->below->forward(s.in, s.in, zero, l->x + r * s.in, l->x + r * s.in);
-    dense_forward(pool, &l->layer, l->params, s.rows, l->x, NULL, (struct output){l->y, l->y});
+    dense_forward(pool, &l->layer, l->params, s.rows, (struct input){.x = l->x}, (struct output){l->y, l->y});
     memcpy(l->dy, l->c, s.rows * s.out * sizeof *l->dy);
     for (size_t r = 0; r < s.rows; r++)
         l->layer.activation->backward(s.out, s.out, l->y + r * s.out, l->y + r * s.out, l->dy + r * s.out);
     dense_backward(pool, &l->layer, l->params, s.rows, l->dy, l->below, (struct output){l->x, l->x}, l->dx);
     const size_t tiles = dense_gradient_tiles(&l->layer, s.rows);
     for (size_t t = 0; t < tiles; t++)
-        dense_gradient(&l->layer, s.rows, l->x, NULL, l->dy, dense_weight_span(&l->layer, tiles, t),
+        dense_gradient(&l->layer, s.rows, (struct input){.x = l->x}, l->dy, dense_weight_span(&l->layer, tiles, t),
                        dense_bias_span(&l->layer, tiles, t), false, l->grad);
 }
 
@@ -387,14 +387,18 @@ static void check_sparse(struct pool *pool, struct shape shape, double share)
     thin_out(&dense, share);
     thin_out(&thin, share);
     for (size_t r = 0; r < shape.rows; r++) sparse_list_row(&sparse, r, thin.x + r * shape.in);
-    dense_forward(pool, &dense.layer, dense.params, shape.rows, dense.x, NULL, (struct output){dense.y, dense.y});
-    dense_forward(pool, &thin.layer, thin.params, shape.rows, thin.x, &sparse, (struct output){thin.y, thin.y});
+    dense_forward(pool, &dense.layer, dense.params, shape.rows, (struct input){.x = dense.x},
+                  (struct output){dense.y, dense.y});
+    dense_forward(pool, &thin.layer, thin.params, shape.rows, (struct input){thin.x, &sparse, {0}},
+                  (struct output){thin.y, thin.y});
     const size_t tiles = dense_gradient_tiles(&thin.layer, shape.rows);
     for (size_t t = 0; t < tiles; t++) {
         const struct span weight = dense_weight_span(&thin.layer, tiles, t),
                           bias = dense_bias_span(&thin.layer, tiles, t);
-        dense_gradient(&dense.layer, shape.rows, dense.x, NULL, dense.c, weight, bias, false, dense.grad);
-        dense_gradient(&thin.layer, shape.rows, thin.x, &sparse, thin.c, weight, bias, false, thin.grad);
+        dense_gradient(&dense.layer, shape.rows, (struct input){.x = dense.x}, dense.c, weight, bias, false,
+                       dense.grad);
+        dense_gradient(&thin.layer, shape.rows, (struct input){thin.x, &sparse, {0}}, thin.c, weight, bias, false,
+                       thin.grad);
     }
     for (size_t i = 0; i < shape.rows * shape.out; i++)
         assert_near((double)thin.y[i], (double)dense.y[i], 1e-13, "sparse y[%zu]", i);
@@ -412,6 +416,67 @@ static void test_sparse(void **state)
     assert_int_equal(pool_new(&pool, 2, NULL), VAE_OK);
     for (size_t i = 0; i < SHAPES; i++)
         for (double share = 0; share <= 1; share += 0.25) check_sparse(pool, shapes[i], share);
+    pool_free(pool);
+}
+
+/* ---- Labels ----------------------------------------------------------------------------------------------------- */
+
+enum { LABELS = 40, IMAGES = 9 };
+
+/* A layer of labels is that of x and the one-hot label, side by side, with the same weights. Labels are those of nine
+ * images over and over; most classes have none of them. The largest shape is cut among the labels. */
+static void check_labels(struct pool *pool, struct shape shape, const struct activation *f, bool is_sparse)
+{
+    static const uint8_t label[IMAGES] = {39, 0, 2, 2, 39, 11, 6, 7, 30};
+    const size_t in = shape.in, columns = f->parts * shape.out, rows = shape.rows, wide = in + LABELS;
+    struct layer_case one, two; /* f's second sums make twice the outputs */
+    layer_new(&one, (struct shape){rows, wide, columns}, f, &activation_identity);
+    layer_new(&two, (struct shape){rows, wide, columns}, f, &activation_identity);
+    struct sparse sparse = sparse_new(rows, in);
+    one.layer.out = two.layer.out = shape.out;
+    two.layer.in = in;
+    two.layer.classes = LABELS;
+    if (is_sparse) thin_out(&one, 0.2);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t c = 0; c < LABELS; c++) one.x[r * wide + in + c] = label[r % IMAGES] == c;
+        memcpy(two.x + r * in, one.x + r * wide, in * sizeof *two.x);
+        sparse_list_row(&sparse, r, two.x + r * in);
+    }
+    const struct input x = {.x = one.x}, labelled = {two.x, is_sparse ? &sparse : NULL, {label, IMAGES}};
+    dense_forward(pool, &one.layer, one.params, rows, x, (struct output){one.dy, one.y});
+    dense_forward(pool, &two.layer, two.params, rows, labelled, (struct output){two.dy, two.y});
+    dense_backward(pool, &one.layer, one.params, rows, one.c, &activation_identity, (struct output){one.x, one.x},
+                   one.dx);
+    dense_backward(pool, &two.layer, two.params, rows, two.c, &activation_identity, (struct output){two.x, two.x},
+                   two.dx);
+    const size_t tiles = dense_gradient_tiles(&two.layer, rows);
+    dense_gradient(&one.layer, rows, x, one.c, (struct span){0, wide}, (struct span){0, columns}, false, one.grad);
+    for (size_t t = 0; t < tiles; t++)
+        dense_gradient(&two.layer, rows, labelled, two.c, dense_weight_span(&two.layer, tiles, t),
+                       dense_bias_span(&two.layer, tiles, t), false, two.grad);
+    for (size_t i = 0; i < rows * columns; i++)
+        assert_near((double)two.dy[i], (double)one.dy[i], 1e-13, "sum %zu of %zu x %zu", i, in, shape.out);
+    for (size_t i = 0; i < rows * shape.out; i++)
+        assert_near((double)two.y[i], (double)one.y[i], 1e-13, "y[%zu] of %zu x %zu", i, in, shape.out);
+    for (size_t i = 0; i < rows * in; i++)
+        assert_near((double)two.dx[i], (double)one.dx[i / in * wide + i % in], 1e-13, "dx[%zu]", i);
+    for (size_t i = 0; i < two.size; i++)
+        assert_near((double)two.grad[i], (double)one.grad[i], 1e-12, "gradient [%zu] of %zu x %zu", i, in, shape.out);
+    layer_free(&one);
+    layer_free(&two);
+    sparse_free(&sparse);
+}
+
+static void test_labels(void **state)
+{
+    struct pool *pool;
+    (void)state;
+    assert_int_equal(pool_new(&pool, 2, NULL), VAE_OK);
+    for (size_t i = 0; i < SHAPES; i++)
+        for (size_t sparse = 0; sparse < 2; sparse++) {
+            check_labels(pool, shapes[i], activation_find("tanh"), sparse);
+            check_labels(pool, shapes[i], activation_find("gated"), sparse);
+        }
     pool_free(pool);
 }
 
@@ -465,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_threads_do_not_change_bits),
         cmocka_unit_test(test_sparse),
+        cmocka_unit_test(test_labels),
         cmocka_unit_test(test_adam),
         cmocka_unit_test(test_adam_first_step),
     };

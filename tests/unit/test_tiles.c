@@ -70,7 +70,7 @@ static void test_number_of_tiles(void **state)
     seen.run = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const struct dense layer = layer_of(known[i].in, known[i].out);
-        dense_forward(NULL, &layer, NULL, known[i].rows, NULL, NULL, (struct output){0});
+        dense_forward(NULL, &layer, NULL, known[i].rows, (struct input){0}, (struct output){0});
         if (seen.tiles != known[i].tiles)
             fail_msg("%zu x %zu x %zu: %zu tiles (expected %zu)", known[i].rows, known[i].in, known[i].out, seen.tiles,
                      known[i].tiles);
@@ -124,7 +124,8 @@ static void test_direction_of_cuts(void **state)
                 dense_backward(NULL, &turned, zero, known[i].rows, zero, &activation_identity,
                                (struct output){block, block}, block);
             else
-                dense_forward(NULL, &layer, zero, known[i].rows, zero, NULL, (struct output){block, block});
+                dense_forward(NULL, &layer, zero, known[i].rows, (struct input){.x = zero},
+                              (struct output){block, block});
             assert_int_equal(seen.products, known[i].tiles);
             assert_int_equal(seen.by_rows, known[i].by_rows ? known[i].tiles : 0);
             assert_int_equal(seen.m, known[i].m);
