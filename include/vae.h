@@ -166,6 +166,7 @@ typedef struct vae_config {
     char kl_noise[VAE_MAX_NAME];  /* iid, stratified */
     uint64_t kl_samples, samples;
     uint64_t latent;
+    uint64_t classes; /* whose labels 0 .. classes-1 enter encoder and decoder (setting "conditional"); 0: none do */
     uint64_t hidden[VAE_MAX_LIST];  /* widths of the encoder; the decoder mirrors them; 0 ends the list */
     char init[VAE_MAX_NAME];        /* torch, glorot, he */
     char output_bias[VAE_MAX_NAME]; /* init, data */
@@ -182,13 +183,16 @@ typedef enum vae_type { VAE_T_TEXT, VAE_T_CHOICE, VAE_T_ENUM, VAE_T_COUNT, VAE_T
 
 /* One row of the table of settings. Flags, help, model files and `info` are all made from it. */
 typedef struct vae_setting {
-    const char *name, *metavar, *fallback; /* fallback: the default, as text */
+    const char *name;
+    const char *metavar;  /* NULL: a flag of this name takes no value, and says 1 */
+    const char *fallback; /* the default, as text */
     vae_type type;
     vae_kind kind;      /* of a VAE_T_CHOICE */
     const char *values; /* of a VAE_T_ENUM: "auto|exact|mc"; of a VAE_T_LIST: the word for an empty one, or NULL */
     double min, max;    /* of a count or real, or of the numbers in a list */
     size_t offset;      /* in vae_config */
     const char *help;
+    bool young; /* younger than model files without it, which mean the default: not written where it is that */
 } vae_setting;
 
 VAE_API const vae_setting *vae_setting_at(size_t i); /* NULL past the last one */
@@ -233,6 +237,8 @@ VAE_API vae_status vae_data_open(vae_data **out, const char *source, double hold
                                  vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
 
+/* How many classes their labels tell: 1 + the largest; 0 where there are no labels. */
+VAE_API size_t vae_images_classes(const vae_images *images);
 /* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. VAE_E_USAGE
  * where there are not so many, or where they are no bytes. */
 VAE_API vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err);
@@ -290,8 +296,9 @@ VAE_API const vae_config *vae_model_config(const vae_model *model);
 #define VAE_CHANGEABLE "data|epochs|patience"
 VAE_API vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err);
 VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols);
-/* Does the model take these images: are they of its size, and in the range of its likelihood and of its rule for binary
- * pixels? VAE_E_DATA where not. All functions that use a model on images ask; who writes files before may ask first. */
+/* Does the model take these images: are they of its size, in the range of its likelihood and of its rule for binary
+ * pixels, and, of a conditional model, have they labels of its classes? VAE_E_DATA where not. All functions that use a
+ * model on images ask; who writes files before may ask first. */
 VAE_API vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err);
 /* Are there grey pixels (among those of the first hundred images) under a likelihood of 0/1 values? */
 VAE_API bool vae_model_is_pseudo(const vae_model *model, const vae_images *images);
@@ -423,9 +430,10 @@ VAE_API vae_status vae_probe(double *accuracy, const vae_model *model, const vae
  * draws that it begins with, and their scale. `seed`: of binarised pixels. */
 VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
                               size_t threads, float *mean, float *scale, vae_error *err);
-/* Mean images (n,D) of latents z (n,L). */
-VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t threads, float *mean,
-                              vae_error *err);
+/* Mean images (n,D) of latents z (n,L) and, of a conditional model, `labels` (n), at which others do not look;
+ * VAE_E_USAGE where it has no such class. */
+VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, const uint8_t *labels, size_t threads,
+                              float *mean, vae_error *err);
 /* n draws (n,L) from the prior. Fails where memory is short, or a prior that rejects draws finds none. */
 VAE_API vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err);
 

@@ -39,7 +39,7 @@ static void collect_flags(struct known *known, const struct command *command)
     add_flag(known, "plugin", 0, true);
     for (const struct flag *f = command->flags; f->name; f++) add_flag(known, f->name, f->letter, f->metavar);
     for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++) {
-        add_flag(known, setting->name, 0, true);
+        add_flag(known, setting->name, 0, setting->metavar);
         if (setting->type == VAE_T_CHOICE) add_params(known, setting->kind);
     }
 }

@@ -110,6 +110,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = argument_count(arguments, "rounds", 1, 101, 5, &r.rounds, err);
     if (!status) status = settings_default_data(arguments, &config, err);
     if (!status) status = vae_data_open(&data, config.data, config.holdout, config.validation, config.seed, err);
+    if (!status) settings_count_classes(&config, data);
     r.data = data;
     if (argument(arguments, "json")) r.list = json_array();
     if (!status) status = run_all(&config, settings_given(arguments, &command_bench), &r, err);

@@ -52,6 +52,8 @@ vae_status argument_real(const struct arguments *arguments, const char *name, do
 /* ---- settings.c: for commands with takes_settings --------------------------------------------------------------- */
 vae_status settings_from_flags(const struct arguments *arguments, const struct command *command, vae_config *config,
                                vae_error *err);
+/* --conditional says that there are classes; how many, the labels of the training images say. */
+void settings_count_classes(vae_config *config, const vae_data *data);
 /* Was any setting given but --data? */
 bool settings_given(const struct arguments *arguments, const struct command *command);
 /* The settings that were given into a trained model; fails where they cannot change any more. */

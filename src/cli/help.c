@@ -57,8 +57,9 @@ static void print_settings(FILE *out)
     const vae_setting *setting;
     for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
         const bool is_data = !strcmp(setting->name, "data"); /* its default depends on what is there */
+        const char *fallback = setting->metavar ? setting->fallback : NULL;
         print_flag(out, 0, setting->name, setting->metavar, setting->help,
-                   is_data ? "data/mnist if it is there, else builtin:digits" : setting->fallback);
+                   is_data ? "data/mnist if it is there, else builtin:digits" : fallback);
     }
 }
 

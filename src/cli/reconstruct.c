@@ -23,6 +23,7 @@ static vae_status draw(const vae_model *model, const vae_images *images, const s
                        vae_error *err)
 {
     const size_t L = (size_t)vae_model_config(model)->latent, D = images->rows * images->cols;
+    const uint8_t *labels = images->labels ? images->labels + r->first : NULL;
     vae_grid grid = {.down = 2 * ((r->n + r->across - 1) / r->across),
                      .across = r->across,
                      .rows = images->rows,
@@ -36,7 +37,7 @@ static vae_status draw(const vae_model *model, const vae_images *images, const s
                             : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu images", r->n);
     if (!status) status = vae_images_values(images, r->first, r->n, given, err);
     if (!status) status = vae_encode(model, images, r->first, r->n, 1, 0, z, NULL, err);
-    if (!status) status = vae_decode(model, r->n, z, 0, decoded, err);
+    if (!status) status = vae_decode(model, r->n, z, labels, 0, decoded, err);
     if (!status) {
         place(D, given, r, decoded, tiles);
         grid.tiles = tiles;

@@ -20,7 +20,7 @@ static vae_status draw(const vae_model *model, const char *path, size_t n, uint6
     float *z = calloc(n * L, sizeof *z), *tiles = calloc(down * across * D, sizeof *tiles);
     vae_status status = z && tiles ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu samples", n);
     if (!status) status = vae_sample_prior(model, seed, n, z, err);
-    if (!status) status = vae_decode(model, n, z, 0, tiles, err);
+    if (!status) status = vae_decode(model, n, z, NULL, 0, tiles, err);
     grid.tiles = tiles;
     if (!status) status = vae_picture_grid(path, &grid, err);
     free(z);

@@ -24,6 +24,7 @@ static bool is_own_flag(const struct command *command, const char *name)
 static vae_status set(vae_config *config, const char *name, const char *value, vae_error *err)
 {
     char choice[VAE_MAX_SOURCE];
+    if (!*value) value = "1"; /* a flag that takes none */
     if (strcmp(name, "prior")) return vae_config_set(config, name, value, err);
     vae_status status = plugin_choice(value, choice, err);
     return status ? status : vae_config_set(config, name, choice, err);
@@ -42,6 +43,12 @@ vae_status settings_from_flags(const struct arguments *arguments, const struct c
                 status = set(config, name, arguments->given[i].value, err);
         }
     return status ? status : vae_config_check(config, err);
+}
+
+void settings_count_classes(vae_config *config, const vae_data *data)
+{
+    const size_t classes = vae_images_classes(&data->train);
+    if (config->classes && classes) config->classes = classes;
 }
 
 bool settings_given(const struct arguments *arguments, const struct command *command)

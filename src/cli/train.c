@@ -202,6 +202,15 @@ static vae_status open_training_data(const vae_config *config, vae_data **data, 
     return status;
 }
 
+/* Of all splits: one that the model does not take would end the training after its first epoch. */
+static vae_status check_data(const vae_model *model, const vae_data *data, vae_error *err)
+{
+    vae_status status = vae_model_check_images(model, &data->train, err);
+    if (!status && data->validation.n) status = vae_model_check_images(model, &data->validation, err);
+    if (!status && data->test.n) status = vae_model_check_images(model, &data->test, err);
+    return status;
+}
+
 static vae_status train_anew(const struct request *r, vae_error *err)
 {
     vae_config config;
@@ -211,8 +220,9 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     vae_status status = settings_from_flags(r->arguments, &command_train, &config, err);
     if (!status) status = settings_default_data(r->arguments, &config, err);
     if (!status) status = open_training_data(&config, &data, err);
+    if (!status) settings_count_classes(&config, data);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
-    if (!status) status = vae_model_check_images(model, &data->train, err);
+    if (!status) status = check_data(model, data, err);
     signals_catch(); /* from here on there is a folder that must not stay empty */
     if (!status)
         status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
@@ -264,7 +274,7 @@ static vae_status resume(const struct request *r, vae_error *err)
     if (!status) status = vae_model_load(&model, folder.model, err);
     if (!status) status = resume_settings(r->arguments, model, err);
     if (!status) status = open_training_data(vae_model_config(model), &data, err);
-    if (!status) status = vae_model_check_images(model, &data->train, err);
+    if (!status) status = check_data(model, data, err);
     signals_catch();
     if (!status) status = train_in_folder(r, model, data, &folder, err);
     folder_close(&folder);

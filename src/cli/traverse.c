@@ -71,7 +71,7 @@ static vae_status decode_and_draw(const vae_model *model, vae_grid *grid, const 
     vae_model_shape(model, &grid->rows, &grid->cols);
     float *tiles = calloc(n * grid->rows * grid->cols, sizeof *tiles);
     if (!tiles) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu tiles", n);
-    vae_status status = vae_decode(model, n, z, 0, tiles, err);
+    vae_status status = vae_decode(model, n, z, NULL, 0, tiles, err);
     grid->tiles = tiles;
     if (!status) status = vae_picture_grid(path, grid, err);
     free(tiles);

@@ -19,7 +19,7 @@
 #define ONE_OF(words, fallback) words, fallback, VAE_T_ENUM, .values = words
 
 static const double MOST = 1e9;
-enum { MAX_WIDTH = 1 << 16 };
+enum { MAX_WIDTH = 1 << 16, MAX_CLASSES = 256 };
 
 static const vae_setting settings[] = {
     {"data", "SOURCE", "builtin:digits", VAE_T_TEXT, FIELD(data),
@@ -47,6 +47,8 @@ static const vae_setting settings[] = {
      .help = "hidden widths of the encoder; the decoder mirrors them"},
     {"activation", "NAME", "relu", VAE_T_CHOICE, FIELD(activation), .kind = VAE_ACTIVATION,
      .help = "activation of the hidden layers"},
+    {"conditional", NULL, "0", VAE_T_COUNT, FIELD(classes), .min = 0, .max = MAX_CLASSES, .young = true,
+     .help = "labels enter encoder and decoder: they model p(x|label)"},
     {"init", ONE_OF("torch|glorot|he", "torch"), FIELD(init),
      .help = "weights: U(+-1/sqrt(in)) with biases; U(+-sqrt(6/(in+out))); N(0, 2/in)"},
     {"output-bias", ONE_OF("init|data", "init"), FIELD(output_bias),
@@ -367,12 +369,14 @@ json_t *config_to_json(const vae_config *config)
         const void *field = (const char *)config + settings[i].offset;
         char text[VAE_MAX_SOURCE];
         json_t *value = NULL;
+        vae_config_text(config, &settings[i], text, sizeof text);
+        if (settings[i].young && !strcmp(text, settings[i].fallback)) continue;
         if (settings[i].type == VAE_T_COUNT)
             value = json_integer((json_int_t) * (const uint64_t *)field);
         else if (settings[i].type == VAE_T_REAL)
             value = json_real(*(const double *)field);
         else
-            value = json_string(vae_config_text(config, &settings[i], text, sizeof text));
+            value = json_string(text);
         if (json_object_set_new(object, settings[i].name, value)) {
             json_decref(object);
             return NULL;

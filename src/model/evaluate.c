@@ -271,6 +271,17 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     return status;
 }
 
+static vae_status check_labels(const struct vae_model *model, size_t n, const uint8_t *labels, vae_error *err)
+{
+    if (model->C && !labels)
+        return vae_fail(err, VAE_E_USAGE, "a conditional model decodes latents with labels, and there are none");
+    for (size_t i = 0; i < n && model->C; i++)
+        if (labels[i] >= model->C)
+            return vae_fail(err, VAE_E_USAGE, "label %u, the conditional model takes 0 to %zu", labels[i],
+                            model->C - 1);
+    return VAE_OK;
+}
+
 static void decode_block(struct pass *pass, size_t rows, const float *z, float *mean)
 {
     const struct vae_model *m = pass->model;
@@ -283,15 +294,19 @@ static void decode_block(struct pass *pass, size_t rows, const float *z, float *
     }
 }
 
-vae_status vae_decode(const vae_model *model, size_t n, const float *z, size_t threads, float *mean, vae_error *err)
+vae_status vae_decode(const vae_model *model, size_t n, const float *z, const uint8_t *labels, size_t threads,
+                      float *mean, vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass;
-    vae_status status = begin(&pass, &pool, model, n, threads, KL_EXACT, err);
+    vae_status status = check_labels(model, n, labels, err);
+    if (!status) status = begin(&pass, &pool, model, n, threads, KL_EXACT, err);
     if (status) return status;
-    for (size_t done = 0; done < n; done += pass.plan.capacity)
-        decode_block(&pass, n - done < pass.plan.capacity ? n - done : pass.plan.capacity, z + done * model->L,
-                     mean + done * model->D);
+    for (size_t done = 0; done < n; done += pass.plan.capacity) {
+        const size_t rows = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
+        if (model->C) pass.decoder.label = (struct labels){labels + done, rows};
+        decode_block(&pass, rows, z + done * model->L, mean + done * model->D);
+    }
     pass_free(&pass);
     pool_free(pool);
     return VAE_OK;

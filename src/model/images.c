@@ -72,12 +72,33 @@ static vae_status check_range(const struct vae_model *model, const vae_images *i
     return out_of_range(model->likelihood, found, lowest, highest, err);
 }
 
+size_t vae_images_classes(const vae_images *images)
+{
+    size_t classes = 0;
+    for (size_t i = 0; i < images->n && images->labels; i++)
+        if (images->labels[i] >= classes) classes = images->labels[i] + 1u;
+    return classes;
+}
+
+static vae_status check_labels(const struct vae_model *model, const vae_images *images, vae_error *err)
+{
+    const char *source = images->source ? images->source : "images";
+    const size_t classes = vae_images_classes(images);
+    if (!model->C) return VAE_OK;
+    if (!classes) return vae_fail(err, VAE_E_DATA, "%s: no labels, and --conditional needs them", source);
+    if (classes <= model->C) return VAE_OK;
+    return vae_fail(err, VAE_E_DATA, "%s: label %zu, the conditional model takes 0 to %zu", source, classes - 1,
+                    model->C - 1);
+}
+
 vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err)
 {
     if (images->n == 0) return vae_fail(err, VAE_E_DATA, "no images");
-    if (images->rows == model->rows && images->cols == model->cols) return check_range(model, images, err);
-    return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
-                    model->rows, model->cols);
+    if (images->rows != model->rows || images->cols != model->cols)
+        return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
+                        model->rows, model->cols);
+    vae_status status = check_labels(model, images, err);
+    return status ? status : check_range(model, images, err);
 }
 
 bool vae_model_is_pseudo(const vae_model *model, const vae_images *images)

@@ -31,6 +31,7 @@ static void lay_out(struct vae_model *model)
     const uint64_t *hidden = model->config.hidden;
     const size_t depth = config_depth(&model->config);
     size_t in = model->D;
+    model->encoder.classes = model->decoder.classes = model->C;
     for (size_t i = 0; i < depth; i++) {
         block_add_layer(&model->block, &model->encoder, "encoder", in, hidden[i], activation);
         in = hidden[i];
@@ -64,6 +65,9 @@ static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
                         "prior %s takes the posteriors of pseudo-inputs for Gaussians, and posterior %s is none "
                         "(expected gaussian)",
                         model->config.prior.name, model->config.posterior.name);
+    if (!status && model->declared.encodes && model->C)
+        return vae_fail(err, VAE_E_USAGE, "--conditional: the pseudo-inputs of prior %s have no labels",
+                        model->config.prior.name);
     return status;
 }
 
@@ -119,6 +123,7 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     model->cols = cols;
     model->D = rows * cols;
     model->L = config->latent;
+    model->C = config->classes;
     model->prior = prior_find(config->prior.name);
     model->posterior = posterior_find(config->posterior.name);
     model->likelihood = likelihood_find(config->likelihood.name);

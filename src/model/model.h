@@ -20,7 +20,7 @@ enum { MAX_LAYERS = (2 + PRIOR_NETS + FLOW_NETS) * NET_LAYERS };
 struct vae_model {
     vae_config config;
     size_t rows, cols;            /* of an image */
-    size_t D, L;                  /* data and latent dimension */
+    size_t D, L, C;               /* data and latent dimension; classes, whose labels enter encoder and decoder */
     struct net encoder, decoder;  /* the encoder's last layer are the heads of q(z|x) */
     struct block block;           /* what is in params, adam_m and adam_v */
     struct declared declared;     /* what of it is the prior's, where that is joint, */

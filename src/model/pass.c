@@ -39,6 +39,7 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     const struct vae_model *m = p->model;
     const size_t B = p->plan.capacity, BL = B * m->L;
     p->x = arena_take(arena, B * m->D, sizeof(real));
+    if (m->C) p->label = arena_take(arena, B, sizeof *p->label);
     if (p->sparse.D) lay_out_sparse(&p->sparse, arena);
     run_lay_out(&p->encoder, arena);
     run_lay_out(&p->decoder, arena);
@@ -157,6 +158,8 @@ static void gather_tile(void *context, size_t tile)
                        s.end - s.begin, pass->x + s.begin * D))
         atomic_store(&job->failed, true);
     for (size_t r = s.begin; r < s.end && pass->encoder.sparse; r++) sparse_list_row(&pass->sparse, r, pass->x + r * D);
+    for (size_t r = s.begin; r < s.end && pass->label; r++)
+        pass->label[r] = job->images->labels[job->index ? job->index[r] : job->first + r];
 }
 
 vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B,
@@ -164,6 +167,7 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
 {
     struct gathering job = {.pass = pass, .images = images, .index = index, .first = first};
     pass->B = B;
+    pass->encoder.label = pass->decoder.label = (struct labels){pass->label, B};
     pool_run(pass->pool, "data", row_tiles(B), gather_tile, &job);
     if (!atomic_load(&job.failed)) return VAE_OK;
     return vae_fail(err, VAE_E_DATA, "%s: cannot read images (was the file cut or removed?)", images->stream->path);

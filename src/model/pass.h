@@ -45,6 +45,7 @@ struct pass {
 
     /* Forward. */
     real *x;                     /* (B,D) */
+    uint8_t *label;              /* (B) of a conditional model */
     struct sparse sparse;        /* its nonzeros; D = 0 where it is taken as dense */
     struct run encoder, decoder; /* B rows from x to the heads; S*B rows from z to the likelihood's parameters */
     real *a, *b, *scale;         /* (B,L) parameters of q(z|x) and its scale, */
@@ -80,7 +81,7 @@ void pass_free(struct pass *pass);
 /* What follows from the parameters alone, whenever they have changed. `noise`: of draws that the prior makes itself, in
  * training for one step and else for an evaluation; NULL: they stay as they are. */
 void pass_derive(struct pass *pass, const struct rng *noise);
-/* x from B images, as images_gather. */
+/* x and labels from B images, as images_gather. */
 vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32_t *index, size_t first, size_t B,
                        vae_error *err);
 /* Encoder and heads: x -> a, b, scale, and what a flow makes of its context. */

@@ -138,7 +138,7 @@ vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images 
     struct probe p = {0};
     *accuracy = NAN;
     if (!train->labels || !test->labels || !train->n || !test->n) return VAE_OK;
-    for (size_t i = 0; i < train->n; i++) p.classes = train->labels[i] >= p.classes ? train->labels[i] + 1u : p.classes;
+    p.classes = vae_images_classes(train);
     vae_status status = encode_features(&fitted, model, train, train->n < MOST_IMAGES ? train->n : MOST_IMAGES, seed,
                                         threads, err);
     if (!status) status = encode_features(&held_out, model, test, test->n, seed, threads, err);

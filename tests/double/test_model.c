@@ -36,7 +36,8 @@ static void open_bench(struct bench *b, const char *const *settings)
     vae_config_set(&config, "hidden", "6,5", &err);
     for (; *settings; settings += 2)
         if (vae_config_set(&config, settings[0], settings[1], &err)) fail_msg("%s", err.message);
-    assert_int_equal(images_new(&b->images, IMAGES, ROWS, COLS, false, &err), VAE_OK);
+    assert_int_equal(images_new(&b->images, IMAGES, ROWS, COLS, true, &err), VAE_OK);
+    for (size_t i = 0; i < IMAGES; i++) b->images.labels[i] = (uint8_t)(i * i % 5); /* 0, 1 or 4 */
     const struct rng rng = {.seed = 5, .stream = RNG_DIGITS};
     for (size_t i = 0; i < IMAGES * ROWS * COLS; i++) {
         uint32_t word;
@@ -203,6 +204,21 @@ static void sparse_input(void **state)
     check_gradients((const char *const[]){"activation", "tanh", "prior", "laplace", NULL}, true);
 }
 
+static void labels(void **state)
+{
+    (void)state;
+    for (size_t sparse = 0; sparse < 2; sparse++) {
+        check_gradients((const char *const[]){"conditional", "5", "activation", "tanh", NULL}, sparse);
+        check_gradients((const char *const[]){"conditional", "6", "activation", "gated", "samples", "3", NULL}, sparse);
+        check_gradients((const char *const[]){"conditional", "5", "activation", "tanh", "samples", "3", "objective",
+                                              "iwae", "prior", "laplace", NULL},
+                        sparse);
+    }
+    CHECK("conditional", "5", "activation", "tanh", "prior", "mixture:components=7", "samples", "2");
+    CHECK("conditional", "5", "activation", "tanh", "posterior", "cauchy", "prior", "cauchy");
+    CHECK("conditional", "5", "activation", "tanh", "posterior", "iaf:width=5,context=4", "samples", "2");
+}
+
 static void joint_prior(const char *prior)
 {
     CHECK("prior", prior, "activation", "tanh");
@@ -329,12 +345,19 @@ static void iwae_loss(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_prior),         cmocka_unit_test(every_likelihood),
-        cmocka_unit_test(every_activation),    cmocka_unit_test(every_objective),
-        cmocka_unit_test(learned_likelihoods), cmocka_unit_test(cauchy_posterior),
-        cmocka_unit_test(joint_priors),        cmocka_unit_test(flows),
-        cmocka_unit_test(sparse_input),        cmocka_unit_test(free_bits),
-        cmocka_unit_test(iwae_loss),           cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
+        cmocka_unit_test(every_prior),
+        cmocka_unit_test(every_likelihood),
+        cmocka_unit_test(every_activation),
+        cmocka_unit_test(every_objective),
+        cmocka_unit_test(learned_likelihoods),
+        cmocka_unit_test(cauchy_posterior),
+        cmocka_unit_test(joint_priors),
+        cmocka_unit_test(flows),
+        cmocka_unit_test(labels),
+        cmocka_unit_test(sparse_input),
+        cmocka_unit_test(free_bits),
+        cmocka_unit_test(iwae_loss),
+        cmocka_unit_test(loss_is_a_sum_over_pixels_and_a_mean_over_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,14 +27,14 @@ COMMANDS = [
     ("bench", "speed of training against the machine's matrix products"),
 ]
 
-# Name, what it takes, default.
+# Name, what it takes, default; "": it takes nothing, and is in model files only where it is given.
 SETTINGS = [
     ("data", "SOURCE", "data/mnist if it is there, else builtin:digits"), ("holdout", "F", "0.1"),
     ("validation", "F", "0"), ("binarize", "none|threshold|static|dynamic", "none"),
     ("prior", "NAME[:k=v,...]", "normal"), ("kl", "auto|exact|mc", "auto"), ("kl-samples", "K", "10"),
     ("kl-noise", "iid|stratified", "iid"), ("posterior", "NAME", "gaussian"), ("likelihood", "NAME[:k=v]", "bernoulli"),
     ("latent", "L", "10"), ("hidden", "H[,H...]", "400"), ("activation", "NAME", "relu"),
-    ("init", "torch|glorot|he", "torch"), ("output-bias", "init|data", "init"), ("objective", "elbo|iwae", "elbo"),
+    ("conditional", "", ""), ("init", "torch|glorot|he", "torch"), ("output-bias", "init|data", "init"), ("objective", "elbo|iwae", "elbo"),
     ("samples", "S", "1"), ("gradient", "standard|stl|dreg", "standard"), ("beta", "B", "1"), ("beta-warmup", "E", "0"),
     ("free-bits", "F", "0"), ("epochs", "N", "10"), ("patience", "E", "0"), ("batch", "B", "128"), ("lr", "R", "0.001"),
     ("clip", "C", "0"), ("schedule", "constant|step|iwae|cosine", "constant"), ("lr-steps", "E[,E...]", "none"),
@@ -282,6 +282,7 @@ REFUSED = [
     (["train", "--quie"], "train: unknown flag --quie (did you mean --quiet?)"),
     (["train", "--lat=3"], "train: unknown flag --lat (did you mean --data?)"),
     (["train", "--json=1"], "train: --json takes no value"),
+    (["train", "--conditional=10"], "train: --conditional takes no value"),
     (["train", "-q", "there"], "train: unexpected argument 'there'"),
     (["info", "a", "b", "c"], "info: unexpected argument 'b'"),
     (["info", "--", "--json", "b"], "info: unexpected argument 'b'"),
@@ -380,7 +381,8 @@ CHANGED = [
     ("binarize", "threshold", {}), ("prior", "laplace:scale=1", {}), ("kl", "mc", {}),
     ("kl-samples", "3", {"kl": "mc"}),
     ("kl-noise", "stratified", {"kl": "mc"}), ("posterior", "gaussian", {}), ("likelihood", "gaussian:sigma=1", {}),
-    ("latent", "2", {}), ("hidden", "5,4", {}), ("activation", "tanh", {}), ("init", "he", {}),
+    ("latent", "2", {}), ("hidden", "5,4", {}), ("activation", "tanh", {}),
+    ("conditional", "", {"data": "builtin:digits:train=30,test=5"}), ("init", "he", {}),
     ("output-bias", "data", {}), ("objective", "iwae", {"samples": "2"}), ("samples", "2", {}), ("gradient", "stl", {}),
     ("beta", "4", {}), ("beta-warmup", "2", {}), ("free-bits", "1.5", {}), ("epochs", "3", {}),
     ("patience", "1", {"validation": "0.5"}), ("batch", "7", {}), ("lr", "0.01", {}), ("clip", "0.01", {}),
@@ -388,6 +390,7 @@ CHANGED = [
     ("lr-factor", "0.5", {"schedule": "step", "lr-steps": "1"}), ("adam-beta1", "0.5", {}), ("adam-beta2", "0.9", {}),
     ("adam-eps", "0.001", {}), ("seed", "2", {}),
 ]
+DIGITS = "10"  # what --conditional counts in the built-in digits
 SAME_WEIGHTS = ("posterior", "patience")  # there is one posterior; two epochs are too few for patience
 
 
@@ -398,7 +401,7 @@ def numbers(texts):
 
 def trained(settings):
     """The configuration and the tensors after training with settings."""
-    vaectl("train", *(word for name in settings for word in (f"--{name}", settings[name])), "--threads", 1, "-q",
+    vaectl("train", *(word for name in settings for word in (f"--{name}", settings[name]) if word), "--threads", 1, "-q",
            "--force", "-o", "run")
     tensors, metadata = load("run/model.safetensors")
     return json.loads(metadata["vaectl.config"]), tensors
@@ -415,11 +418,11 @@ def _():
     write_ramps("one", 40)
     write_ramps("two", 41)
     same([name for name, _, _ in CHANGED], [name for name, _, _ in SETTINGS])
-    defaults, before = {name: default for name, _, default in SETTINGS}, {}
+    defaults, before = {name: default for name, _, default in SETTINGS if default}, {}
     for name, value, needed in CHANGED:
         base = {**BASE, **needed}
         config, changed = trained({**base, name: value})
-        same(numbers(config), numbers({**defaults, **base, name: value}), name)
+        same(numbers(config), numbers({**defaults, **base, name: value or DIGITS}), name)
         if str(needed) not in before:
             before[str(needed)] = trained(base)[1]
         assert (changed == before[str(needed)]) == (name in SAME_WEIGHTS), name

@@ -39,9 +39,10 @@ static vae_model *new_model(const char *prior, const char *likelihood)
 }
 
 static uint8_t pixels[IMAGES * ROWS * COLS] = {0, 10, 255, 250, 30, 7, 99, 0, 200, 1, 2, 3, 255, 254, 253};
+static uint8_t labels[IMAGES] = {2, 0, 1, 1, 0};
 static const vae_data data = {.name = "five images",
-                              .train = {.n = IMAGES, .rows = ROWS, .cols = COLS, .pixels = pixels},
-                              .test = {.n = 2, .rows = ROWS, .cols = COLS, .pixels = pixels}};
+                              .train = {.n = IMAGES, .rows = ROWS, .cols = COLS, .pixels = pixels, .labels = labels},
+                              .test = {.n = 2, .rows = ROWS, .cols = COLS, .pixels = pixels, .labels = labels}};
 
 static void train(vae_model *model, const vae_train_hooks *hooks)
 {
@@ -53,6 +54,18 @@ static void train(vae_model *model, const vae_train_hooks *hooks)
 static vae_model *trained_model(void)
 {
     vae_model *model = new_model("spikeslab:p=0.8,c2=0.05", "bernoulli");
+    train(model, NULL);
+    return model;
+}
+
+static vae_model *trained_conditional_model(void)
+{
+    vae_config config;
+    vae_model *model = new_model("normal", "bernoulli");
+    config = *vae_model_config(model);
+    vae_model_free(&model);
+    set(&config, "conditional", "3");
+    assert_int_equal(vae_model_new(&model, &config, ROWS, COLS, NULL), VAE_OK);
     train(model, NULL);
     return model;
 }
@@ -239,6 +252,18 @@ static void test_round_trip_of_unusual_settings(void **state)
     set(&config, "beta", "0.1");
     set(&config, "activation", "tanh");
     assert_int_equal(vae_model_new(&model, &config, 2, 1, NULL), VAE_OK);
+    round_trip(model);
+}
+
+static void test_round_trip_of_a_conditional_model(void **state)
+{
+    (void)state;
+    vae_tensor tensor;
+    vae_model *model = trained_conditional_model();
+    assert_true(vae_model_tensor(model, 0, &tensor));
+    assert_string_equal(tensor.name, "encoder.0.weight");
+    assert_int_equal(tensor.dim[0], 4);
+    assert_int_equal(tensor.dim[1], COLS + 3);
     round_trip(model);
 }
 
@@ -890,6 +915,46 @@ static void test_contradicting_settings_are_refused(void **state)
     set_setting(&p, "prior", json_string("vampprior:components=3"));
     put_together(&p, in_scratch(path, "crafted"));
     assert_refused("pseudo-inputs with a flow", path, "pseudo-inputs");
+    model = trained_conditional_model();
+    save(model, file);
+    vae_model_free(&model);
+    p = take_apart(file);
+    set_setting(&p, "prior", json_string("vampprior:components=3"));
+    put_together(&p, path);
+    assert_refused("pseudo-inputs with labels", path, "pseudo-inputs of prior vampprior have no labels");
+}
+
+/* The configuration alone says how many classes there are. */
+static void test_other_numbers_of_classes_are_refused(void **state)
+{
+    static const struct {
+        const char *json, *message; /* json NULL: the setting is missing */
+    } known[] = {
+        {NULL, "tensor encoder.0.weight is missing or not as"},
+        {"0", "tensor encoder.0.weight is missing or not as"},
+        {"2", "tensor encoder.0.weight is missing or not as"},
+        {"4", "too short for the network"},
+        {"256", "too short for the network"},
+        {"257", "--conditional: 257 is out of range (expected 0 to 256)"},
+        {"-1", "--conditional: '-1' is not a whole number"},
+        {"true", "neither text nor number"},
+    };
+    (void)state;
+    char model_path[PATH_MOST], path[PATH_MOST];
+    vae_model *model = trained_conditional_model();
+    save(model, in_scratch(model_path, "conditional"));
+    vae_model_free(&model);
+    in_scratch(path, "crafted");
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        struct parts p = take_apart(model_path);
+        assert_int_equal(json_integer_value(json_object_get(p.config, "conditional")), 3);
+        if (known[i].json)
+            set_setting(&p, "conditional", json_loads(known[i].json, JSON_DECODE_ANY, NULL));
+        else
+            json_object_del(p.config, "conditional");
+        put_together(&p, path);
+        assert_refused(known[i].json ? known[i].json : "missing", path, known[i].message);
+    }
 }
 
 /* Whatever was announced as the header's size. */
@@ -1165,6 +1230,7 @@ int main(void)
         TEST(test_round_trip_of_a_flow),
         TEST(test_round_trip_before_training),
         TEST(test_round_trip_of_unusual_settings),
+        TEST(test_round_trip_of_a_conditional_model),
         TEST(test_training_continues_from_a_file),
         TEST(test_layout_is_that_of_safetensors),
         TEST(test_checksum_is_a_crc_32_of_texts_and_tensors),
@@ -1178,6 +1244,7 @@ int main(void)
         TEST(test_masked_weights_are_zero),
         TEST(test_masked_weights_cannot_be_written),
         TEST(test_contradicting_settings_are_refused),
+        TEST(test_other_numbers_of_classes_are_refused),
         TEST(test_crafted_header_sizes_are_refused),
         TEST(test_other_files_are_refused),
         TEST(test_deep_and_wide_headers_are_refused),

@@ -188,7 +188,7 @@ static void check_decoding(const char *likelihood, double (*mean_of)(double outp
     for (size_t k = 0; k < sizeof spans / sizeof *spans; k++) {
         const size_t first = spans[k][0], n = spans[k][1];
         float *mean = new_values(n);
-        assert_int_equal(vae_decode(model, n, z + 2 * first, k % 3, mean, NULL), VAE_OK);
+        assert_int_equal(vae_decode(model, n, z + 2 * first, NULL, k % 3, mean, NULL), VAE_OK);
         for (size_t i = 0; i < n; i++) {
             const double x = (double)z[2 * (first + i)], y = (double)z[2 * (first + i) + 1];
             assert_near((double)mean[2 * i], mean_of(y - 1), 1e-6, "%s, pixel 0 of row %zu", likelihood, i);
@@ -232,7 +232,7 @@ static void large_images(void **state)
         set_tensor(model, name, weight + 2);
     }
     assert_int_equal(vae_encode(model, &images, 0, IMAGES, 1, 1, z, NULL, NULL), VAE_OK);
-    assert_int_equal(vae_decode(model, IMAGES, z, 1, mean, NULL), VAE_OK);
+    assert_int_equal(vae_decode(model, IMAGES, z, NULL, 1, mean, NULL), VAE_OK);
     for (size_t i = 0; i < IMAGES; i++) {
         assert_near((double)z[2 * i], (double)(i % 251) / 255, 1e-6, "mean of image %zu", i);
         assert_near((double)mean[i * D], (double)(i % 251) / 255, 1e-6, "mean image %zu", i);
@@ -313,7 +313,7 @@ static void no_thread_is_left(void **state)
         assert_int_equal(vae_evaluate(&evaluation, model, &data.train, &options, NULL), VAE_OK);
         assert_int_equal(vae_estimate_nll(&nll, model, &data.train, &nll_options, NULL), VAE_OK);
         assert_int_equal(vae_probe(&accuracy, model, &data.train, &data.train, 1, 3, NULL), VAE_OK);
-        assert_int_equal(vae_decode(model, 1, values, 3, values, NULL), VAE_OK);
+        assert_int_equal(vae_decode(model, 1, values, NULL, 3, values, NULL), VAE_OK);
         vae_evaluation_free(&evaluation);
         if (round == 0) threads = threads_now();
         assert_int_equal(threads_now(), threads);

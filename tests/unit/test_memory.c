@@ -205,7 +205,7 @@ static vae_status decode(vae_error *err)
 {
     static float mean[3 * 28 * 28];
     const float z[6] = {0};
-    return vae_decode(model, 3, z, 2, mean, err);
+    return vae_decode(model, 3, z, NULL, 2, mean, err);
 }
 
 /* A posterior and a prior with networks and memory of their own. */

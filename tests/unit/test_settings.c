@@ -71,6 +71,7 @@ static void test_all_settings_and_their_defaults(void **state)
         {"latent", "L", "10", VAE_T_COUNT},
         {"hidden", "H[,H...]", "400", VAE_T_LIST},
         {"activation", "NAME", "relu", VAE_T_CHOICE},
+        {"conditional", NULL, "0", VAE_T_COUNT},
         {"init", "torch|glorot|he", "torch", VAE_T_ENUM},
         {"output-bias", "init|data", "init", VAE_T_ENUM},
         {"objective", "elbo|iwae", "elbo", VAE_T_ENUM},
@@ -99,7 +100,10 @@ static void test_all_settings_and_their_defaults(void **state)
         const vae_setting *s = vae_setting_at(i);
         assert_non_null(s);
         assert_string_equal(s->name, known[i].name);
-        assert_string_equal(s->metavar, known[i].metavar);
+        if (known[i].metavar)
+            assert_string_equal(s->metavar, known[i].metavar);
+        else
+            assert_null(s->metavar);
         assert_string_equal(s->fallback, known[i].fallback);
         assert_int_equal(s->type, known[i].type);
         assert_text(&config, s->name, known[i].fallback);
@@ -123,6 +127,7 @@ static const struct number {
     {"validation", "-1e-9", "0", "0.9", "0.900001", "0 to 0.9", REAL(validation)},
     {"kl-samples", "0", "1", "1000000", "1000001", "1 to 1000000", WHOLE(kl_samples)},
     {"latent", "0", "1", "65536", "65537", "1 to 65536", WHOLE(latent)},
+    {"conditional", NULL, "0", "256", "257", "0 to 256", WHOLE(classes)},
     {"samples", "0", "1", "100000", "100001", "1 to 100000", WHOLE(samples)},
     {"beta", "-1e-9", "0", "1000000", "1000001", "0 to 1e+06", REAL(beta)},
     {"beta-warmup", "-1e-9", "0", "1000000000", "1000000001", "0 to 1e+09", REAL(beta_warmup)},
@@ -604,6 +609,28 @@ static void test_to_json(void **state)
     json_decref(object);
 }
 
+/* A setting that model files once did not have is in them only where it is not the default. */
+static void test_young_settings(void **state)
+{
+    vae_config config, read;
+    (void)state;
+    vae_config_defaults(&config);
+    json_t *old = config_to_json(&config);
+    assert_null(json_object_get(old, "conditional"));
+    for (size_t i = 0; vae_setting_at(i); i++)
+        if (!vae_setting_at(i)->young) assert_non_null(json_object_get(old, vae_setting_at(i)->name));
+    config.classes = 10;
+    json_t *young = config_to_json(&config);
+    assert_int_equal(json_integer_value(json_object_get(young, "conditional")), 10);
+    assert_int_equal(json_object_size(young), json_object_size(old) + 1);
+    assert_int_equal(config_from_json(&read, young, NULL), VAE_OK);
+    assert_memory_equal(&read, &config, sizeof read);
+    assert_int_equal(config_from_json(&read, old, NULL), VAE_OK);
+    assert_int_equal(read.classes, 0);
+    json_decref(old);
+    json_decref(young);
+}
+
 static void test_from_json(void **state)
 {
     static const struct {
@@ -667,6 +694,7 @@ int main(void)
         cmocka_unit_test(test_cauchy_posterior),
         cmocka_unit_test(test_fields_of_a_host),
         cmocka_unit_test(test_to_json),
+        cmocka_unit_test(test_young_settings),
         cmocka_unit_test(test_from_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,7 @@ static void steps_allocate_nothing(void **state)
     train((const char *const[]){"prior", "spikeslab", "free-bits", "0.01", NULL});
     train((const char *const[]){"samples", "3", "likelihood", "gaussian", NULL});
     train((const char *const[]){"samples", "3", "objective", "iwae", "gradient", "dreg", "activation", "gated", NULL});
+    train((const char *const[]){"conditional", "10", "samples", "2", NULL});
     train((const char *const[]){"samples", "2", "objective", "iwae", "likelihood", "gaussian:sigma=learned", NULL});
     train((const char *const[]){"prior", "vampprior:components=9", "hidden", "16", NULL});
     train((const char *const[]){"prior", "lars:width=4,draws=64", "hidden", "16", "latent", "2", "clip", "1", NULL});

@@ -55,6 +55,7 @@ static void threads_do_not_change_a_bit(void **state)
         {"likelihood", "gaussian:sigma=per-pixel", "output-bias", "data", "hidden", "64", "epochs", "1", NULL},
         {"posterior", "iaf:width=70,context=20", "prior", "realnvp:blocks=2,width=20", "batch", "50", "hidden", "64",
          "samples", "3", "epochs", "1", "clip", "1", "objective", "iwae", NULL},
+        {"conditional", "10", "hidden", "96", "samples", "2", "epochs", "1", "binarize", "dynamic", NULL},
     };
     vae_data *data = open_digits("builtin:digits:train=300,test=50");
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
@@ -115,6 +116,7 @@ static void an_interrupted_run_ends_with_the_same_bits(void **state)
                                               "epochs", "2", "clip", "100", NULL});
     check_interruptions((const char *const[]){"posterior", "iaf:width=30,context=5", "batch", "64", "hidden", "20",
                                               "epochs", "2", "free-bits", "0.5", NULL});
+    check_interruptions((const char *const[]){"conditional", "10", "batch", "64", "hidden", "32", "epochs", "2", NULL});
 }
 
 /* A set of n images of rows x cols, training images only: the test pass then uses those. */
