@@ -87,6 +87,9 @@ const char *run_split_name(vae_split split);
 /* The data of --data or of the model, and the split of --split. */
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err);
+/* --label, one of the model's classes; `fallback` where it is not given. Only conditional models take it. */
+vae_status run_label(const struct arguments *arguments, const vae_model *model, uint8_t fallback, uint8_t *label,
+                     vae_error *err);
 void run_say_written(const char *path);
 
 #endif

@@ -58,4 +58,16 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
     return VAE_OK;
 }
 
+vae_status run_label(const struct arguments *arguments, const vae_model *model, uint8_t fallback, uint8_t *label,
+                     vae_error *err)
+{
+    const uint64_t classes = vae_model_config(model)->classes;
+    uint64_t value;
+    if (!classes && argument(arguments, "label"))
+        return vae_fail(err, VAE_E_USAGE, "--label: the model is not conditional (train --conditional makes one)");
+    vae_status status = argument_count(arguments, "label", 0, (double)classes - 1, fallback, &value, err);
+    if (!status) *label = (uint8_t)value;
+    return status;
+}
+
 void run_say_written(const char *path) { printf("%s\n", path); }

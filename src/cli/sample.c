@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
+
+enum { LABEL = 24, MOST_CLASSES = 256 };
 
 /* The smallest square that holds n tiles, wide rather than high. */
 static size_t columns_for(size_t n)
@@ -11,33 +14,82 @@ static size_t columns_for(size_t n)
     return across;
 }
 
-static vae_status draw(const vae_model *model, const char *path, size_t n, uint64_t seed, vae_error *err)
+struct request {
+    uint64_t n, seed;
+    uint8_t label;
+    size_t classes; /* a row of tiles for each; 0: a square of one label, or of none */
+};
+
+static void write_labels(size_t rows, char (*text)[LABEL], const char **labels)
 {
-    const size_t L = (size_t)vae_model_config(model)->latent, across = columns_for(n), down = (n + across - 1) / across;
-    vae_grid grid = {.down = down, .across = across, .title = "draws from the prior, decoded"};
-    vae_model_shape(model, &grid.rows, &grid.cols);
-    const size_t D = grid.rows * grid.cols;
-    float *z = calloc(n * L, sizeof *z), *tiles = calloc(down * across * D, sizeof *tiles);
-    vae_status status = z && tiles ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu samples", n);
-    if (!status) status = vae_sample_prior(model, seed, n, z, err);
-    if (!status) status = vae_decode(model, n, z, NULL, 0, tiles, err);
-    grid.tiles = tiles;
-    if (!status) status = vae_picture_grid(path, &grid, err);
+    for (size_t row = 0; row < rows; row++) {
+        snprintf(text[row], LABEL, "%zu", row);
+        labels[row] = text[row];
+    }
+}
+
+/* Draws z of the n tiles, and says with which label each is decoded. Rows of classes have the same draws: a column
+ * shows what z keeps while the label changes. */
+static vae_status fill(const vae_model *model, const struct request *r, size_t n, size_t across, float *z,
+                       uint8_t *label, vae_error *err)
+{
+    const size_t L = (size_t)vae_model_config(model)->latent, draws = r->classes ? across : n;
+    vae_status status = vae_sample_prior(model, r->seed, draws, z, err);
+    for (size_t i = 0; i < n && !status; i++) {
+        if (i >= draws) memcpy(z + i * L, z + (i - draws) * L, L * sizeof *z);
+        label[i] = r->classes ? (uint8_t)(i / across) : r->label;
+    }
+    return status;
+}
+
+static vae_status draw_tiles(const vae_model *model, const struct request *r, size_t n, vae_grid *grid,
+                             const char *path, vae_error *err)
+{
+    vae_model_shape(model, &grid->rows, &grid->cols);
+    float *z = calloc(n * vae_model_config(model)->latent, sizeof *z);
+    float *tiles = calloc(grid->down * grid->across * grid->rows * grid->cols, sizeof *tiles);
+    uint8_t *label = calloc(n, sizeof *label);
+    vae_status status = z && tiles && label ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu samples", n);
+    if (!status) status = fill(model, r, n, grid->across, z, label, err);
+    if (!status) status = vae_decode(model, n, z, label, 0, tiles, err);
+    grid->tiles = tiles;
+    if (!status) status = vae_picture_grid(path, grid, err);
     free(z);
     free(tiles);
+    free(label);
     return status;
+}
+
+static vae_status draw(const vae_model *model, const struct request *r, const char *path, vae_error *err)
+{
+    char text[MOST_CLASSES][LABEL];
+    const char *labels[MOST_CLASSES];
+    vae_grid grid = {.title = "draws from the prior, decoded"};
+    if (!r->classes) {
+        grid.across = columns_for(r->n);
+        grid.down = (r->n + grid.across - 1) / grid.across;
+        return draw_tiles(model, r, r->n, &grid, path, err);
+    }
+    write_labels(r->classes, text, labels);
+    grid.title = "draws from the prior, decoded with each label";
+    grid.labels = labels;
+    grid.down = r->classes;
+    grid.across = (r->n + r->classes - 1) / r->classes;
+    return draw_tiles(model, r, grid.down * grid.across, &grid, path, err);
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)
 {
     char model_path[PATH_MAX_RUN], path[PATH_MAX_RUN];
-    uint64_t n, seed;
+    struct request r = {0};
     vae_model *model = NULL;
-    vae_status status = argument_count(arguments, "n", 1, 10000, 100, &n, err);
-    if (!status) status = argument_count(arguments, "seed", 0, 9007199254740991.0, 1, &seed, err);
+    vae_status status = argument_count(arguments, "n", 1, 10000, 100, &r.n, err);
+    if (!status) status = argument_count(arguments, "seed", 0, 9007199254740991.0, 1, &r.seed, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
+    if (!status) status = run_label(arguments, model, 0, &r.label, err);
     if (!status) status = run_output(arguments, model_path, "sample.png", path, err);
-    if (!status) status = draw(model, path, n, seed, err);
+    if (!status && !argument(arguments, "label")) r.classes = (size_t)vae_model_config(model)->classes;
+    if (!status) status = draw(model, &r, path, err);
     vae_model_free(&model);
     if (!status) run_say_written(path);
     return status;
@@ -46,6 +98,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 static const struct flag flags[] = {
     {"n", 'n', "N", "how many [100]"},
     {"seed", 0, "N", "of the draws [1]"},
+    {"label", 0, "C", "of a conditional model: label of all draws [a row of tiles for each]"},
     {"output", 'o', "FILE", "PNG to write [sample.png beside the model]"},
     {0},
 };
@@ -53,7 +106,9 @@ static const struct flag flags[] = {
 const struct command command_sample = {
     .name = "sample",
     .summary = "PNG: decoded draws from the prior",
-    .details = "Draws latents from the prior, decodes them and writes their mean images as a square of tiles.",
+    .details = "Draws latents from the prior, decodes them and writes their mean images as a square of tiles. Of a "
+               "conditional\n"
+               "model each row has another label and the same draws, as many as make up -n tiles.",
     .takes_run = true,
     .flags = flags,
     .run = run,

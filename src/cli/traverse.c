@@ -13,6 +13,7 @@ struct request {
     size_t dims[2]; /* of a 2-D grid */
     bool plane;
     const char *image; /* index of an image to start from, or NULL: the origin */
+    uint8_t label;     /* of all tiles, where the model is conditional */
 };
 
 /* Latent indices in the order of their KL, largest first; equal or unknown ones by index. */
@@ -64,17 +65,20 @@ static void write_labels(const struct request *r, const double *kl, const size_t
     }
 }
 
-static vae_status decode_and_draw(const vae_model *model, vae_grid *grid, const float *z, const char *path,
-                                  vae_error *err)
+static vae_status decode_and_draw(const vae_model *model, const struct request *r, vae_grid *grid, const float *z,
+                                  const char *path, vae_error *err)
 {
     const size_t n = grid->down * grid->across;
     vae_model_shape(model, &grid->rows, &grid->cols);
     float *tiles = calloc(n * grid->rows * grid->cols, sizeof *tiles);
-    if (!tiles) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu tiles", n);
-    vae_status status = vae_decode(model, n, z, NULL, 0, tiles, err);
+    uint8_t *labels = calloc(n, sizeof *labels);
+    vae_status status = tiles && labels ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu tiles", n);
+    if (!status) memset(labels, r->label, n);
+    if (!status) status = vae_decode(model, n, z, labels, 0, tiles, err);
     grid->tiles = tiles;
     if (!status) status = vae_picture_grid(path, grid, err);
     free(tiles);
+    free(labels);
     return status;
 }
 
@@ -100,14 +104,15 @@ static vae_status draw(const vae_model *model, const struct request *r, const fl
         write_labels(r, kl, order, text, labels);
         grid.labels = labels;
     }
-    if (!status) status = decode_and_draw(model, &grid, z, path, err);
+    if (!status) status = decode_and_draw(model, r, &grid, z, path, err);
     free(order);
     free(z);
     return status;
 }
 
+/* The posterior mean of an image, and its label where it has one. */
 static vae_status encode_base(const struct arguments *arguments, const vae_model *model, const char *index, float *base,
-                              vae_error *err)
+                              uint8_t *label, vae_error *err)
 {
     uint64_t i = 0;
     vae_data *data = NULL;
@@ -115,6 +120,7 @@ static vae_status encode_base(const struct arguments *arguments, const vae_model
     vae_status status = run_open_data(arguments, model, &data, &images, err);
     if (!status) status = vae_parse_count("--image", index, 0, (double)images->n - 1, &i, err);
     if (!status) status = vae_encode(model, images, i, 1, 1, 1, base, NULL, err);
+    if (!status && images->labels) *label = images->labels[i];
     vae_data_free(&data);
     return status;
 }
@@ -140,11 +146,13 @@ static vae_status traverse(const struct arguments *arguments, const vae_model *m
 {
     const size_t L = (size_t)vae_model_config(model)->latent;
     const char *dims = argument(arguments, "dims");
+    uint8_t label = 0;
     float *base = calloc(L, sizeof *base);
     vae_status status = base ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (r->rows > L) r->rows = L;
     if (!status && dims) status = read_dims(r, dims, L, err);
-    if (!status && r->image) status = encode_base(arguments, model, r->image, base, err);
+    if (!status && r->image) status = encode_base(arguments, model, r->image, base, &label, err);
+    if (!status) status = run_label(arguments, model, label, &r->label, err);
     if (!status) status = draw(model, r, base, path, err);
     free(base);
     return status;
@@ -172,6 +180,7 @@ static const struct flag flags[] = {
     {"rows", 0, "N", "show at most the N latents of largest KL [32]"},
     {"dims", 0, "I,J", "instead: a grid over latents I (to the right) and J (upwards)"},
     {"image", 0, "I", "the other latents stay at the posterior mean of image I [at 0]"},
+    {"label", 0, "C", "of a conditional model: label of all tiles [that of --image, else 0]"},
     {"data", 0, "SOURCE", "where --image is from [what the model was trained on]"},
     {"split", 0, "train|validation|test", "which part of it [test]"},
     {"output", 'o', "FILE", "PNG to write [traverse.png beside the model]"},

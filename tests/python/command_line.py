@@ -65,11 +65,12 @@ FLAGS = {
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "reconstruct.png beside the model"),
         PLUGIN, HELP],
     "sample": [
-        ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("o", "output", "FILE", "sample.png beside the model"),
+        ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("", "label", "C", "a row of tiles for each"),
+        ("o", "output", "FILE", "sample.png beside the model"),
         PLUGIN, HELP],
     "traverse": [
         ("", "range", "R", "3"), ("", "steps", "N", "11"), ("", "rows", "N", "32"), ("", "dims", "I,J", ""),
-        ("", "image", "I", "at 0"), ("", "data", "SOURCE", "what the model was trained on"),
+        ("", "image", "I", "at 0"), ("", "label", "C", "that of --image, else 0"), ("", "data", "SOURCE", "what the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
         PLUGIN, HELP],
     "info": [("", "json", "", ""), PLUGIN, HELP],
@@ -283,6 +284,8 @@ REFUSED = [
     (["train", "--lat=3"], "train: unknown flag --lat (did you mean --data?)"),
     (["train", "--json=1"], "train: --json takes no value"),
     (["train", "--conditional=10"], "train: --conditional takes no value"),
+    (["sample", "--label", 3], "--label: the model is not conditional (train --conditional makes one)"),
+    (["traverse", "--label", 3], "--label: the model is not conditional (train --conditional makes one)"),
     (["train", "-q", "there"], "train: unexpected argument 'there'"),
     (["info", "a", "b", "c"], "info: unexpected argument 'b'"),
     (["info", "--", "--json", "b"], "info: unexpected argument 'b'"),
@@ -451,8 +454,8 @@ EVALUATED = [
 # Flags that change a picture; `-o` names it.
 PICTURES = {
     "reconstruct": [("n", "3"), ("first", "1"), ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train")],
-    "sample": [("n", "3"), ("seed", "2")],
-    "traverse": [("range", "2"), ("steps", "5"), ("rows", "2"), ("dims", "0,2"), ("image", "1"),
+    "sample": [("n", "3"), ("seed", "2"), ("label", "3")],
+    "traverse": [("range", "2"), ("steps", "5"), ("rows", "2"), ("dims", "0,2"), ("image", "1"), ("label", "3"),
                  ("data", "builtin:digits:train=5,test=5,seed=3 --image 1"), ("split", "train --image 1")],
 }
 
@@ -474,7 +477,7 @@ def _():
 
 @test("pictures: each flag changes the picture, which -o names; by default it lies beside the model")
 def _():
-    make_run("run")
+    make_run("run", "--conditional")
     for command, rows in PICTURES.items():
         same(sorted(dict(rows)), sorted(names_of(command, "output")))
         same(vaectl(command, "run"), (f"run/{command}.png\n", ""))
