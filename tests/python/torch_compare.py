@@ -48,6 +48,8 @@ CASES = [
     {"prior": "normal", "objective": "elbo", "samples": "1", "posterior": "iaf:width=60,context=16", "latent": "7"},
     {"prior": "cauchy", "objective": "elbo", "samples": "3", "posterior": "iaf:blocks=3,width=20", "beta": "0.5"},
     {"prior": "normal", "objective": "iwae", "samples": "4", "posterior": "iaf", "activation": "tanh"},
+    {"prior": "normal", "conditional": "10", "samples": "2"},
+    {"prior": "laplace", "conditional": "12", "objective": "iwae", "samples": "3", "activation": "gated"},
 ]
 
 
@@ -90,6 +92,12 @@ def make_prior(text):
 
 def linear(params, name, x):
     return x @ params[name + ".weight"].T + params[name + ".bias"]
+
+
+def labelled(x, case):
+    """x beside the one-hot labels, where the model is conditional."""
+    import torch
+    return torch.cat([x, case["one-hot"]], 1) if "conditional" in case else x
 
 
 def network(params, side, x, activation, last_is_linear):
@@ -157,7 +165,7 @@ def log_likelihood(params, z, x, case):
     """log p(x|z) of each image."""
     from torch import distributions as d
     name, p = parse_choice(case.get("likelihood", "bernoulli"))
-    out = network(params, "decoder", z, case.get("activation", "relu"), True)
+    out = network(params, "decoder", labelled(z, case), case.get("activation", "relu"), True)
     if name == "bernoulli":
         log_x = -bce(out, x)
     elif name == "cbernoulli":
@@ -235,7 +243,7 @@ def reference(params, x, eps, own, case):
     """(loss, recon, kl) in nats per image."""
     from torch import distributions as d
     activation = case.get("activation", "relu")
-    h = network(params, "encoder", x, activation, False)
+    h = network(params, "encoder", labelled(x, case), activation, False)
     mu, logvar = linear(params, "mu", h), linear(params, "logvar", h)
     if "objective" in case:
         context = linear(params, "context", h) if "context.weight" in params else None
@@ -279,6 +287,8 @@ def compare(build, case, path):
         params[name].requires_grad_()
     eps = [torch.tensor(r[f"eps.{k}"]).reshape(BATCH, latent) for k in range(sum(n.startswith("eps.") for n in r))]
     own = torch.tensor(r["own"]).reshape(-1, latent)
+    label = torch.tensor(r["label"]).long()
+    case = {**case, "one-hot": torch.eye(int(case.get("conditional", BATCH)), dtype=torch.float64)[label]}
     losses = reference(params, torch.tensor(r["x"]).reshape(BATCH, -1), eps, own, case)
     losses[0].backward()
     errors = {"losses": max(abs(a - float(b)) / abs(a) for a, b in zip(r["losses"], losses))}

@@ -34,6 +34,12 @@ static void dump_noise(FILE *file, const struct pass *pass, const struct rng *rn
     free(eps);
 }
 
+static void dump_labels(FILE *file, const vae_images *images)
+{
+    fprintf(file, "label %zu\n", images->n);
+    for (size_t i = 0; i < images->n; i++) fwrite(&(float){images->labels[i]}, sizeof(float), 1, file);
+}
+
 static void dump_tensors(FILE *file, const struct vae_model *model, const char *prefix, const real *block)
 {
     for (size_t i = 0; i < model->block.tensors; i++) {
@@ -64,6 +70,7 @@ static void run(FILE *file, struct stepper *step, const vae_images *images)
     const float values[3] = {(float)losses.loss, (float)losses.recon, (float)losses.kl};
     dump(file, "losses", values, 3);
     dump(file, "x", pass->x, images->n * model->D);
+    dump_labels(file, images);
     dump_noise(file, pass, &noise, pass->plan.S > pass->plan.K ? pass->plan.S : pass->plan.K);
     dump(file, "own", pass->density.own_z, pass->density.own * model->L);
     dump_tensors(file, model, "param.", model->params);
