@@ -85,7 +85,7 @@ static vae_status check_labels(const struct vae_model *model, const vae_images *
     const char *source = images->source ? images->source : "images";
     const size_t classes = vae_images_classes(images);
     if (!model->C) return VAE_OK;
-    if (!classes) return vae_fail(err, VAE_E_DATA, "%s: no labels, and --conditional needs them", source);
+    if (!classes) return vae_fail(err, VAE_E_DATA, "%s: no labels, and conditional needs them", source);
     if (classes <= model->C) return VAE_OK;
     return vae_fail(err, VAE_E_DATA, "%s: label %zu, the conditional model takes 0 to %zu", source, classes - 1,
                     model->C - 1);

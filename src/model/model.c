@@ -66,7 +66,7 @@ static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
                         "(expected gaussian)",
                         model->config.prior.name, model->config.posterior.name);
     if (!status && model->declared.encodes && model->C)
-        return vae_fail(err, VAE_E_USAGE, "--conditional: the pseudo-inputs of prior %s have no labels",
+        return vae_fail(err, VAE_E_USAGE, "conditional: the pseudo-inputs of prior %s have no labels",
                         model->config.prior.name);
     return status;
 }

@@ -110,23 +110,23 @@ def _():
 @test("refused: no labels, a label that the training images have not, priors with pseudo-inputs, a change of mind")
 def _():
     write_idx("plain.idx", (20, ROWS, COLS), sum(images(20), []))
-    refuse(3, "plain.idx: no labels, and --conditional needs them", "train", "--data", "plain.idx", *SMALL,
+    refuse(3, "plain.idx: no labels, and conditional needs them", "train", "--data", "plain.idx", *SMALL,
            "--conditional", "-o", "no")
     same(vaectl("bench", "--data", "plain.idx", "--conditional", status=3)[1],
-         "vaectl: plain.idx: no labels, and --conditional needs them\n")
+         "vaectl: plain.idx: no labels, and conditional needs them\n")
     refuse(3, "data: label 3, the conditional model takes 0 to 2", "train", *make_data([0, 2] * 10, [0, 3]),
            "--conditional", "-o", "no")
     refuse(3, "data: label 1, the conditional model takes 0 to 0", "train", *make_data([0, 0, 1, 0, 0, 0], [0]),
            "--conditional", "--validation", 0.5, "-o", "no")  # the third image is one of those that validate
     data = make_data([0, 2] * 10, [0, 1])
     for prior in ("vampprior", "lars:base=vampprior"):
-        refuse(2, f"--conditional: the pseudo-inputs of prior {prior.split(':')[0]} have no labels", "train", *data,
+        refuse(2, f"conditional: the pseudo-inputs of prior {prior.split(':')[0]} have no labels", "train", *data,
                "--conditional", "--prior", prior, "-o", "no")
     vaectl("train", *data, "--conditional", "-o", "run")
-    refuse(3, "plain.idx: no labels, and --conditional needs them", "eval", "run", "--data", "plain.idx")
+    refuse(3, "plain.idx: no labels, and conditional needs them", "eval", "run", "--data", "plain.idx")
     refuse(2, "--label: 3 is out of range (expected 0 to 2)", "sample", "run", "--label", 3)
     refuse(2, "--label: 3 is out of range (expected 0 to 2)", "traverse", "run", "--label", 3)
-    refuse(2, "--conditional: the pseudo-inputs of prior vampprior have no labels", "fit", "run", "--prior",
+    refuse(2, "conditional: the pseudo-inputs of prior vampprior have no labels", "fit", "run", "--prior",
            "vampprior", "-o", "no")
     refuse(2, "--conditional: a trained model keeps its settings (all but data|epochs|patience)", "train", "--resume",
            "run", "--conditional")

@@ -118,7 +118,7 @@ static void labels_that_are_not_taken(void **state)
     assert_refused(model, &images, "some.idx: label 255, the conditional model takes 0 to 2");
     images.labels = NULL;
     assert_int_equal(vae_images_classes(&images), 0);
-    assert_refused(model, &images, "some.idx: no labels, and --conditional needs them");
+    assert_refused(model, &images, "some.idx: no labels, and conditional needs them");
     vae_model_free(&model);
 }
 
@@ -152,8 +152,8 @@ static void pseudo_inputs_have_no_labels(void **state)
         assert_int_equal(vae_config_set(&config, "prior", priors[i], NULL), VAE_OK);
         assert_int_equal(vae_config_set(&config, "conditional", "10", NULL), VAE_OK);
         assert_int_equal(vae_model_new(&model, &config, 2, 2, &err), VAE_E_USAGE);
-        assert_string_equal(err.message, i ? "--conditional: the pseudo-inputs of prior lars have no labels"
-                                           : "--conditional: the pseudo-inputs of prior vampprior have no labels");
+        assert_string_equal(err.message, i ? "conditional: the pseudo-inputs of prior lars have no labels"
+                                           : "conditional: the pseudo-inputs of prior vampprior have no labels");
         assert_int_equal(vae_config_set(&config, "conditional", "0", NULL), VAE_OK);
         assert_int_equal(vae_model_new(&model, &config, 2, 2, NULL), VAE_OK);
         vae_model_free(&model);
