@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 
-network=(--activation gated --hidden 300,300 --latent 40 --init he --binarize dynamic --batch 100 --lr 5e-4)
+network=(--activation gated --hidden "300,300" --latent 40 --init he --binarize dynamic --batch 100 --lr 5e-4)
 
 measure() { evaluate "$1" nll --samples "$(choose 1000 100 10)" --limit "$(choose 2000 300 20)"; }
 

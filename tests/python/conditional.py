@@ -128,7 +128,7 @@ def _():
     refuse(2, "--label: 3 is out of range (expected 0 to 2)", "traverse", "run", "--label", 3)
     refuse(2, "conditional: the pseudo-inputs of prior vampprior have no labels", "fit", "run", "--prior",
            "vampprior", "-o", "no")
-    refuse(2, "--conditional: a trained model keeps its settings (all but data|epochs|patience)", "train", "--resume",
+    refuse(2, "conditional: a trained model keeps its settings (all but data|epochs|patience)", "train", "--resume",
            "run", "--conditional")
     make_data([0, 2] * 10, [0, 3])
     refuse(3, "data: label 3, the conditional model takes 0 to 2", "train", "--resume", "run", "--epochs", 3)
