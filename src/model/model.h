@@ -78,10 +78,4 @@ size_t model_file_size(const struct vae_model *model);
  * into, so that runs with other seeds have the same images. */
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step);
 
-/* As vae_evaluate, vae_estimate_nll, with a pool that is already there. */
-vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
-                          const vae_eval_options *options, struct pool *pool, vae_error *err);
-vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
-                              const vae_nll_options *options, struct pool *pool, vae_error *err);
-
 #endif

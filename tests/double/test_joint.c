@@ -5,7 +5,7 @@
 #include "models.h"
 
 #include "disturb.h"
-#include "model/density.h"
+#include "pass/density.h"
 
 enum { ROWS = 2, COLS = 3, D = ROWS * COLS, MOST = 128 }; /* no layer and no vector is wider than MOST */
 

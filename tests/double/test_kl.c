@@ -5,7 +5,7 @@
  * an expected gradient of zero, which only a test of signed means can see. Also the parts that it is made of: every
  * posterior. */
 #include "check.h"
-#include "model/pass.h"
+#include "pass/pass.h"
 
 enum { GRID = 16, IMAGES = 3000, DRAWS = 8 };
 

@@ -13,7 +13,7 @@
 
 #include "data/source.h"
 #include "disturb.h"
-#include "model/step.h"
+#include "train/step.h"
 
 enum { ROWS = 3, COLS = 4, IMAGES = 19 }; /* 19 images: a whole tile of rows and a part of one */
 

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "../disturb.h"
-#include "model/step.h"
+#include "train/step.h"
 
 static void dump(FILE *file, const char *name, const float *values, size_t count)
 {

@@ -5,8 +5,8 @@
  * a line can and cannot tell apart. */
 #include "data/source.h"
 #include "models.h"
-#include "model/pass.h"
-#include "model/sparsity.h"
+#include "pass/pass.h"
+#include "evaluate/sparsity.h"
 
 /* ---- Likelihood ------------------------------------------------------------------------------------------------- */
 

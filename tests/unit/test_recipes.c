@@ -4,8 +4,8 @@
  * the data, clipped gradients, a validation split and early stopping. */
 #include "check.h"
 #include "data/idx.h"
-#include "model/schedule.h"
-#include "model/step.h"
+#include "train/schedule.h"
+#include "train/step.h"
 
 static vae_config configure(const char *const *settings)
 {

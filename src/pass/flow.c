@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/flow.h"
+#include "pass/flow.h"
 
 #include <stdlib.h>
 

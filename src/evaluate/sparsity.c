@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/sparsity.h"
+#include "evaluate/sparsity.h"
 
 #include <math.h>
 

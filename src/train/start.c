@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/start.h"
+#include "train/start.h"
 
 #include <math.h>
 #include <stdlib.h>

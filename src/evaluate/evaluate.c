@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "model/pass.h"
-#include "model/sparsity.h"
+#include "evaluate/evaluate.h"
+#include "pass/pass.h"
+#include "evaluate/sparsity.h"
 
 /* Rows of a block in passes that only read: large enough for the matrix products, small enough for the caches. */
 enum { BLOCK_ROWS = 512 };

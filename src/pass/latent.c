@@ -3,7 +3,7 @@
  * Between encoder and decoder: from q(z|x) to draws z and what they cost, and the way back. */
 #include <string.h>
 
-#include "model/pass.h"
+#include "pass/pass.h"
 
 /* ---- Noise ------------------------------------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/objective.h"
+#include "pass/objective.h"
 
 #include <math.h>
 

@@ -11,7 +11,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "model/pass.h"
+#include "evaluate/evaluate.h"
+#include "pass/pass.h"
 
 /* Images of a block, and draws of each that are decoded at once. What noise a draw gets does not depend on the latter.
  */

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "data/source.h"
-#include "model/step.h"
+#include "train/step.h"
 
 /* ---- The floor -------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/schedule.h"
+#include "train/schedule.h"
 
 #include <math.h>
 

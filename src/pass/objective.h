@@ -2,7 +2,7 @@
 #ifndef VAE_OBJECTIVE_H
 #define VAE_OBJECTIVE_H
 
-#include "model/pass.h"
+#include "pass/pass.h"
 
 /* Means over the images of a batch, in nats. */
 struct losses {

@@ -4,7 +4,7 @@
 #ifndef VAE_STEP_H
 #define VAE_STEP_H
 
-#include "model/objective.h"
+#include "pass/objective.h"
 
 struct stepper {
     struct vae_model *model;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/density.h"
+#include "pass/density.h"
 
 #include <stdlib.h>
 #include <string.h>

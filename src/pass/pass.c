@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/pass.h"
+#include "pass/pass.h"
 
 #include <math.h>
 #include <stdatomic.h>

@@ -8,8 +8,8 @@
 #define VAE_PASS_H
 
 #include "data/source.h"
-#include "model/density.h"
-#include "model/flow.h"
+#include "pass/density.h"
+#include "pass/flow.h"
 #include "model/model.h"
 #include "net/adam.h"
 #include "net/net.h"

@@ -9,8 +9,9 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "data/stream.h"
-#include "model/start.h"
-#include "model/step.h"
+#include "evaluate/evaluate.h"
+#include "train/start.h"
+#include "train/step.h"
 
 struct training {
     struct vae_model *model;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/step.h"
+#include "train/step.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "model/schedule.h"
+#include "train/schedule.h"
 
 vae_status step_prepare(struct stepper *s, struct vae_model *model, const vae_images *images, struct pool *pool,
                         vae_error *err)

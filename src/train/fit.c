@@ -8,9 +8,10 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "evaluate/evaluate.h"
 #include "model/metrics.h"
-#include "model/start.h"
-#include "model/step.h"
+#include "train/start.h"
+#include "train/step.h"
 
 struct fit {
     struct vae_model *model;

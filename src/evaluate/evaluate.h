@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VAE_EVALUATE_H
+#define VAE_EVALUATE_H
+
+#include "base/pool.h"
+#include "model/model.h"
+
+/* As vae_evaluate, vae_estimate_nll, with a pool that is already there. */
+vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
+                          const vae_eval_options *options, struct pool *pool, vae_error *err);
+vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
+                              const vae_nll_options *options, struct pool *pool, vae_error *err);
+
+#endif
