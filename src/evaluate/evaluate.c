@@ -6,8 +6,8 @@
 
 #include "base/memory.h"
 #include "evaluate/evaluate.h"
-#include "pass/pass.h"
 #include "evaluate/sparsity.h"
+#include "pass/pass.h"
 
 /* Rows of a block in passes that only read: large enough for the matrix products, small enough for the caches. */
 enum { BLOCK_ROWS = 512 };

@@ -8,11 +8,11 @@
 #define VAE_PASS_H
 
 #include "data/source.h"
-#include "pass/density.h"
-#include "pass/flow.h"
 #include "model/model.h"
 #include "net/adam.h"
 #include "net/net.h"
+#include "pass/density.h"
+#include "pass/flow.h"
 
 /* How the KL enters: a KL of its own for each image and latent, exact or by Monte Carlo; or, in objectives that weigh
  * draws, log p(z) - log q(z) of each draw. */

@@ -5,8 +5,8 @@
  * -relu(-z). Each of many equal images is one draw of the estimator. The posterior is N(0.8 x, 0.2). Bias and spread
  * are held against an independent computation of the same model (400,000 draws, NumPy), and against the bound's slope
  * by numerical integration. */
-#include "train/step.h"
 #include "models.h"
+#include "train/step.h"
 
 enum { IMAGES = 4000, ROUNDS = 25 };
 

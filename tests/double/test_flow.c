@@ -4,8 +4,8 @@
  * the density that follows from it, what each latent sees, and which draws share a context. (Their gradients are
  * checked in test_model.c.) */
 #include "data/source.h"
-#include "pass/pass.h"
 #include "models.h"
+#include "pass/pass.h"
 
 enum { LATENTS = 5, IMAGES = 2, DRAWS = 2, DRAWN = IMAGES * DRAWS };
 

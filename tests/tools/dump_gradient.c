@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "../disturb.h"
+#include "base/memory.h"
 #include "train/step.h"
 
 static void dump(FILE *file, const char *name, const float *values, size_t count)

@@ -4,9 +4,9 @@
  * Hoyer's measure of vectors and of the priors themselves, the floor of each prior, and the linear probe on labels that
  * a line can and cannot tell apart. */
 #include "data/source.h"
+#include "evaluate/sparsity.h"
 #include "models.h"
 #include "pass/pass.h"
-#include "evaluate/sparsity.h"
 
 /* ---- Likelihood ------------------------------------------------------------------------------------------------- */
 
