@@ -9,21 +9,21 @@ import subprocess
 import sys
 import tempfile
 
-SETTINGS = [  # hidden, latent, batch, prior
-    ("400", 20, 128, "normal"),
-    ("200,200", 50, 100, "normal"),
-    ("100,100", 10, 64, "normal"),
-    ("400", 10, 128, "spikeslab"),
-    ("200,200", 50, 20, "normal"),
-]
+SETTINGS = [  # hidden, latent, batch, prior, activation
+    ("400", 20, 128, "normal", "relu"),
+    ("200,200", 50, 100, "normal", "relu"),
+    ("100,100", 10, 64, "normal", "relu"),
+    ("400", 10, 128, "spikeslab", "relu"),
+    ("200,200", 50, 20, "normal", "relu"),
+] + [("300,300", 40, 100, prior, "gated") for prior in ("normal", "mixture", "realnvp", "lars", "vampprior")]
 THREADS = [(1, 1), (1, 2), (2, 1), (2, 2)]  # torch, OpenBLAS
 STEPS = 150
 
 
-def ours(vaectl, folder, hidden, latent, batch, prior):
+def ours(vaectl, folder, hidden, latent, batch, prior, activation):
     with tempfile.TemporaryDirectory() as place:
         subprocess.run([vaectl, "train", "--data", folder, "--hidden", hidden, "--latent", str(latent), "--batch",
-                        str(batch), "--prior", prior, "--epochs", "1", "-q", "-o", "run"],
+                        str(batch), "--prior", prior, "--activation", activation, "--epochs", "1", "-q", "-o", "run"],
                        check=True, stdout=subprocess.DEVNULL, cwd=place)
         with open(os.path.join(place, "run", "metrics.csv"), encoding="ascii") as file:
             return float(file.read().split("\n")[1].split(",")[2])
@@ -55,8 +55,9 @@ def main():
                 other[t].append(theirs(folder, setting, *t))
         best = min(THREADS, key=lambda t: statistics.median(other[t]))
         ratios = [o / m for o, m in zip(other[best], mine)]
-        hidden, latent, batch, prior = setting
-        print(f"| {prior}, 784-{hidden.replace(',', '-')}-{latent}, batch {batch} | {statistics.median(mine):.2f} "
+        hidden, latent, batch, prior, activation = setting
+        gated = "gated " if activation == "gated" else ""
+        print(f"| {prior}, {gated}784-{hidden.replace(',', '-')}-{latent}, batch {batch} | {statistics.median(mine):.2f} "
               f"| {statistics.median(other[best]):.2f} | {best[0]}, {best[1]} | {statistics.median(ratios):.2f} "
               f"({min(ratios):.2f} to {max(ratios):.2f}) |", flush=True)
 
