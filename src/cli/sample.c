@@ -37,7 +37,7 @@ static vae_status fill(const vae_model *model, const struct request *r, size_t n
     vae_status status = vae_sample_prior(model, r->seed, draws, z, err);
     for (size_t i = 0; i < n && !status; i++) {
         if (i >= draws) memcpy(z + i * L, z + (i - draws) * L, L * sizeof *z);
-        label[i] = r->classes ? (uint8_t)(i / across) : r->label;
+        label[i] = (uint8_t)(r->classes ? i / across : r->label);
     }
     return status;
 }

@@ -4,6 +4,8 @@ import json
 import struct
 import zlib
 
+YOUNG = {"conditional": 0}  # settings that are in a model file only where they are not the default, and those
+
 
 def load(path):
     """Tensors as {name: (shape, floats)}, in the order of their data, and the metadata, a dictionary of texts."""
