@@ -7,7 +7,7 @@ import math
 import re
 import sys
 
-from shared.model_file import load
+from shared.model_file import YOUNG, load
 from shared.philox import VALIDATION
 from shared.program import vaectl, write_mnist
 from shared.reference import Vae, divide, rows_of
@@ -173,7 +173,7 @@ def info_text():
     parameters = sum(len(values) for name, (_, values) in tensors.items() if not name.startswith("adam"))
     same(info["parameters"], parameters, "parameters")
     same(info["build"], metadata["vaectl.build"], "build")
-    same(info["config"], json.loads(metadata["vaectl.config"]), "settings")
+    same(info["config"], {**json.loads(metadata["vaectl.config"]), **YOUNG}, "settings")
     lines = [f"model        {info['model']}", f"built by     {info['build']}", f"images       {ROWS} x {COLS}",
              f"parameters   {parameters}", f"trained      {info['epoch']} epochs, {info['step']} steps",
              f"test         neg_elbo {info['test_neg_elbo']:.2f} = recon {info['test_recon']:.2f} + kl "

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from shared.model_file import load, save
+from shared.model_file import YOUNG, load, save
 from shared.program import read_rows, refuse, vaectl, vaectl_json, write_mnist
 from shared.tap import alike, near, run, same, test
 
@@ -104,7 +104,7 @@ def _():
         same((info["model"], info["build"]), (path, metadata["vaectl.build"]))
         for name in EPOCH_KEYS + ["rows", "cols"]:
             near(info[name], state[name], 1e-14, name)
-        same(dict(sorted(info["config"].items())), config)
+        same(info["config"], {**config, **YOUNG})
         same(info["parameters"], 784 * 6 + 6 + 2 * (6 * 3 + 3) + 3 * 6 + 6 + 6 * 784 + 784)
     rows = read_rows("run")
     near(vaectl_json("info", "run/model.safetensors")["validation_loss"], float(rows[-1]["validation_loss"]), 1e-6)

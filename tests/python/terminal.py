@@ -11,10 +11,10 @@ from shared.tap import alike, run, same, test
 SMALL = ["train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--threads",
          1]
 SETTINGS = ("validation 0, binarize none, prior normal, kl auto, kl-samples 10, kl-noise iid, posterior gaussian, "
-            "likelihood bernoulli, latent 3, hidden 6, activation relu, init torch, output-bias init, objective elbo, "
-            "samples 1, gradient standard, beta 1, beta-warmup 0, free-bits 0, epochs 2, patience 0, batch 10, "
-            "lr 0.001, clip 0, schedule constant, lr-steps none, lr-factor 0.1, adam-beta1 0.9, adam-beta2 0.999, "
-            "adam-eps 1e-08, seed 1")
+            "likelihood bernoulli, latent 3, hidden 6, activation relu, conditional 0, init torch, output-bias init, "
+            "objective elbo, samples 1, gradient standard, beta 1, beta-warmup 0, free-bits 0, epochs 2, patience 0, "
+            "batch 10, lr 0.001, clip 0, schedule constant, lr-steps none, lr-factor 0.1, adam-beta1 0.9, "
+            "adam-beta2 0.999, adam-eps 1e-08, seed 1")
 CLEAR = "\r\033[K"
 NEXT = "next: vaectl reconstruct, vaectl sample, vaectl traverse, vaectl eval\n"
 BAR = re.compile(r"\repoch (\d+)/(\d+) \[(#*)(\.*)\] ([ \d]{3}) %  loss (\d+\.\d\d)  (\d+) images/s  (\d+):(\d\d) left"
