@@ -935,8 +935,8 @@ static void test_other_numbers_of_classes_are_refused(void **state)
         {"2", "tensor encoder.0.weight is missing or not as"},
         {"4", "too short for the network"},
         {"256", "too short for the network"},
-        {"257", "--conditional: 257 is out of range (expected 0 to 256)"},
-        {"-1", "--conditional: '-1' is not a whole number"},
+        {"257", "conditional: 257 is out of range (expected 0 to 256)"},
+        {"-1", "conditional: '-1' is not a whole number"},
         {"true", "neither text nor number"},
     };
     (void)state;
