@@ -14,7 +14,7 @@
 static void dump(FILE *file, const char *name, const float *values, size_t count)
 {
     fprintf(file, "%s %zu\n", name, count);
-    fwrite(values, sizeof *values, count, file);
+    if (count) fwrite(values, sizeof *values, count, file); /* of none there need be no memory */
 }
 
 /* The noise of draw k for the whole batch, by the rule that pass.h states. */
