@@ -152,6 +152,11 @@ size_t module_param(const vae_module *module, const char *name)
     return VAE_MAX_PARAMS;
 }
 
+void module_defaults(const vae_module *module, double *value)
+{
+    for (size_t i = 0; module->params && module->params[i].name; i++) value[i] = module->params[i].value;
+}
+
 const char *module_names(module_at *at, char *text, size_t size)
 {
     *text = '\0';
@@ -242,7 +247,7 @@ vae_status choice_parse(vae_choice *choice, const char *what, module_at *at, con
 
     vae_choice chosen = {0};
     snprintf(chosen.name, sizeof chosen.name, "%s", module->name);
-    for (size_t i = 0; module->params && module->params[i].name; i++) chosen.value[i] = module->params[i].value;
+    module_defaults(module, chosen.value);
     vae_status status = colon ? parse_params(&chosen, module, colon + 1, err) : VAE_OK;
     if (!status) *choice = chosen;
     return status;

@@ -20,6 +20,8 @@ const char *param_text(const vae_param *param, double value, char *text, size_t 
 
 const vae_module *module_find(module_at *at, const char *name);
 size_t module_param(const vae_module *module, const char *name); /* index, or VAE_MAX_PARAMS */
+/* The defaults of its parameters. */
+void module_defaults(const vae_module *module, double *value);
 /* Names of a kind of modules, "a, b, c". */
 const char *module_names(module_at *at, char *text, size_t size);
 

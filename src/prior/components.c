@@ -221,7 +221,7 @@ static size_t choose(const struct components *c, const real *log_weight, double 
     return k;
 }
 
-void components_draw(const struct components *c, const real *log_weight, const struct rng *rng, size_t place, real *z)
+static void draw_row(const struct components *c, const real *log_weight, const struct rng *rng, size_t place, real *z)
 {
     size_t k = 0;
     for (size_t j = 0; j < c->L; j++) {
@@ -230,4 +230,10 @@ void components_draw(const struct components *c, const real *log_weight, const s
         if (j == 0) k = choose(c, log_weight, rng_uniform(word[1]));
         z[j] = c->mean[k * c->L + j] + rng_normal(word[0]) / vm_sqrt(c->precision[k * c->L + j]);
     }
+}
+
+void components_draw(const struct components *c, const real *log_weight, const struct rng *rng, size_t n, size_t place,
+                     real *z)
+{
+    for (size_t i = 0; i < n; i++) draw_row(c, log_weight, rng, place + i, z + i * c->L);
 }

@@ -36,7 +36,9 @@ void components_backward(struct components *c, struct span rows, const real *z, 
 /* Gradients of component k over all rows of the tape: of m and l (L each), and of log pi_k. z: of the batch. */
 real components_learn(const struct components *c, const struct density *d, size_t k, const real *z, real factor,
                       real *dm, real *dl);
-/* A draw with the random numbers of place `place`: one word chooses the component, the others make noise. */
-void components_draw(const struct components *c, const real *log_weight, const struct rng *rng, size_t place, real *z);
+/* n draws, the first with the random numbers of place `place`, the next with those of the next: one word chooses the
+ * component, others make noise. */
+void components_draw(const struct components *c, const real *log_weight, const struct rng *rng, size_t n, size_t place,
+                     real *z);
 
 #endif

@@ -19,6 +19,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/choice.h"
 #include "base/simd.h"
 #include "prior/joint.h"
 #include "prior/prior.h"
@@ -64,11 +65,6 @@ static const vae_param params[] = {
 static const struct prior_ops *base_of(const struct declared *declared)
 {
     return prior_at((size_t)declared->param[BASE]);
-}
-
-static void base_defaults(const struct prior_ops *base, double *param)
-{
-    for (size_t i = 0; base->module.params && base->module.params[i].name; i++) param[i] = base->module.params[i].value;
 }
 
 static void base_log_prob(struct density *d, struct span rows, const real *z, double *logp)
@@ -134,7 +130,7 @@ static vae_status declare(struct declared *declared, struct block *block, vae_er
     if (base == &prior_lars) return vae_fail(err, VAE_E_USAGE, "prior lars cannot be its own base");
     if (base->joint && base->joint->size > MOST_BASE_FILE)
         return vae_fail(err, VAE_E_INTERNAL, "prior lars: no room for base %s", base->module.name);
-    base_defaults(base, base_param);
+    module_defaults(&base->module, base_param);
     declared->param = base_param;
     if (base->joint) status = base->joint->declare(declared, block, err);
     declared->param = param;
@@ -158,7 +154,7 @@ static void lay_out_base(struct density *d, struct arena *arena)
     struct file *f = d->file;
     const struct prior_ops *base = base_of(d->declared);
     const size_t rows = density_rows(d);
-    base_defaults(base, f->base_param);
+    module_defaults(&base->module, f->base_param);
     f->base_declared = *d->declared;
     f->base_declared.param = f->base_param;
     f->base_declared.nets--;

@@ -87,8 +87,7 @@ static vae_status draw(struct density *d, const struct rng *rng, struct span row
                        vae_error *err)
 {
     (void)err;
-    for (size_t r = rows.begin; r < rows.end; r++, place++, z += d->L)
-        components_draw(&d->file->components, d->file->log_weight, rng, place, z);
+    components_draw(&d->file->components, d->file->log_weight, rng, rows.end - rows.begin, place, z);
     return VAE_OK;
 }
 

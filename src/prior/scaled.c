@@ -7,9 +7,7 @@
  *
  * The scales start at one. A latent that the decoder does not use keeps any scale, as its posterior follows the prior.
  */
-#include <math.h>
-
-#include "base/simd.h"
+#include "base/choice.h"
 #include "base/vmath.h"
 #include "prior/joint.h"
 #include "prior/prior.h"
@@ -62,8 +60,7 @@ static void derive(struct density *d)
 {
     struct file *f = d->file;
     double param[VAE_MAX_PARAMS] = {0};
-    const vae_param *own = f->family->module.params;
-    for (size_t i = 0; own && own[i].name; i++) param[i] = own[i].value;
+    module_defaults(&f->family->module, param);
     f->family->init(f->state, param);
     for (size_t j = 0; j < d->L; j++) {
         f->logscale[j] = density_values(d, 0)[j];
