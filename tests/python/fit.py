@@ -72,6 +72,21 @@ def _():
     assert "prior.mean" not in names and "prior.accept.0.weight" in names, names
 
 
+@test("steps of Adam: the first is as long as the rate, the second of two half of it; scales stay within their bounds")
+def _():
+    trained()
+
+    def logscale(*flags):
+        vaectl("fit", "run", "--prior", "scaled", "--batch", 600, *flags, "-o", "fitted", "--force", "-q")
+        return [abs(v) for v in load("fitted/model.safetensors")[0]["prior.logscale"][1]]
+
+    for moved in logscale("--passes", 1, "--lr", 0.01):
+        near(moved, 0.01, 1e-6)
+    for moved in logscale("--passes", 2, "--lr", 0.01):  # another draw may turn a gradient around
+        assert 0.005 <= moved <= 0.0151, moved
+    same(logscale("--passes", 1, "--lr", 100), [7] * 4)
+
+
 @test("refused: no prior, one that does not learn, an unknown one, a folder that is there")
 def _():
     trained()
