@@ -12,6 +12,9 @@ static const uint64_t STRATA = (uint64_t)1 << 57;
 
 static uint64_t words_of(size_t draw) { return (uint64_t)draw << 36; }
 
+/* The word of an element of the images at work among those of the batch. */
+static uint64_t noise_at(const struct pass *pass, size_t at) { return pass->share.first * pass->model->L + at; }
+
 /* Cuts the range of random words into K strata, and puts draw k of the KL into stratum (k + random) mod K: together
  * they cover all strata, and each by itself is still uniform. */
 static void stratify(size_t n, const uint32_t *shift, size_t k, size_t K, uint32_t *word)
@@ -87,7 +90,7 @@ static void draw_sample(struct pass *pass, const struct rng *rng, size_t k, size
     const size_t plane = k * pass->B * pass->model->L;
     real *eps = kept ? pass->eps + plane + at : pass->kl_eps + at;
     real *z = kept ? pass->z + plane + at : pass->kl_z + at;
-    rng_words(rng, words_of(pass->first_draw + k) + at, n, pass->bits + at);
+    rng_words(rng, words_of(pass->first_draw + k) + noise_at(pass, at), n, pass->bits + at);
     if (in_kl && plan->stratified) stratify(n, pass->shift + at, k, plan->K, pass->bits + at);
     q->noise(pass->model->posterior_state, n, pass->bits + at, eps);
     q->draw(n, pass->a + at, pass->scale + at, eps, z);
@@ -109,7 +112,7 @@ static void latent_tile(void *context, size_t tile)
         break;
     case KL_MONTE_CARLO:
         start_mc_kl(pass, at, n);
-        if (pass->plan.stratified) rng_words(job->rng, STRATA + at, n, pass->shift + at);
+        if (pass->plan.stratified) rng_words(job->rng, STRATA + noise_at(pass, at), n, pass->shift + at);
         if (pass->plan.K > draws) draws = pass->plan.K;
         break;
     case KL_PER_DRAW: m->posterior->entropy(m->posterior_state, n, pass->b + at, pass->kl + at, pass->kl_b + at); break;
@@ -163,7 +166,7 @@ static void start_from_kl(const struct backward_job *job, size_t at, size_t n)
 {
     struct pass *pass = job->pass;
     for (size_t i = at; i < at + n; i++) {
-        const real weight = job->slope->kl[i % pass->model->L] / R(pass->B);
+        const real weight = job->slope->kl[i % pass->model->L] / R(pass->share.batch);
         pass->da[i] = weight * pass->kl_a[i];
         pass->db[i] = weight * pass->kl_b[i];
     }
@@ -177,7 +180,7 @@ static void start_from_draws(const struct backward_job *job, size_t at, size_t n
 {
     struct pass *pass = job->pass;
     const bool scored = job->slope->gradient == GRADIENT_STANDARD;
-    const real weight = scored ? -job->slope->beta / R(pass->B) : R(0);
+    const real weight = scored ? -job->slope->beta / R(pass->share.batch) : R(0);
     for (size_t i = at; i < at + n; i++) {
         pass->da[i] = 0;
         pass->db[i] = weight * pass->kl_b[i];
@@ -198,7 +201,7 @@ static void add_ratio_slope(const struct backward_job *job, size_t k, size_t at,
     for (size_t i = 0; i < n; i++) {
         const real w = slope->importance_weight[k * pass->B + (at + i) / L];
         const real up = (done ? R(0) : pass->dlogp_dz[plane + i]) - (path ? pass->dlogp[at + i] : R(0));
-        const real d = pass->dz[plane + i] - w * slope->beta / R(pass->B) * up;
+        const real d = pass->dz[plane + i] - w * slope->beta / R(pass->share.batch) * up;
         /* Tucker, Lawson, Gu & Maddison 2019 (DReG): w becomes w^2 in the encoder. Their proof with beta in
          * log w gives w (1 - beta + beta w). */
         const real scale = slope->gradient == GRADIENT_DREG ? R(1) - slope->beta + slope->beta * w : R(1);

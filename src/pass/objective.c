@@ -8,14 +8,14 @@ static double mean_recon(const struct pass *pass)
     const size_t rows = pass->plan.S * pass->B;
     double sum = 0;
     for (size_t r = 0; r < rows; r++) sum += pass->recon[r];
-    return sum / (double)rows;
+    return sum / (double)(pass->plan.S * pass->share.batch);
 }
 
 static double mean_kl(const struct pass *pass, size_t j)
 {
     double sum = 0;
     for (size_t i = 0; i < pass->B; i++) sum += (double)pass->kl[i * pass->model->L + j];
-    return sum / (double)pass->B;
+    return sum / (double)pass->share.batch;
 }
 
 struct losses objective_elbo(const struct pass *pass, double beta, double free_bits, real *kl_weight)
@@ -54,11 +54,12 @@ struct losses objective_draws(const struct pass *pass, double beta, bool iwae, r
 {
     const size_t S = pass->plan.S, rows = S * pass->B;
     struct losses losses = {.recon = mean_recon(pass)};
-    for (size_t r = 0; r < rows; r++) losses.kl -= pass->log_ratio[r] / (double)rows;
+    for (size_t r = 0; r < rows; r++) losses.kl -= pass->log_ratio[r] / (double)(S * pass->share.batch);
     losses.loss = losses.recon + beta * losses.kl;
     for (size_t r = 0; r < rows && !iwae; r++) row[r] = R(1) / R(S);
     if (iwae) losses.loss = 0;
-    for (size_t i = 0; i < pass->B && iwae; i++) losses.loss -= importance(pass, beta, i, row) / (double)pass->B;
+    for (size_t i = 0; i < pass->B && iwae; i++)
+        losses.loss -= importance(pass, beta, i, row) / (double)pass->share.batch;
     for (size_t r = 0; r < rows; r++) factor[r] = R(S) * row[r];
     return losses;
 }

@@ -4,7 +4,7 @@
 
 #include "pass/pass.h"
 
-/* Means over the images of a batch, in nats. */
+/* Means over the images of a batch, in nats; of a share of it, what its images add to them. */
 struct losses {
     double loss, recon, kl;
 };

@@ -167,6 +167,7 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
 {
     struct gathering job = {.pass = pass, .images = images, .index = index, .first = first};
     pass->B = B;
+    pass->share = (struct share){0, B};
     pass->encoder.label = pass->decoder.label = (struct labels){pass->label, B};
     pool_run(pass->pool, "data", row_tiles(B), gather_tile, &job);
     if (!atomic_load(&job.failed)) return VAE_OK;
@@ -230,7 +231,7 @@ static void likelihood_tile(void *context, size_t tile)
     struct pass *pass = job->pass;
     const struct vae_model *m = pass->model;
     const size_t rows = pass->plan.S * pass->B, width = m->D * m->outputs;
-    const real weight = R(1) / R(rows);
+    const real weight = R(1) / R(pass->plan.S * pass->share.batch);
     const struct span s = row_span(rows, tile);
     for (size_t r = s.begin; r < s.end; r++) {
         real *out = run_result(&pass->decoder) + r * width;
@@ -285,7 +286,8 @@ static void factorised_prior_backward(struct pass *pass)
 static void ratio_backward(struct pass *pass, const struct loss_slope *slope)
 {
     const size_t rows = pass->plan.S * pass->B;
-    for (size_t r = 0; r < rows; r++) pass->row_weight[r] = -slope->importance_weight[r] * slope->beta / R(pass->B);
+    for (size_t r = 0; r < rows; r++)
+        pass->row_weight[r] = -slope->importance_weight[r] * slope->beta / R(pass->share.batch);
     if (pass->logp_joint)
         density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
     else

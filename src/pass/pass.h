@@ -35,13 +35,22 @@ struct pass_plan {
     bool fit;           /* room for the gradient of the prior alone */
 };
 
+/* The images at work are images first .. first+B-1 of a batch of so many, which several processes may divide among
+ * them: noise is numbered by the place in the batch, and means are over the batch, so that losses and gradients of the
+ * shares add up to those of the whole. (Free bits compare the KL of the batch: its sums have to be exchanged before the
+ * backward pass.) */
+struct share {
+    size_t first, batch;
+};
+
 struct pass {
     const struct vae_model *model;
     struct pool *pool;
     struct pass_plan plan;
     struct pixels pixels; /* how images are read */
     size_t first_draw;    /* number of the first draw of z, where draws are made in several passes */
-    size_t B;             /* images in the batch at work */
+    size_t B;             /* images at work */
+    struct share share;   /* of a batch: all of it, unless the caller says otherwise between pass_gather and the rest */
 
     /* Forward. */
     real *x;                     /* (B,D) */
@@ -88,7 +97,8 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
 void pass_encode(struct pass *pass);
 /* Where q(z|x) has its centre (B,L): a, or that to which a flow moves it. Writes over the tape of the flow. */
 const real *pass_centre(struct pass *pass);
-/* q -> z, and kl or log_ratio. The noise of draw k, image row i, latent j is word k*2^36 + i*L + j of `rng`. */
+/* q -> z, and kl or log_ratio. The noise of draw k, image i of the batch, latent j is word k*2^36 + i*L + j of `rng`.
+ */
 void pass_latent(struct pass *pass, const struct rng *rng);
 /* z -> output of the last layer; n rows. */
 void pass_decode(struct pass *pass, size_t n);

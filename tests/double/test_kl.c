@@ -40,7 +40,7 @@ static void set_up(struct fixture *f, const struct prior_case *prior, const char
                      .capacity = IMAGES, .S = S, .K = K, .kl = model_kl(f->model), .stratified = f->model->stratified},
                  &err),
         VAE_OK);
-    f->pass.B = IMAGES;
+    f->pass.B = f->pass.share.batch = IMAGES;
     for (size_t i = 0; i < (size_t)IMAGES * GRID; i++) {
         f->pass.a[i] = R(mu_at(i % GRID));
         f->pass.b[i] = R(logvar_at(i % GRID));

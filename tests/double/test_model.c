@@ -62,18 +62,22 @@ static void close_bench(struct bench *b)
     images_free(&b->images);
 }
 
-static struct losses forward(struct bench *b, bool training)
+/* Images first .. first+B-1 of the batch, as one of several processes would run them. */
+static struct losses forward_share(struct bench *b, size_t first, size_t B, bool training)
 {
     struct pass *pass = &b->step.pass;
     const struct rng noise = {.seed = 11, .step = 3, .stream = RNG_POSTERIOR};
-    pass_gather(pass, &b->images, NULL, 0, IMAGES, NULL);
+    pass_gather(pass, &b->images, NULL, first, B, NULL);
+    pass->share = (struct share){first, IMAGES};
     pass_derive(pass, NULL);
     pass_encode(pass);
     pass_latent(pass, &noise);
-    pass_decode(pass, pass->plan.S * IMAGES);
+    pass_decode(pass, pass->plan.S * B);
     pass_likelihood(pass, training);
     return step_objective(&b->step, b->model->config.beta, &b->slope);
 }
+
+static struct losses forward(struct bench *b, bool training) { return forward_share(b, 0, IMAGES, training); }
 
 static double numeric_gradient(struct bench *b, size_t at, double h)
 {
@@ -110,11 +114,34 @@ static void check_tensor(struct bench *b, const struct tensor *t, const real *an
     if (!(worst < 1e-6 * largest + 1e-9)) fail_msg("%s: gradient off by %g of %g", t->name, worst, largest);
 }
 
+/* Losses and gradients of the shares of a batch add up to those of the whole. */
+static void check_shares(struct bench *b, double loss, const real *whole)
+{
+    enum { CUT = 7 };
+    const struct block *block = &b->model->block;
+    real *sum = calloc(block->size, sizeof *sum);
+    assert_non_null(sum);
+    for (size_t share = 0; share < 2; share++) {
+        loss -= forward_share(b, share * CUT, share ? IMAGES - CUT : CUT, true).loss;
+        pass_backward(&b->step.pass, &b->slope);
+        pass_update(&b->step.pass, b->model, NULL);
+        for (size_t i = 0; i < block->size; i++) sum[i] += b->step.pass.params_gradient[i];
+    }
+    if (!(fabs(loss) < 1e-9)) fail_msg("losses of two shares differ from that of the whole by %g", loss);
+    for (size_t i = 0; i < block->tensors; i++)
+        for (size_t k = 0; k < block->tensor[i].count && block->tensor[i].rate > 0; k++) {
+            const size_t at = tensor_at(&block->tensor[i], k);
+            if (!(fabs(sum[at] - whole[at]) < 1e-9 * (1 + fabs(whole[at]))))
+                fail_msg("%s: %g of two shares, %g of the whole", block->tensor[i].name, sum[at], whole[at]);
+        }
+    free(sum);
+}
+
 static void check_gradients(const char *const *settings, bool sparse)
 {
     struct bench b = {.sparse = sparse};
     open_bench(&b, settings);
-    forward(&b, true);
+    const double loss = forward(&b, true).loss;
     pass_backward(&b.step.pass, &b.slope);
     pass_update(&b.step.pass, b.model, NULL);
     real *analytic = calloc(b.model->block.size, sizeof *analytic);
@@ -122,6 +149,7 @@ static void check_gradients(const char *const *settings, bool sparse)
     for (size_t i = 0; i < b.model->block.size; i++) analytic[i] = b.step.pass.params_gradient[i];
     for (size_t i = 0; i < b.model->block.tensors; i++)
         if (b.model->block.tensor[i].rate > 0) check_tensor(&b, &b.model->block.tensor[i], analytic);
+    if (b.model->config.free_bits <= 0) check_shares(&b, loss, analytic);
     free(analytic);
     close_bench(&b);
 }
