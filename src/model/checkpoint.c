@@ -30,7 +30,7 @@ static const char *const block_prefix[BLOCKS] = {"", "adam.m.", "adam.v."};
 
 static real *block_data(const struct vae_model *model, size_t block)
 {
-    real *const data[BLOCKS] = {model->params, model->adam_m, model->adam_v};
+    real *const data[BLOCKS] = {model->params, model->adam.m, model->adam.v};
     return data[block];
 }
 
@@ -76,7 +76,7 @@ static json_t *kl_to_json(const struct vae_model *model)
 {
     json_t *kl = json_array();
     for (size_t j = 0; kl && j < model->L; j++) {
-        if (!json_array_append_new(kl, number(model->kl_per_dim[j]))) continue;
+        if (!json_array_append_new(kl, number(model->training.kl_per_dim[j]))) continue;
         json_decref(kl);
         kl = NULL;
     }
@@ -92,14 +92,15 @@ static json_t *metric_to_json(const vae_metrics *metrics, const vae_metric *metr
 
 static json_t *state_to_json(const struct vae_model *model)
 {
+    const struct training_state *t = &model->training;
     json_t *state = json_pack("{s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "rows", (json_int_t)model->rows, "cols",
-                              (json_int_t)model->cols, "sum_loss", number(model->sum_loss), "sum_recon",
-                              number(model->sum_recon), "sum_kl", number(model->sum_kl), "images",
-                              (json_int_t)model->images, "kl_per_dim", kl_to_json(model));
+                              (json_int_t)model->cols, "sum_loss", number(t->sum_loss), "sum_recon",
+                              number(t->sum_recon), "sum_kl", number(t->sum_kl), "images", (json_int_t)t->images,
+                              "kl_per_dim", kl_to_json(model));
     const vae_metric *metric;
     for (size_t i = 0; state && (metric = vae_metric_at(i)); i++) {
         if (metric->where == VAE_M_COLUMN_ONLY) continue;
-        if (!json_object_set_new(state, metric->name, metric_to_json(&model->metrics, metric))) continue;
+        if (!json_object_set_new(state, metric->name, metric_to_json(&t->metrics, metric))) continue;
         json_decref(state);
         state = NULL;
     }
@@ -306,32 +307,34 @@ static uint64_t read_count(const json_t *state, const char *key)
 
 static void state_from_json(struct vae_model *model, const json_t *state)
 {
+    struct training_state *t = &model->training;
     const json_t *kl = json_object_get(state, "kl_per_dim");
-    model->step = read_count(state, "step");
-    model->images = read_count(state, "images");
-    model->sum_loss = read_number(state, "sum_loss");
-    model->sum_recon = read_number(state, "sum_recon");
-    model->sum_kl = read_number(state, "sum_kl");
+    t->step = read_count(state, "step");
+    t->images = read_count(state, "images");
+    t->sum_loss = read_number(state, "sum_loss");
+    t->sum_recon = read_number(state, "sum_recon");
+    t->sum_kl = read_number(state, "sum_kl");
     const vae_metric *metric;
     for (size_t i = 0; (metric = vae_metric_at(i)); i++)
         if (metric->where == VAE_M_COLUMN_ONLY)
             continue;
         else if (metric->count)
-            *metric_count(&model->metrics, metric) = read_count(state, metric->name);
+            *metric_count(&t->metrics, metric) = read_count(state, metric->name);
         else
-            *metric_real(&model->metrics, metric) = read_number(state, metric->name);
+            *metric_real(&t->metrics, metric) = read_number(state, metric->name);
     for (size_t j = 0; j < model->L; j++) {
         const json_t *value = json_array_get(kl, j);
-        model->kl_per_dim[j] = json_is_number(value) ? json_number_value(value) : (double)NAN;
+        t->kl_per_dim[j] = json_is_number(value) ? json_number_value(value) : (double)NAN;
     }
 }
 
 /* What a training can have reached; the rest of the state is for show. */
 static bool state_is_possible(const struct vae_model *model)
 {
-    const vae_metrics *m = &model->metrics;
-    return m->epoch <= model->config.epochs && m->best_epoch <= m->epoch && isfinite(model->sum_loss) &&
-           isfinite(model->sum_recon) && isfinite(model->sum_kl);
+    const struct training_state *t = &model->training;
+    const vae_metrics *m = &t->metrics;
+    return m->epoch <= model->config.epochs && m->best_epoch <= m->epoch && isfinite(t->sum_loss) &&
+           isfinite(t->sum_recon) && isfinite(t->sum_kl);
 }
 
 static vae_status model_from_metadata(const struct file *file, const struct metadata *m, size_t available,

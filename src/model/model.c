@@ -106,12 +106,12 @@ static vae_status allocate_blocks(struct vae_model *model, vae_error *err)
     model->posterior_state = mem_new(1, model->posterior->state_size, err);
     model->likelihood_state = mem_new(1, model->likelihood->state_size, err);
     model->params = mem_new(model->block.size, sizeof(real), err);
-    model->adam_m = mem_new(model->block.size, sizeof(real), err);
-    model->adam_v = mem_new(model->block.size, sizeof(real), err);
-    model->kl_per_dim = mem_new(model->L, sizeof(double), err);
+    model->adam.m = mem_new(model->block.size, sizeof(real), err);
+    model->adam.v = mem_new(model->block.size, sizeof(real), err);
+    model->training.kl_per_dim = mem_new(model->L, sizeof(double), err);
     if (model->posterior->flow && !(model->mask = make_mask(&model->block, err))) return VAE_E_MEMORY;
-    return model->prior_state && model->posterior_state && model->likelihood_state && model->params && model->adam_m &&
-                   model->adam_v && model->kl_per_dim
+    return model->prior_state && model->posterior_state && model->likelihood_state && model->params && model->adam.m &&
+                   model->adam.v && model->training.kl_per_dim
                ? VAE_OK
                : VAE_E_MEMORY;
 }
@@ -158,8 +158,8 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
     prior_init(model->prior, model->prior_state, config->prior.value);
     if (model->posterior->init) model->posterior->init(model->posterior_state, config->posterior.value);
     model->likelihood->init(model->likelihood_state, config->likelihood.value);
-    model->metrics = metrics_none();
-    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = (double)NAN;
+    model->training.metrics = metrics_none();
+    for (size_t j = 0; j < model->L; j++) model->training.kl_per_dim[j] = (double)NAN;
     vae_build(model->build, sizeof model->build);
     *out = model;
     return VAE_OK;
@@ -221,10 +221,10 @@ void vae_model_free(vae_model **out)
     free(model->posterior_state);
     free(model->likelihood_state);
     free(model->params);
-    free(model->adam_m);
-    free(model->adam_v);
+    free(model->adam.m);
+    free(model->adam.v);
     free(model->mask);
-    free(model->kl_per_dim);
+    free(model->training.kl_per_dim);
     free(model);
     *out = NULL;
 }
@@ -235,10 +235,10 @@ const vae_config *vae_model_config(const vae_model *model) { return &model->conf
 
 static uint64_t epochs_begun(const struct vae_model *model)
 {
-    const uint64_t n = model->images, batch = model->config.batch < n ? model->config.batch : n;
-    if (n == 0) return model->metrics.epoch;
+    const uint64_t n = model->training.images, batch = model->config.batch < n ? model->config.batch : n;
+    if (n == 0) return model->training.metrics.epoch;
     const uint64_t steps = (n + batch - 1) / batch;
-    return (model->step + steps - 1) / steps;
+    return (model->training.step + steps - 1) / steps;
 }
 
 vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err)
@@ -264,8 +264,8 @@ void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols)
     *cols = model->cols;
 }
 
-const vae_metrics *vae_model_metrics(const vae_model *model) { return &model->metrics; }
-const double *vae_model_kl_per_dim(const vae_model *model) { return model->kl_per_dim; }
+const vae_metrics *vae_model_metrics(const vae_model *model) { return &model->training.metrics; }
+const double *vae_model_kl_per_dim(const vae_model *model) { return model->training.kl_per_dim; }
 const char *vae_model_build(const vae_model *model) { return model->build; }
 
 bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out)

@@ -7,6 +7,7 @@
 #include "data/source.h"
 #include "likelihood/likelihood.h"
 #include "model/config.h"
+#include "net/adam.h"
 #include "net/block.h"
 #include "net/net.h"
 #include "posterior/flow.h"
@@ -17,12 +18,22 @@
 
 enum { MAX_LAYERS = (2 + PRIOR_NETS + FLOW_NETS) * NET_LAYERS };
 
+/* How far a training has come. */
+struct training_state {
+    uint64_t images;                    /* that the model is trained on; 0: not known yet */
+    uint64_t step;                      /* training steps done */
+    double sum_loss, sum_recon, sum_kl; /* over the images of the unfinished epoch */
+    vae_metrics metrics;
+    double *kl_per_dim; /* (L), of the last test pass */
+};
+
+/* Weights, the state of the optimiser and that of the training, which a model file holds together. */
 struct vae_model {
     vae_config config;
     size_t rows, cols;            /* of an image */
     size_t D, L, C;               /* data and latent dimension; classes, whose labels enter encoder and decoder */
     struct net encoder, decoder;  /* the encoder's last layer are the heads of q(z|x) */
-    struct block block;           /* what is in params, adam_m and adam_v */
+    struct block block;           /* what is in params, and in Adam's moments */
     struct declared declared;     /* what of it is the prior's, where that is joint, */
     struct flow_nets flow_nets;   /* and the posterior's, where that is a flow */
     size_t outputs;               /* of the decoder, a pixel */
@@ -43,15 +54,10 @@ struct vae_model {
     enum binarize binarize;
     enum schedule schedule;
 
-    real *params; /* the block of parameters; then those of Adam's moments */
-    real *adam_m, *adam_v;
-    real *mask; /* likewise: 0 where a weight is not there, else 1; NULL: all are */
-
-    uint64_t images;                    /* that it is trained on; 0: not known yet */
-    uint64_t step;                      /* training steps done */
-    double sum_loss, sum_recon, sum_kl; /* over the images of the unfinished epoch */
-    vae_metrics metrics;
-    double *kl_per_dim; /* (L), of the last test pass */
+    real *params; /* the block of parameters */
+    real *mask;   /* likewise: 0 where a weight is not there, else 1; NULL: all are */
+    struct adam_moments adam;
+    struct training_state training;
     char build[256];
 };
 

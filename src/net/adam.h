@@ -20,6 +20,11 @@ struct adam {
     real scale; /* 1 / sqrt(1 - beta2^t) */
 };
 
+/* m and v of a block of parameters. */
+struct adam_moments {
+    real *m, *v;
+};
+
 /* Of step t, counted from 1, with the whole gradient. */
 struct adam adam_at(uint64_t t, double lr, double beta1, double beta2, double epsilon);
 void adam_update(const struct adam *adam, size_t n, const real *restrict grad, real *restrict m, real *restrict v,

@@ -374,7 +374,7 @@ static void apply_adam(const struct update_job *job, const struct adam *adam, st
 {
     struct vae_model *m = job->model;
     const size_t at = span.begin;
-    adam_update(adam, span.end - at, job->pass->params_gradient + at, m->adam_m + at, m->adam_v + at, m->params + at);
+    adam_update(adam, span.end - at, job->pass->params_gradient + at, m->adam.m + at, m->adam.v + at, m->params + at);
 }
 
 static void apply_mask(const struct pass *pass, struct span span)

@@ -179,7 +179,8 @@ static vae_status time_steps(struct stepper *stepper, double *seconds, vae_error
     vae_status status = VAE_OK;
     const double began = clock_now();
     for (size_t i = 0; i < STEPS && !status; i++)
-        status = step_take(stepper, (stepper->model->step++ % batches) * stepper->batch, stepper->batch, &losses, err);
+        status = step_take(stepper, (stepper->model->training.step++ % batches) * stepper->batch, stepper->batch,
+                           &losses, err);
     *seconds = (clock_now() - began) / STEPS;
     return status;
 }

@@ -55,15 +55,17 @@ static void copy_state(struct vae_model *to, const struct vae_model *from)
         const struct tensor *t = &to->block.tensor[i], *f = tensor_named(&from->block, t->name);
         for (size_t k = 0; f && strncmp(t->name, "prior.", 6) && k < t->count; k++) {
             to->params[tensor_at(t, k)] = from->params[tensor_at(f, k)];
-            to->adam_m[tensor_at(t, k)] = from->adam_m[tensor_at(f, k)];
-            to->adam_v[tensor_at(t, k)] = from->adam_v[tensor_at(f, k)];
+            to->adam.m[tensor_at(t, k)] = from->adam.m[tensor_at(f, k)];
+            to->adam.v[tensor_at(t, k)] = from->adam.v[tensor_at(f, k)];
         }
     }
-    to->images = from->images;
-    to->step = from->step;
-    to->metrics = metrics_none();
-    to->metrics.epoch = from->metrics.epoch;
-    to->metrics.step = from->step;
+    const struct training_state *before = &from->training;
+    struct training_state *after = &to->training;
+    after->images = before->images;
+    after->step = before->step;
+    after->metrics = metrics_none();
+    after->metrics.epoch = before->metrics.epoch;
+    after->metrics.step = before->step;
 }
 
 /* ---- Fitting ---------------------------------------------------------------------------------------------------- */
@@ -138,7 +140,7 @@ static vae_status run_passes(struct fit *f, bool *stopped, vae_error *err)
         double kl;
         vae_status status = run_pass(f, number, &kl, err);
         if (status) return status;
-        f->model->metrics.train_kl = kl;
+        f->model->training.metrics.train_kl = kl;
         *stopped = o->on_pass && o->on_pass(o->context, number + 1, kl);
     }
     return VAE_OK;
@@ -152,10 +154,11 @@ static vae_status measure(struct vae_model *model, const vae_data *data, struct 
     options.sparsity = false;
     vae_status status = model_evaluate(&e, model, data->test.n ? &data->test : &data->train, &options, pool, err);
     if (status) return status;
-    model->metrics.test_recon = e->recon;
-    model->metrics.test_kl = e->kl;
-    model->metrics.test_neg_elbo = e->neg_elbo;
-    model->metrics.active_units = e->active_units;
+    vae_metrics *metrics = &model->training.metrics;
+    metrics->test_recon = e->recon;
+    metrics->test_kl = e->kl;
+    metrics->test_neg_elbo = e->neg_elbo;
+    metrics->active_units = e->active_units;
     vae_evaluation_free(&e);
     return VAE_OK;
 }
@@ -170,7 +173,7 @@ static vae_status fit_model(struct vae_model *model, const vae_data *data, const
     if (!status && model->declared.encodes) status = start_encoded_data(model, &data->train, err);
     if (!status) status = prepare(&f, pool, err);
     if (!status) status = run_passes(&f, stopped, err);
-    model->metrics.seconds = clock_now() - began;
+    model->training.metrics.seconds = clock_now() - began;
     if (!status && !*stopped) status = measure(model, data, pool, err);
     free(f.order);
     pass_free(&f.pass);

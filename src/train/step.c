@@ -51,14 +51,14 @@ static double beta_at(const struct stepper *s)
 {
     const vae_config *config = &s->model->config;
     const double ramp = config->beta_warmup * (double)s->steps;
-    return config->beta * (ramp > 0 ? fmin(1, (double)s->model->step / ramp) : 1);
+    return config->beta * (ramp > 0 ? fmin(1, (double)s->model->training.step / ramp) : 1);
 }
 
 static struct adam adam_now(const struct stepper *s)
 {
     const vae_config *config = &s->model->config;
-    const double lr = schedule_lr(config, s->model->schedule, s->model->step, s->steps);
-    return adam_at(s->model->step + 1, lr, config->adam_beta1, config->adam_beta2, config->adam_eps);
+    const double lr = schedule_lr(config, s->model->schedule, s->model->training.step, s->steps);
+    return adam_at(s->model->training.step + 1, lr, config->adam_beta1, config->adam_beta2, config->adam_eps);
 }
 
 static void update(struct stepper *s, struct adam adam)
@@ -96,9 +96,9 @@ vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *l
 {
     struct vae_model *model = s->model;
     struct loss_slope slope;
-    const struct rng noise = {.seed = model->config.seed, .step = model->step, .stream = RNG_POSTERIOR};
-    const struct rng own = {.seed = model->config.seed, .step = model->step, .stream = RNG_OWN};
-    s->pass.pixels = model_pixels(model, s->images, model->config.seed, model->step + 1);
+    const struct rng noise = {.seed = model->config.seed, .step = model->training.step, .stream = RNG_POSTERIOR};
+    const struct rng own = {.seed = model->config.seed, .step = model->training.step, .stream = RNG_OWN};
+    s->pass.pixels = model_pixels(model, s->images, model->config.seed, model->training.step + 1);
     vae_status status = pass_gather(&s->pass, s->images, s->order + first, 0, B, err);
     if (status) return status;
     pass_derive(&s->pass, &own);

@@ -25,7 +25,7 @@ void step_release(struct stepper *stepper);
 void step_shuffle(struct stepper *stepper, uint64_t epoch);
 /* The loss of a forward pass, and its slope for the backward pass. */
 struct losses step_objective(struct stepper *stepper, double beta, struct loss_slope *slope);
-/* Trains on images order[first ..], B of them, as step number model->step, which the caller then raises. */
+/* Trains on images order[first ..], B of them, as step number model->training.step, which the caller then raises. */
 vae_status step_take(struct stepper *stepper, size_t first, size_t B, struct losses *losses, vae_error *err);
 
 #endif

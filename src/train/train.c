@@ -29,12 +29,12 @@ static vae_status diverged(const struct training *t, uint64_t step, const char *
                     (unsigned long long)step + 1, (unsigned long long)(step / t->step.steps) + 1);
 }
 
-static void add_losses(struct vae_model *model, const struct losses *losses, size_t B)
+static void add_losses(struct training_state *state, const struct losses *losses, size_t B)
 {
-    model->sum_loss += losses->loss * (double)B;
-    model->sum_recon += losses->recon * (double)B;
-    model->sum_kl += losses->kl * (double)B;
-    model->metrics.step = ++model->step;
+    state->sum_loss += losses->loss * (double)B;
+    state->sum_recon += losses->recon * (double)B;
+    state->sum_kl += losses->kl * (double)B;
+    state->metrics.step = ++state->step;
 }
 
 static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done, size_t earlier, double began)
@@ -46,7 +46,7 @@ static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done,
                                    .total = t->data->train.n,
                                    .earlier = earlier,
                                    .seconds = clock_now() - began,
-                                   .loss = t->model->sum_loss / (double)done};
+                                   .loss = t->model->training.sum_loss / (double)done};
     return t->hooks->on_step(t->hooks->context, &progress);
 }
 
@@ -54,19 +54,19 @@ static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done,
 static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, vae_error *err)
 {
     struct vae_model *model = t->model;
-    const size_t n = t->data->train.n, earlier = model->step % t->step.steps * t->step.batch;
+    const size_t n = t->data->train.n, earlier = model->training.step % t->step.steps * t->step.batch;
     const double began = clock_now();
     step_shuffle(&t->step, epoch);
-    for (uint64_t s = model->step % t->step.steps; s < t->step.steps && !*stopped; s++) {
+    for (uint64_t s = model->training.step % t->step.steps; s < t->step.steps && !*stopped; s++) {
         const size_t first = s * t->step.batch, B = n - first < t->step.batch ? n - first : t->step.batch;
         struct losses losses;
         vae_status status = step_take(&t->step, first, B, &losses, err);
         if (status) return status;
-        if (!isfinite(losses.loss)) return diverged(t, model->step, "training", err);
-        add_losses(model, &losses, B);
+        if (!isfinite(losses.loss)) return diverged(t, model->training.step, "training", err);
+        add_losses(&model->training, &losses, B);
         *stopped = asked_to_stop(t, epoch, first + B, earlier, began);
     }
-    model->metrics.seconds = clock_now() - began;
+    model->training.metrics.seconds = clock_now() - began;
     return VAE_OK;
 }
 
@@ -102,14 +102,15 @@ static void record(struct vae_model *model, const struct training *t, uint64_t e
                    double validation)
 {
     const double n = (double)t->data->train.n;
-    const vae_metrics before = model->metrics;
+    struct training_state *state = &model->training;
+    const vae_metrics before = state->metrics;
     const bool best = isfinite(validation) && !(validation >= before.best_loss);
-    model->metrics = (vae_metrics){.epoch = epoch + 1,
-                                   .step = model->step,
+    state->metrics = (vae_metrics){.epoch = epoch + 1,
+                                   .step = state->step,
                                    .seconds = before.seconds,
-                                   .train_loss = model->sum_loss / n,
-                                   .train_recon = model->sum_recon / n,
-                                   .train_kl = model->sum_kl / n,
+                                   .train_loss = state->sum_loss / n,
+                                   .train_recon = state->sum_recon / n,
+                                   .train_kl = state->sum_kl / n,
                                    .test_recon = test->recon,
                                    .test_kl = test->kl,
                                    .test_neg_elbo = test->neg_elbo,
@@ -117,8 +118,8 @@ static void record(struct vae_model *model, const struct training *t, uint64_t e
                                    .validation_loss = validation,
                                    .best_loss = best ? validation : before.best_loss,
                                    .best_epoch = best ? epoch + 1 : before.best_epoch};
-    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = test->kl_per_dim[j];
-    model->sum_loss = model->sum_recon = model->sum_kl = 0;
+    for (size_t j = 0; j < model->L; j++) state->kl_per_dim[j] = test->kl_per_dim[j];
+    state->sum_loss = state->sum_recon = state->sum_kl = 0;
 }
 
 /* Losses of the finished epoch, on a pass over test and validation split. */
@@ -129,8 +130,8 @@ static vae_status finish_epoch(struct training *t, uint64_t epoch, vae_error *er
     double validation;
     vae_status status = evaluate(t, t->data->test.n ? &t->data->test : &t->data->train, &test, err);
     if (!status) status = validate(t, &validation, err);
-    if (!status && !isfinite(model->sum_loss)) status = diverged(t, model->step - 1, "training", err);
-    if (!status && !isfinite(test->neg_elbo)) status = diverged(t, model->step - 1, "test", err);
+    if (!status && !isfinite(model->training.sum_loss)) status = diverged(t, model->training.step - 1, "training", err);
+    if (!status && !isfinite(test->neg_elbo)) status = diverged(t, model->training.step - 1, "test", err);
     if (!status) record(model, t, epoch, test, validation);
     vae_evaluation_free(&test);
     if (status || !t->hooks || !t->hooks->on_epoch) return status;
@@ -141,17 +142,17 @@ static vae_status finish_epoch(struct training *t, uint64_t epoch, vae_error *er
 static bool out_of_patience(const struct vae_model *model)
 {
     const vae_config *config = &model->config;
-    const double since = fmax((double)model->metrics.best_epoch, config->beta_warmup);
-    return config->patience > 0 && (double)model->metrics.epoch - since >= (double)config->patience;
+    const double since = fmax((double)model->training.metrics.best_epoch, config->beta_warmup);
+    return config->patience > 0 && (double)model->training.metrics.epoch - since >= (double)config->patience;
 }
 
 static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
 {
     struct vae_model *model = t->model;
-    for (uint64_t epoch = model->step / t->step.steps; epoch < model->config.epochs; epoch++) {
-        if (epoch == model->metrics.epoch && out_of_patience(model)) return VAE_OK;
+    for (uint64_t epoch = model->training.step / t->step.steps; epoch < model->config.epochs; epoch++) {
+        if (epoch == model->training.metrics.epoch && out_of_patience(model)) return VAE_OK;
         vae_status status = run_steps(t, epoch, stopped, err);
-        if (!status && model->step == (epoch + 1) * t->step.steps) status = finish_epoch(t, epoch, err);
+        if (!status && model->training.step == (epoch + 1) * t->step.steps) status = finish_epoch(t, epoch, err);
         if (status || *stopped) return status;
     }
     return VAE_OK;
@@ -168,15 +169,17 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
         status = vae_fail(err, VAE_E_USAGE, "patience: needs a validation split, and the data has none");
     if (status) return status;
     const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
-    if ((model->images && model->images != n) || model->step / ((n + batch - 1) / batch) != model->metrics.epoch)
+    if ((model->training.images && model->training.images != n) ||
+        model->training.step / ((n + batch - 1) / batch) != model->training.metrics.epoch)
         return vae_fail(err, VAE_E_DATA, "%zu training images: not as many as the model was trained on so far", n);
-    model->images = n;
+    model->training.images = n;
     struct training t = {.model = model, .data = data, .hooks = hooks};
     status = pool_new(&t.pool, threads, err);
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);
-    if (!status && model->step == 0 && !strcmp(model->config.output_bias, "data"))
+    if (!status && model->training.step == 0 && !strcmp(model->config.output_bias, "data"))
         status = start_output_bias(model, &data->train, err);
-    if (!status && model->step == 0 && model->declared.encodes) status = start_encoded_data(model, &data->train, err);
+    if (!status && model->training.step == 0 && model->declared.encodes)
+        status = start_encoded_data(model, &data->train, err);
     if (!status) status = run_epochs(&t, stopped, err);
     step_release(&t.step);
     pool_free(t.pool);

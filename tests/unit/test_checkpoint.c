@@ -476,7 +476,7 @@ static void test_file_has_every_tensor_and_its_moments(void **state)
     static const char *const prefixes[] = {"adam.m.", "adam.v."};
     char path[PATH_MOST], name[64];
     vae_model *model = trained_model();
-    const real *const moments[] = {model->adam_m, model->adam_v};
+    const real *const moments[] = {model->adam.m, model->adam.v};
     vae_tensor t;
     size_t n = 0, total = 0;
     save(model, in_scratch(path, "model"));
@@ -1087,7 +1087,7 @@ static void test_moments_that_are_not_finite_are_not_saved(void **state)
     (void)state;
     char path[PATH_MOST];
     vae_model *model = trained_model();
-    real *const moments[] = {model->adam_m, model->adam_v};
+    real *const moments[] = {model->adam.m, model->adam.v};
     for (size_t i = 0; i < 2; i++) {
         const real good = moments[i][0];
         moments[i][0] = R(NAN);
@@ -1176,10 +1176,11 @@ static void test_most_latents(void **state)
     set(&config, "latent", "65536");
     set(&config, "hidden", "1");
     assert_int_equal(vae_model_new(&model, &config, 1, 1, NULL), VAE_OK);
-    for (size_t j = 0; j < model->L; j++) model->kl_per_dim[j] = -1.2345678901234567e-100;
+    for (size_t j = 0; j < model->L; j++) model->training.kl_per_dim[j] = -1.2345678901234567e-100;
     save(model, in_scratch(path, "wide"));
     vae_model *again = load(path);
-    assert_memory_equal(again->kl_per_dim, model->kl_per_dim, model->L * sizeof *model->kl_per_dim);
+    assert_memory_equal(again->training.kl_per_dim, model->training.kl_per_dim,
+                        model->L * sizeof *model->training.kl_per_dim);
     vae_model_free(&again);
     vae_model_free(&model);
 }

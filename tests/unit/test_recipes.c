@@ -281,7 +281,7 @@ static double used_gradient(const char *likelihood, const char *clip)
     double sum = 0;
     assert_int_equal(vae_model_new(&model, &config, 28, 28, NULL), VAE_OK);
     assert_int_equal(vae_train(model, data, 2, NULL, NULL, NULL), VAE_OK);
-    for (size_t i = 0; i < model->block.size; i++) sum += pow((double)model->adam_m[i] / 0.1, 2);
+    for (size_t i = 0; i < model->block.size; i++) sum += pow((double)model->adam.m[i] / 0.1, 2);
     vae_model_free(&model);
     vae_data_free(&data);
     return sqrt(sum);

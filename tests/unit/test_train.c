@@ -37,11 +37,11 @@ static void assert_same_bits(const vae_model *a, const vae_model *b)
 {
     assert_int_equal(a->block.size, b->block.size);
     assert_memory_equal(a->params, b->params, a->block.size * sizeof *a->params);
-    assert_memory_equal(a->adam_m, b->adam_m, a->block.size * sizeof *a->adam_m);
-    assert_memory_equal(a->adam_v, b->adam_v, a->block.size * sizeof *a->adam_v);
-    assert_memory_equal(&a->metrics.train_loss, &b->metrics.train_loss, sizeof(double));
-    assert_memory_equal(&a->metrics.test_neg_elbo, &b->metrics.test_neg_elbo, sizeof(double));
-    assert_memory_equal(a->kl_per_dim, b->kl_per_dim, a->L * sizeof *a->kl_per_dim);
+    assert_memory_equal(a->adam.m, b->adam.m, a->block.size * sizeof *a->adam.m);
+    assert_memory_equal(a->adam.v, b->adam.v, a->block.size * sizeof *a->adam.v);
+    assert_memory_equal(&a->training.metrics.train_loss, &b->training.metrics.train_loss, sizeof(double));
+    assert_memory_equal(&a->training.metrics.test_neg_elbo, &b->training.metrics.test_neg_elbo, sizeof(double));
+    assert_memory_equal(a->training.kl_per_dim, b->training.kl_per_dim, a->L * sizeof *a->training.kl_per_dim);
 }
 
 static void threads_do_not_change_a_bit(void **state)
@@ -147,14 +147,14 @@ static void odd_sizes_work(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         vae_data *data = odd_data(cases[i].n, cases[i].rows, cases[i].cols);
         vae_model *model = trained(data, 2, cases[i].settings);
-        assert_int_equal(model->metrics.epoch, 2);
-        assert_int_equal(model->metrics.step, 2 * cases[i].steps);
+        assert_int_equal(model->training.metrics.epoch, 2);
+        assert_int_equal(model->training.metrics.step, 2 * cases[i].steps);
         /* No test split: the losses are those of the training images. */
         vae_evaluation *e = NULL;
         vae_eval_options options;
         vae_eval_defaults(&options);
         assert_int_equal(vae_evaluate(&e, model, &data->train, &options, NULL), VAE_OK);
-        assert_true(model->metrics.test_recon == e->recon && model->metrics.test_kl == e->kl);
+        assert_true(model->training.metrics.test_recon == e->recon && model->training.metrics.test_kl == e->kl);
         vae_evaluation_free(&e);
         vae_model_free(&model);
         vae_data_free(&data);
@@ -170,7 +170,7 @@ static void spike_weight_zero_is_the_normal_prior(void **state)
                               (const char *const[]){"prior", "spikeslab:p=0", "hidden", "64", "epochs", "2", NULL});
     vae_model *normal = trained(
         data, 1, (const char *const[]){"prior", "normal", "kl", "mc", "hidden", "64", "epochs", "2", NULL});
-    const double difference = slab->metrics.test_neg_elbo - normal->metrics.test_neg_elbo;
+    const double difference = slab->training.metrics.test_neg_elbo - normal->training.metrics.test_neg_elbo;
     assert_true(difference < 0.01 && difference > -0.01);
     vae_model_free(&slab);
     vae_model_free(&normal);
@@ -182,12 +182,12 @@ static void training_learns(void **state)
     (void)state;
     vae_data *data = open_digits("builtin:digits:train=2000,test=200");
     vae_model *model = trained(data, 0, (const char *const[]){"epochs", "1", "batch", "50", "hidden", "64", NULL});
-    const double first = model->metrics.test_neg_elbo;
+    const double first = model->training.metrics.test_neg_elbo;
     model->config.epochs = 4;
     vae_error err = {0};
     assert_int_equal(vae_train(model, data, 0, NULL, NULL, &err), VAE_OK);
     assert_true(first < 300); /* an untrained model has 784 log 2 = 543 */
-    assert_true(model->metrics.test_neg_elbo < first - 15);
+    assert_true(model->training.metrics.test_neg_elbo < first - 15);
     vae_model_free(&model);
     vae_data_free(&data);
 }
@@ -233,7 +233,7 @@ static void constant_pixels_stop_at_the_floor(void **state)
         vae_model *model = trained(data, 1,
                                    (const char *const[]){"likelihood", likelihood[i], "hidden", "8", "latent", "1",
                                                          "batch", "10", "epochs", "80", "lr", "0.02", NULL});
-        assert_within(model->metrics.test_recon, 9 * lowest, 9 * (lowest + 0.2), "%s", likelihood[i]);
+        assert_within(model->training.metrics.test_recon, 9 * lowest, 9 * (lowest + 0.2), "%s", likelihood[i]);
         if (model->learned) assert_true(learned_number(model) == (double)R(log(0.05)));
         vae_model_free(&model);
         vae_data_free(&data);
