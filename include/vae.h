@@ -237,6 +237,11 @@ VAE_API vae_status vae_data_open(vae_data **out, const char *source, double hold
                                  vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
 
+/* One file as it is: all of it, in its order, is the training split. */
+VAE_API vae_status vae_data_read(vae_data **out, const char *path, vae_error *err);
+/* The n labels of a file, IDX or a .npy of whole numbers from 0 to 255. */
+VAE_API vae_status vae_labels_read(const char *path, size_t n, uint8_t *labels, vae_error *err);
+
 /* How many classes their labels tell: 1 + the largest; 0 where there are no labels. */
 VAE_API size_t vae_images_classes(const vae_images *images);
 /* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. VAE_E_USAGE
@@ -477,6 +482,18 @@ VAE_API vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_
 
 /* Writes a file whole or not at all: temporary name, fsync, rename. */
 VAE_API vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err);
+
+enum { VAE_MAX_RANK = 4 };
+
+/* An array in C order: bytes, or real numbers of single or double precision. */
+typedef struct vae_array {
+    enum { VAE_U1, VAE_F4, VAE_F8 } element;
+    size_t rank, dim[VAE_MAX_RANK];
+    const void *at;
+} vae_array;
+
+/* Writes an array as numpy.save does, whole or not at all. */
+VAE_API vae_status vae_write_npy(const char *path, const vae_array *array, vae_error *err);
 
 /* Version and libraries in one line, such as "vaectl 0.1.0 (OpenBLAS 0.3.21 ... core Zen, zlib 1.2.13, ...)". */
 VAE_API const char *vae_build(char *text, size_t size);

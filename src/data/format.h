@@ -21,6 +21,9 @@ struct format_ops {
 vae_status format_read(const struct format_ops *format, const char *path, size_t most, vae_images *images,
                        vae_error *err);
 
+/* The n labels of a .npy of rank 1. */
+vae_status npy_read_labels(const struct input *input, size_t n, uint8_t *labels, vae_error *err);
+
 /* All formats: src/data/NAME.c defines format_NAME. */
 #define FORMATS(X) X(idx) X(npy)
 

@@ -217,6 +217,58 @@ static vae_status read_images(const struct input *input, size_t most, vae_images
     return read_values(input, images, count, size, err);
 }
 
+/* ---- Labels ----------------------------------------------------------------------------------------------------- */
+
+/* Whole numbers: bytes, or as NumPy makes them of Python's. */
+static size_t size_of_whole(const char *type)
+{
+    return !strcmp(type, "|u1")   ? 1
+           : !strcmp(type, "<i4") ? sizeof(int32_t)
+           : !strcmp(type, "<i8") ? sizeof(int64_t)
+                                  : 0;
+}
+
+static int64_t whole(const uint8_t *bytes, size_t size)
+{
+    int32_t half;
+    int64_t value;
+    if (size == 1) return *bytes;
+    if (size == sizeof value) return memcpy(&value, bytes, sizeof value), value;
+    return memcpy(&half, bytes, sizeof half), half;
+}
+
+static vae_status take_labels(const struct input *input, const uint8_t *bytes, size_t size, size_t n, uint8_t *labels,
+                              vae_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        const int64_t value = whole(bytes + i * size, size);
+        if (value < 0 || value > UINT8_MAX)
+            return vae_fail(err, VAE_E_DATA, "%s: label %zu is %lld (expected 0 to %d)", input->path, i,
+                            (long long)value, UINT8_MAX);
+        labels[i] = (uint8_t)value;
+    }
+    return VAE_OK;
+}
+
+vae_status npy_read_labels(const struct input *input, size_t n, uint8_t *labels, vae_error *err)
+{
+    struct header h;
+    uint8_t *bytes = NULL;
+    vae_status status = read_header(&h, input, err);
+    if (status) return status;
+    const size_t size = size_of_whole(h.type);
+    if (!size)
+        return vae_fail(err, VAE_E_DATA, "%s: labels of type %s (expected |u1, <i4 or <i8)", input->path, h.type);
+    if (h.rank != 1 || h.dim[0] != n)
+        return vae_fail(err, VAE_E_DATA, "%s: shape %.*s (expected (%zu,), a label for each row)", input->path,
+                        h.shape_length, h.shape, n);
+    status = input_check_size(input, h.end + n * size, err);
+    if (!status) status = input_new_last(input, &bytes, n * size, err);
+    if (!status) status = take_labels(input, bytes, size, n, labels, err);
+    free(bytes);
+    return status;
+}
+
 static bool is_npy(const uint8_t start[4]) { return !memcmp(start, "\x93NUM", 4); }
 
 const struct format_ops format_npy = {.name = ".npy", .is = is_npy, .read = read_images};

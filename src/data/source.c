@@ -301,6 +301,28 @@ static vae_status open_folder(vae_data *data, const char *folder, vae_error *err
     return VAE_OK;
 }
 
+/* ---- Labels by themselves ---------------------------------------------------------------------------------------- */
+
+static vae_status read_idx_labels(const char *path, size_t n, uint8_t *labels, vae_error *err)
+{
+    uint8_t *read = NULL;
+    vae_status status = idx_read_labels(path, n, &read, err);
+    if (!status) memcpy(labels, read, n);
+    free(read);
+    return status;
+}
+
+vae_status vae_labels_read(const char *path, size_t n, uint8_t *labels, vae_error *err)
+{
+    struct input input;
+    vae_status status = input_open(&input, path, err);
+    if (status) return status;
+    const bool is_npy = format_npy.is(input.start);
+    if (is_npy) status = npy_read_labels(&input, n, labels, err);
+    status = input_close(&input, status, err);
+    return is_npy || status ? status : read_idx_labels(path, n, labels, err);
+}
+
 /* ---- One file --------------------------------------------------------------------------------------------------- */
 
 static vae_status open_file(vae_data *data, const char *path, double holdout, uint64_t seed, vae_error *err)
@@ -352,18 +374,9 @@ static void describe(vae_data *data)
              train->rows, train->cols, range, data->test.n ? "" : " (no test split: tested on the training images)");
 }
 
-vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
-                         vae_error *err)
+/* Hands `data` out, unless something failed. */
+static vae_status finish(vae_data **out, vae_data *data, const char *source, vae_status status)
 {
-    if (!(holdout >= 0 && holdout <= 1 && validation >= 0 && validation <= 1))
-        return vae_fail(err, VAE_E_USAGE, "shares of images: holdout %g, validation %g (expected 0 to 1)", holdout,
-                        validation);
-    if (strlen(source) >= VAE_MAX_SOURCE)
-        return vae_fail(err, VAE_E_USAGE, "data: longer than %d characters", VAE_MAX_SOURCE - 1);
-    vae_data *data = mem_new(1, sizeof *data, err);
-    if (!data) return VAE_E_MEMORY;
-    vae_status status = open_any(data, source, holdout, seed, err);
-    if (!status && validation > 0) status = split_validation(data, validation, seed, err);
     if (status) {
         vae_data_free(&data);
         return status;
@@ -375,6 +388,36 @@ vae_status vae_data_open(vae_data **out, const char *source, double holdout, dou
     describe(data);
     *out = data;
     return VAE_OK;
+}
+
+static vae_status check_length(const char *source, vae_error *err)
+{
+    if (strlen(source) < VAE_MAX_SOURCE) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "data: longer than %d characters", VAE_MAX_SOURCE - 1);
+}
+
+vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
+                         vae_error *err)
+{
+    if (!(holdout >= 0 && holdout <= 1 && validation >= 0 && validation <= 1))
+        return vae_fail(err, VAE_E_USAGE, "shares of images: holdout %g, validation %g (expected 0 to 1)", holdout,
+                        validation);
+    vae_status status = check_length(source, err);
+    if (status) return status;
+    vae_data *data = mem_new(1, sizeof *data, err);
+    if (!data) return VAE_E_MEMORY;
+    status = open_any(data, source, holdout, seed, err);
+    if (!status && validation > 0) status = split_validation(data, validation, seed, err);
+    return finish(out, data, source, status);
+}
+
+vae_status vae_data_read(vae_data **out, const char *path, vae_error *err)
+{
+    vae_status status = check_length(path, err);
+    if (status) return status;
+    vae_data *data = mem_new(1, sizeof *data, err);
+    if (!data) return VAE_E_MEMORY;
+    return finish(out, data, path, format_read(NULL, path, IN_MEMORY, &data->train, err));
 }
 
 void vae_data_free(vae_data **data)

@@ -60,7 +60,8 @@ char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(te
 
 static vae_data *data;           /* 3 + 2 digits */
 static vae_model *model, *joint; /* for 28 x 28; the other has a joint prior */
-static char digits_gz[PATH_MOST], reals_npy[PATH_MOST], model_file[PATH_MOST], joint_file[PATH_MOST], output[PATH_MOST];
+static char digits_gz[PATH_MOST], reals_npy[PATH_MOST], labels_npy[PATH_MOST], model_file[PATH_MOST],
+    joint_file[PATH_MOST], output[PATH_MOST];
 
 static void small_config(vae_config *config, const char *prior)
 {
@@ -96,6 +97,26 @@ static vae_status open_reals(vae_error *err)
     assert_true((opened != NULL) == (status == VAE_OK));
     vae_data_free(&opened);
     return status;
+}
+
+static vae_status read_file(vae_error *err)
+{
+    vae_data *opened = NULL;
+    vae_status status = vae_data_read(&opened, reals_npy, err);
+    assert_true((opened != NULL) == (status == VAE_OK));
+    vae_data_free(&opened);
+    return status;
+}
+
+static vae_status read_labels(vae_error *err)
+{
+    uint8_t labels[3];
+    return vae_labels_read(labels_npy, 3, labels, err);
+}
+
+static vae_status write_npy(vae_error *err)
+{
+    return vae_write_npy(output, &(vae_array){.element = VAE_U1, .rank = 1, .dim = {4}, .at = "text"}, err);
 }
 
 static vae_status read_values(vae_error *err)
@@ -247,15 +268,18 @@ static const struct action {
     {"opening a compressed file", open_compressed, 5},
     {"opening a file of real numbers", open_reals, 7},
     {"opening a folder", open_folder, 3},
+    {"reading a file", read_file, 2},
+    {"reading labels", read_labels, 1},
+    {"writing an array", write_npy, 2},
     {"reading values", read_values, 1},
     {"making a model", new_model, 7},
     {"loading a model", load_model, 8},
     {"saving a model", save_model, 3},
     {"training", train, 7},
-    {"evaluating", evaluate, 7},
+    {"evaluating", evaluate, 9},
     {"estimating the likelihood", estimate_nll, 3},
     {"training with a joint prior", train_joint, 9},
-    {"evaluating with a joint prior", evaluate_joint, 8},
+    {"evaluating with a joint prior", evaluate_joint, 10},
     {"estimating the likelihood with a joint prior", estimate_nll_joint, 4},
     {"drawing from a joint prior", sample_joint, 3},
     {"probing", probe, 6},
@@ -399,6 +423,8 @@ static int set_up(void **state)
     put_gzip(in_scratch(path, "train-labels-idx1-ubyte"), labels, sizeof labels, data->train.labels, 3);
     put_gzip(in_scratch(path, "t10k-images-idx3-ubyte"), images, sizeof images, data->train.pixels, 3 * 28 * 28);
     put_reals(in_scratch(reals_npy, "reals.npy"));
+    const vae_array three = {.element = VAE_U1, .rank = 1, .dim = {3}, .at = data->train.labels};
+    if (vae_write_npy(in_scratch(labels_npy, "labels.npy"), &three, NULL)) return -1;
     small_config(&config, "laplace");
     if (vae_model_new(&model, &config, 28, 28, NULL) || vae_model_save(model, model_file, NULL)) return -1;
     small_config(&config, "vampprior:components=2");
