@@ -382,6 +382,9 @@ typedef struct vae_eval_options {
 typedef struct vae_evaluation {
     size_t n, latent, samples, kl_samples; /* kl_samples 0: the KL was exact */
     double recon, kl, neg_elbo;
+    double
+        neg_elbo_se; /* standard error of the mean over images, as a sample of all images there could be; NaN of one */
+    double *image_recon, *image_kl; /* (n), what recon and kl are the means of */
     size_t active_units;    /* latents whose posterior mean has variance > 0.01 over the images (Burda et al. 2016) */
     double near_zero_share; /* share of drawn latents with |z| < t */
     /* Hoyer's sparsity of the posterior means, averaged over images: as they are; each latent divided by its standard
@@ -402,9 +405,10 @@ VAE_API void vae_evaluation_free(vae_evaluation **evaluation);
 enum { VAE_MOST_DRAWS = 1000000 };
 
 typedef struct vae_nll_options {
-    size_t samples; /* S: importance samples an image */
-    uint64_t seed;  /* of the noise, and of binarised pixels */
-    size_t threads; /* 0: all cores */
+    size_t samples;    /* S: importance samples an image */
+    uint64_t seed;     /* of the noise, and of binarised pixels */
+    size_t threads;    /* 0: all cores */
+    double *image_nll; /* (n), receives that of each image; may be NULL */
     void *context;
     /* After each block of images. May be NULL. */
     void (*on_block)(void *context, size_t done, size_t total, double seconds);

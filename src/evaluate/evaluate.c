@@ -25,11 +25,12 @@ void vae_eval_defaults(vae_eval_options *options)
                                   .sparsity = true};
 }
 
-/* Sums over images; mean and mean_square of how far the posterior means are from those of the first image, so that a
- * latent that never moves has the variance 0 and not a difference of roundings. */
+/* Sums over images, and the losses of each; mean and mean_square of how far the posterior means are from those of the
+ * first image, so that a latent that never moves has the variance 0 and not a difference of roundings. */
 struct sums {
     double recon, near_zero;
     double joint_kl;                          /* of all latents together, where the KL is known only so */
+    double *image_recon, *image_kl;           /* (n) */
     double *kl, *origin, *mean, *mean_square; /* (L) */
     float *means;                             /* (n,L) of all images, or NULL */
     size_t images;                            /* seen so far */
@@ -37,6 +38,8 @@ struct sums {
 
 static void sums_free(struct sums *sums)
 {
+    free(sums->image_recon);
+    free(sums->image_kl);
     free(sums->kl);
     free(sums->origin);
     free(sums->mean);
@@ -44,15 +47,29 @@ static void sums_free(struct sums *sums)
     free(sums->means);
 }
 
-/* Of L latents; with room for the posterior means of n images, unless that is 0. */
-static vae_status sums_new(struct sums *sums, size_t L, size_t n, vae_error *err)
+/* Of n images with L latents. */
+static vae_status sums_new(struct sums *sums, size_t L, size_t n, bool with_means, vae_error *err)
 {
-    *sums = (struct sums){.kl = mem_new(L, sizeof(double), err),
+    *sums = (struct sums){.image_recon = mem_new(n, sizeof(double), err),
+                          .image_kl = mem_new(n, sizeof(double), err),
+                          .kl = mem_new(L, sizeof(double), err),
                           .origin = mem_new(L, sizeof(double), err),
                           .mean = mem_new(L, sizeof(double), err),
                           .mean_square = mem_new(L, sizeof(double), err)};
-    if (n) sums->means = mem_new(n, L * sizeof(float), err);
-    return sums->kl && sums->origin && sums->mean && sums->mean_square && (sums->means || !n) ? VAE_OK : VAE_E_MEMORY;
+    if (with_means) sums->means = mem_new(n, L * sizeof(float), err);
+    const bool has_latents = sums->kl && sums->origin && sums->mean && sums->mean_square;
+    const bool has_images = sums->image_recon && sums->image_kl && (sums->means || !with_means);
+    return has_latents && has_images ? VAE_OK : VAE_E_MEMORY;
+}
+
+/* Means over the draws of each image. */
+static void keep_losses(const struct pass *pass, struct sums *sums)
+{
+    const size_t S = pass->plan.S, B = pass->B, L = pass->model->L;
+    double *recon = sums->image_recon + sums->images, *kl = sums->image_kl + sums->images;
+    for (size_t r = 0; r < S * B; r++) recon[r % B] += pass->recon[r] / (double)S;
+    for (size_t r = 0; r < S * B && pass->log_ratio; r++) kl[r % B] -= pass->log_ratio[r] / (double)S;
+    for (size_t k = 0; k < B * L && !pass->log_ratio; k++) kl[k / L] += (double)pass->kl[k];
 }
 
 static void add_latents(struct pass *pass, struct sums *sums)
@@ -92,10 +109,20 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
         pass_latent(pass, &noise);
         pass_decode(pass, pass->plan.S * B);
         pass_likelihood(pass, false);
+        keep_losses(pass, sums);
         add_latents(pass, sums);
         add_draws(pass, options->near_zero, sums);
     }
     return VAE_OK;
+}
+
+/* Standard error of the mean of recon + kl over images. */
+static double error_of_mean(const vae_evaluation *e)
+{
+    const double n = (double)e->n;
+    double squares = 0;
+    for (size_t i = 0; i < e->n; i++) squares += pow(e->image_recon[i] + e->image_kl[i] - e->neg_elbo, 2);
+    return e->n > 1 ? sqrt(squares / (n - 1) / n) : (double)NAN;
 }
 
 static void summarise_losses(vae_evaluation *e, const struct sums *sums, bool joint)
@@ -112,6 +139,7 @@ static void summarise_losses(vae_evaluation *e, const struct sums *sums, bool jo
     }
     if (joint) e->kl = sums->joint_kl / draws;
     e->neg_elbo = e->recon + e->kl;
+    e->neg_elbo_se = error_of_mean(e);
 }
 
 static vae_status summarise_sparsity(vae_evaluation *e, const struct sums *sums, vae_error *err)
@@ -133,6 +161,8 @@ static vae_status summarise_sparsity(vae_evaluation *e, const struct sums *sums,
 void vae_evaluation_free(vae_evaluation **evaluation)
 {
     if (!*evaluation) return;
+    free((*evaluation)->image_recon);
+    free((*evaluation)->image_kl);
     free((*evaluation)->kl_per_dim);
     free((*evaluation)->mean_variance);
     free(*evaluation);
@@ -145,7 +175,13 @@ static vae_status choose_kl(const struct vae_model *model, const vae_eval_option
 {
     plan->K = o->kl_samples ? o->kl_samples : model->config.kl_samples;
     plan->kl = o->kl == VAE_KL_EXACT ? KL_EXACT : o->kl == VAE_KL_MC ? KL_MONTE_CARLO : model_kl(model);
-    if (model_has_joint_kl(model) && plan->kl == KL_MONTE_CARLO) { /* by the draws that are decoded */
+    const bool per_draw = model_has_joint_kl(model) && plan->kl == KL_MONTE_CARLO;
+    if (per_draw && o->kl_samples)
+        return vae_fail(
+            err, VAE_E_USAGE,
+            "kl-samples: the KL of this model is taken by the draws that are decoded (elbo-samples says how "
+            "many)");
+    if (per_draw) {
         plan->kl = KL_PER_DRAW;
         plan->entropy = true;
         plan->K = plan->S;
@@ -178,7 +214,8 @@ static vae_status plan_pass(struct pass *pass, const struct vae_model *model, co
     return status;
 }
 
-static vae_status summarise(vae_evaluation **out, const struct pass *pass, const struct sums *sums, vae_error *err)
+/* The losses of the images pass from the sums to what is handed out. */
+static vae_status summarise(vae_evaluation **out, const struct pass *pass, struct sums *sums, vae_error *err)
 {
     const size_t L = pass->model->L;
     vae_evaluation *e = mem_new(1, sizeof *e, err);
@@ -187,9 +224,12 @@ static vae_status summarise(vae_evaluation **out, const struct pass *pass, const
                           .latent = L,
                           .samples = pass->plan.S,
                           .kl_samples = pass->plan.kl == KL_EXACT ? 0 : pass->plan.K,
+                          .image_recon = sums->image_recon,
+                          .image_kl = sums->image_kl,
                           .kl_floor = kl_floor(pass->model),
                           .kl_per_dim = mem_new(L, sizeof(double), err),
                           .mean_variance = mem_new(L, sizeof(double), err)};
+    sums->image_recon = sums->image_kl = NULL;
     vae_status status = e->kl_per_dim && e->mean_variance ? VAE_OK : VAE_E_MEMORY;
     if (!status) summarise_losses(e, sums, pass->log_ratio);
     if (!status) status = summarise_sparsity(e, sums, err);
@@ -207,7 +247,7 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
     struct sums sums = {0};
     vae_status status = vae_model_check_images(model, images, err);
     if (!status) status = plan_pass(&pass, model, images, options, pool, err);
-    if (!status) status = sums_new(&sums, model->L, options->sparsity ? images->n : 0, err);
+    if (!status) status = sums_new(&sums, model->L, images->n, options->sparsity, err);
     if (!status) status = run_blocks(&pass, images, options, &sums, err);
     if (!status) status = summarise(out, &pass, &sums, err);
     sums_free(&sums);

@@ -56,10 +56,11 @@ struct totals {
 
 /* To second order log mean w has the variance v of mean w / E w, and an expectation that is v/2 below log p(x). Here
  * sum w^2 / (sum w)^2 - 1/S = v (S-1)/S, as the variance is taken around the mean of the same draws. */
-static void add_images(struct totals *t, size_t B, size_t samples, const struct weights *w)
+static void add_images(struct totals *t, size_t B, size_t samples, const struct weights *w, double *image_nll)
 {
     for (size_t i = 0; i < B; i++) {
         const double nll = -(w[i].most + log(w[i].sum / (double)samples));
+        if (image_nll) image_nll[i] = nll;
         t->nll += nll;
         t->square += nll * nll;
         t->noise += w[i].squares / (w[i].sum * w[i].sum) - 1 / (double)samples;
@@ -78,7 +79,7 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
         if (status) return status;
         pass_encode(pass);
         draw_all(pass, &noise, o->samples, chunk, w);
-        add_images(totals, B, o->samples, w);
+        add_images(totals, B, o->samples, w, o->image_nll ? o->image_nll + first : NULL);
         if (o->on_block) o->on_block(o->context, first + B, images->n, clock_now() - began);
     }
     return VAE_OK;
