@@ -81,10 +81,15 @@ static bool abbreviated(const char *word, const char *name)
 static vae_status take_positional(struct arguments *a, const struct command *command, int argc, char **argv,
                                   vae_error *err)
 {
+    const int most = command->takes_run + (command->takes_file ? 1 : 0);
+    if (argc - optind > most)
+        return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name, argv[optind + most]);
+    if (command->takes_file && optind == argc && !argument(a, "help"))
+        return vae_fail(err, VAE_E_USAGE, "%s: no %s given (vaectl %s [RUN] %s)", command->name, command->takes_file,
+                        command->name, command->takes_file);
+    if (command->takes_file && optind < argc) a->file = argv[--argc];
+    if (a->file && !*a->file) return vae_fail(err, VAE_E_USAGE, "%s: %s is empty", command->name, command->takes_file);
     if (optind == argc) return VAE_OK;
-    if (!command->takes_run || optind + 1 < argc)
-        return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name,
-                        argv[command->takes_run ? optind + 1 : optind]);
     a->run = argv[optind];
     return *a->run ? VAE_OK : vae_fail(err, VAE_E_USAGE, "%s: RUN is empty", command->name);
 }

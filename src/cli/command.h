@@ -23,20 +23,22 @@ struct arguments {
         const char *name, *value; /* value "" for flags that take none */
     } given[MAX_GIVEN];
     size_t n;
-    const char *run; /* the positional argument, or NULL */
+    const char *run; /* the positional arguments, or NULL */
+    const char *file;
 };
 
 struct command {
     const char *name, *summary;
     const char *details;      /* a paragraph for --help */
     bool takes_run;           /* a positional RUN */
+    const char *takes_file;   /* what help calls a file that has to be given behind RUN, or NULL */
     bool takes_settings;      /* all settings of vae.h, and parameters of modules */
     const struct flag *flags; /* ends with a NULL name */
     vae_status (*run)(const struct arguments *arguments, vae_error *err);
 };
 
 extern const struct command command_train, command_fit, command_eval, command_reconstruct, command_sample,
-    command_traverse, command_info, command_priors, command_bench;
+    command_traverse, command_info, command_priors, command_bench, command_encode, command_decode;
 
 /* ---- arguments.c ------------------------------------------------------------------------------------------------ */
 vae_status arguments_parse(struct arguments *arguments, const struct command *command, int argc, char **argv,

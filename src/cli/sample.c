@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/array.h"
 #include "cli/command.h"
 
 enum { LABEL = 24, MOST_CLASSES = 256 };
@@ -16,6 +17,7 @@ static size_t columns_for(size_t n)
 
 struct request {
     uint64_t n, seed;
+    const char *latents; /* file for the draws, or NULL */
     uint8_t label;
     size_t classes; /* a row of tiles for each; 0: a square of one label, or of none */
 };
@@ -42,18 +44,32 @@ static vae_status fill(const vae_model *model, const struct request *r, size_t n
     return status;
 }
 
+/* The n images as they are, or the grid as a picture; and the draws, where they are asked for. */
+static vae_status write_all(const struct request *r, const vae_grid *grid, size_t n, size_t L, const float *z,
+                            const uint8_t *labels, const char *path, vae_error *err)
+{
+    const struct array images = {n, grid->rows, grid->cols, grid->tiles, labels, 'x'};
+    const struct array latents = {n, 1, L, z, labels, 'z'};
+    vae_status status = array_is_name(path) ? array_write(path, &images, err) : vae_picture_grid(path, grid, err);
+    if (!status) run_say_written(path);
+    if (!status && r->latents) status = array_write(r->latents, &latents, err);
+    if (!status && r->latents) run_say_written(r->latents);
+    return status;
+}
+
 static vae_status draw_tiles(const vae_model *model, const struct request *r, size_t n, vae_grid *grid,
                              const char *path, vae_error *err)
 {
     vae_model_shape(model, &grid->rows, &grid->cols);
-    float *z = calloc(n * vae_model_config(model)->latent, sizeof *z);
+    const size_t L = (size_t)vae_model_config(model)->latent, classes = (size_t)vae_model_config(model)->classes;
+    float *z = calloc(n * L, sizeof *z);
     float *tiles = calloc(grid->down * grid->across * grid->rows * grid->cols, sizeof *tiles);
     uint8_t *label = calloc(n, sizeof *label);
     vae_status status = z && tiles && label ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu samples", n);
     if (!status) status = fill(model, r, n, grid->across, z, label, err);
     if (!status) status = vae_decode(model, n, z, label, 0, tiles, err);
     grid->tiles = tiles;
-    if (!status) status = vae_picture_grid(path, grid, err);
+    if (!status) status = write_all(r, grid, n, L, z, classes ? label : NULL, path, err);
     free(z);
     free(tiles);
     free(label);
@@ -85,13 +101,14 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_model *model = NULL;
     vae_status status = argument_count(arguments, "n", 1, 10000, 100, &r.n, err);
     if (!status) status = argument_count(arguments, "seed", 0, 9007199254740991.0, 1, &r.seed, err);
+    r.latents = argument(arguments, "latents");
+    if (!status && r.latents) status = array_check_name("latents", r.latents, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_label(arguments, model, 0, &r.label, err);
     if (!status) status = run_output(arguments, model_path, "sample.png", path, err);
     if (!status && !argument(arguments, "label")) r.classes = (size_t)vae_model_config(model)->classes;
     if (!status) status = draw(model, &r, path, err);
     vae_model_free(&model);
-    if (!status) run_say_written(path);
     return status;
 }
 
@@ -99,7 +116,8 @@ static const struct flag flags[] = {
     {"n", 'n', "N", "how many [100]"},
     {"seed", 0, "N", "of the draws [1]"},
     {"label", 0, "C", "of a conditional model: label of all draws [a row of tiles for each]"},
-    {"output", 'o', "FILE", "PNG to write [sample.png beside the model]"},
+    {"output", 'o', "FILE", "PNG, or .npy or .csv of the images, to write [sample.png beside the model]"},
+    {"latents", 0, "FILE", ".npy or .csv to write the draws to"},
     {0},
 };
 

@@ -22,6 +22,8 @@ COMMANDS = [
     ("reconstruct", "PNG: images above their reconstructions"),
     ("sample", "PNG: decoded draws from the prior"),
     ("traverse", "PNG: one row per latent dimension, or a grid over two"),
+    ("encode", "posterior means and scales of images, as .npy or .csv"),
+    ("decode", "mean images of latents from a .npy or .csv"),
     ("info", "what a model is: settings, tensors, losses, build"),
     ("priors", "list the priors, write one as a plug-in, check one"),
     ("bench", "speed of training against the machine's matrix products"),
@@ -59,20 +61,27 @@ FLAGS = {
         ("", "kl-samples", "K", "as trained"), ("", "near-zero", "T", "two sd of the spike, else 0.4472"),
         ("", "limit", "N", "all"), ("", "seed", "N", "1"),
         ("", "data", "SOURCE", "those that the model was trained on"), ("", "split", "train|validation|test", "test"),
-        ("", "threads", "N", "all cores"), ("", "json", "", ""), PLUGIN, HELP],
+        ("", "threads", "N", "all cores"), ("", "per-image", "FILE", ""), ("", "json", "", ""), PLUGIN, HELP],
     "reconstruct": [
         ("n", "n", "N", "20"), ("", "first", "I", "0"), ("", "data", "SOURCE", "those that the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "reconstruct.png beside the model"),
         PLUGIN, HELP],
     "sample": [
         ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("", "label", "C", "a row of tiles for each"),
-        ("o", "output", "FILE", "sample.png beside the model"),
+        ("o", "output", "FILE", "sample.png beside the model"), ("", "latents", "FILE", ""),
         PLUGIN, HELP],
     "traverse": [
         ("", "range", "R", "3"), ("", "steps", "N", "11"), ("", "rows", "N", "32"), ("", "dims", "I,J", ""),
         ("", "image", "I", "at 0"), ("", "label", "C", "that of --image, else 0"), ("", "data", "SOURCE", "what the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
         PLUGIN, HELP],
+    "encode": [
+        ("o", "output", "FILE", "encode.npy beside the model"), ("", "scales", "FILE", ""), ("", "labels", "FILE", ""),
+        ("", "limit", "N", "all"), ("", "seed", "N", "1"), ("", "data", "SOURCE", "those that the model was trained on"),
+        ("", "split", "train|validation|test", "test"), ("", "threads", "N", "all cores"), PLUGIN, HELP],
+    "decode": [
+        ("o", "output", "FILE", "decode.npy beside the model"), ("", "label", "C", ""),
+        ("", "labels", "FILE", "label column of a .csv"), ("", "threads", "N", "all cores"), PLUGIN, HELP],
     "info": [("", "json", "", ""), PLUGIN, HELP],
     "priors": [
         ("", "template", "NAME", ""), ("o", "output", "FILE", "NAME.c"), ("", "check", "NAME|FILE.so", ""),
@@ -235,7 +244,8 @@ def _():
     for command, _ in COMMANDS:
         text = vaectl(command, "--help")[0]
         takes_run, takes_settings = command not in ("train", "priors", "bench"), command in ("train", "bench")
-        same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{' [RUN]' if takes_run else ''}")
+        same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{' [RUN]' if takes_run else ''}"
+             f"{' LATENTS' if command == 'decode' else ''}")
         rest = text[text.index("this text\n") + len("this text\n"):]
         same(rest, RUN_PARAGRAPH if takes_run else MODULES if takes_settings else "", command)
         for words in (["help", command], ["help", command, "more"], [command, "-h"]):
@@ -265,7 +275,7 @@ def _():
 
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
-LIST = "train, fit, eval, reconstruct, sample, traverse, info, priors, bench"
+LIST = "train, fit, eval, reconstruct, sample, traverse, encode, decode, info, priors, bench"
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),
@@ -467,7 +477,7 @@ def names_of(command, *without):
 @test("eval: each flag shows in the JSON")
 def _():
     make_run("run", "--prior", "laplace")
-    same([name for name, _, _, _ in EVALUATED], names_of("eval", "threads", "json"))
+    same([name for name, _, _, _ in EVALUATED], names_of("eval", "threads", "json", "per-image"))
     before = vaectl_json("eval", "run")
     for name, value, key, shown in EVALUATED:
         after = vaectl_json("eval", "run", f"--{name}", value)
@@ -479,7 +489,7 @@ def _():
 def _():
     make_run("run", "--conditional")
     for command, rows in PICTURES.items():
-        same(sorted(dict(rows)), sorted(names_of(command, "output")))
+        same(sorted(dict(rows)), sorted(names_of(command, "output", "latents")))
         same(vaectl(command, "run"), (f"run/{command}.png\n", ""))
         for name, words in rows:
             value, *more = words.split()

@@ -106,12 +106,12 @@ def write_idx(path, dims, values):
 
 
 def write_npy(path, dims, values, kind="<f4"):
-    """A .npy file as NumPy writes it, of bytes ("|u1"), singles or doubles ("<f8")."""
+    """A .npy file as NumPy writes it, of bytes ("|u1"), whole numbers, singles or doubles ("<f8")."""
     header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {tuple(dims)}, }}"
     header += " " * (-(len(header) + 11) % 64) + "\n"
     with open(path, "wb") as file:
         file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode())
-        file.write(struct.pack(f"<{len(values)}{ {'|u1': 'B', '<f4': 'f', '<f8': 'd'}[kind]}", *values))
+        file.write(struct.pack(f"<{len(values)}{ {'|u1': 'B', '<i4': 'i', '<i8': 'q', '<f4': 'f', '<f8': 'd'}[kind]}", *values))
 
 
 def write_mnist(folder, rows, cols, train, test, labels=None):

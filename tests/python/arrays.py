@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: MIT
+"""Latents and images as arrays: what encode, decode and sample write and read, against each other, against the pictures
+of the same images, and where it is installed against NumPy."""
+import csv
+import os
+import re
+import struct
+import sys
+
+from shared import png
+from shared.program import read_bytes, refuse, vaectl, write_idx, write_mnist, write_npy
+from shared.tap import Skip, run, same, test
+
+SMALL = ["--data", "builtin:digits:train=60,test=30", "--hidden", 16, "--latent", 3, "--epochs", 2, "--batch", 20, "-q"]
+KINDS = {"|u1": "B", "<f4": "f", "<f8": "d"}
+
+
+def read_npy(path):
+    """Type, shape and elements of a .npy, whose header must be what NumPy writes."""
+    data = read_bytes(path)
+    same(data[:8], b"\x93NUMPY\1\0", path)
+    length = struct.unpack("<H", data[8:10])[0]
+    header = data[10:10 + length].decode()
+    found = re.fullmatch(r"\{'descr': '(.{3})', 'fortran_order': False, 'shape': (\([\d, ]+\)), \} *\n", header)
+    assert found and (10 + length) % 64 == 0, header
+    shape = eval(found[2])  # of digits, commas, spaces and parentheses
+    count = (len(data) - 10 - length) // struct.calcsize(KINDS[found[1]])
+    return found[1], shape, list(struct.unpack(f"<{count}{KINDS[found[1]]}", data[10 + length:]))
+
+
+def read_csv(path):
+    """Header and rows."""
+    with open(path, newline="") as file:
+        header, *rows = csv.reader(file)
+    return header, rows
+
+
+def single(value):
+    """The nearest number of single precision."""
+    return struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+def shown_in(path, values, cols=28):
+    """Is the image with these values somewhere in a picture, each of its pixels as 1, 2, ... dots a side?"""
+    picture = [bytes(line) for line in png.read(path)[0]]
+    greys = [min(255, max(0, int(single(single(255 * v) + 0.5)))) for v in values]
+    for zoom in (1, 2, 3, 4):
+        lines = [bytes(g for g in greys[at:at + cols] for _ in range(zoom)) for at in range(0, len(greys), cols)]
+        lines = [line for line in lines for _ in range(zoom)]
+        for top in range(len(picture) - len(lines) + 1):
+            left = -1
+            while (left := picture[top].find(lines[0], left + 1)) >= 0:
+                if all(row[left:left + len(line)] == line for row, line in zip(picture[top:], lines)):
+                    return True
+    return False
+
+
+def singles(rows):
+    """Texts to numbers of single precision, in one list."""
+    return [single(float(text)) for row in rows for text in row]
+
+
+@test("encode: means, scales and labels, the same as .npy and .csv, for any number of threads")
+def _():
+    vaectl("train", *SMALL, "-o", "run")
+    same(vaectl("encode", "run"), ("run/encode.npy\n", ""))
+    same(vaectl("encode", "run", "-o", "z.npy", "--scales", "s.npy", "--labels", "y.npy", "--threads", 3)[0],
+         "z.npy\ns.npy\ny.npy\n")
+    same(read_bytes("z.npy"), read_bytes("run/encode.npy"))
+    vaectl("encode", "run", "-o", "z.csv", "--scales", "s.csv", "--threads", 1)
+    labels = read_npy("y.npy")
+    same(labels[:2], ("|u1", (30,)))
+    for letter in "zs":
+        kind, shape, values = read_npy(f"{letter}.npy")
+        header, rows = read_csv(f"{letter}.csv")
+        same((kind, shape), ("<f4", (30, 3)))
+        same(header, ["label", *(f"{letter}{j}" for j in range(3))])
+        same(singles(row[1:] for row in rows), values)
+        same([int(row[0]) for row in rows], labels[2])
+    assert min(read_npy("s.npy")[2]) > 0 > min(read_npy("z.npy")[2])
+
+
+@test("encode: --split, --limit, --data; without labels there is no column for them")
+def _():
+    vaectl("train", *SMALL, "-o", "run")
+    vaectl("encode", "run", "--split", "train", "-o", "train.npy")
+    vaectl("encode", "run", "--split", "train", "--limit", 7, "-o", "seven.csv")
+    same((read_npy("train.npy")[1], len(read_csv("seven.csv")[1])), ((60, 3), 7))
+    write_idx("some", (4, 28, 28), bytes(i % 256 for i in range(4 * 784)))
+    vaectl("encode", "run", "--data", "some", "--split", "train", "-o", "some.csv")
+    same(read_csv("some.csv")[0], ["z0", "z1", "z2"])
+    refuse(3, "some: no labels (--labels writes those of the images)", "encode", "run", "--data", "some", "--labels",
+           "y.npy")
+
+
+@test("decode of what encode wrote is what reconstruct draws; .npy and .csv agree to the last bit")
+def _():
+    vaectl("train", *SMALL, "-o", "run")
+    for ending in ("npy", "csv"):
+        vaectl("encode", "run", "--limit", 20, "-o", f"z.{ending}")
+    same(vaectl("decode", "run", "z.npy"), ("run/decode.npy\n", ""))
+    kind, shape, values = read_npy("run/decode.npy")
+    same((kind, shape), ("<f4", (20, 28, 28)))
+    vaectl("decode", "run", "z.npy", "-o", "x.csv", "--threads", 2)
+    same(singles(read_csv("x.csv")[1]), values)
+    vaectl("reconstruct", "run", "-n", 20)
+    vaectl("decode", "run", "z.npy", "-o", "x.png")
+    for picture in ("run/reconstruct.png", "x.png"):
+        for i in range(20):
+            assert shown_in(picture, values[784 * i:784 * (i + 1)]), (picture, i)
+
+
+@test("decode of a conditional model: one label, a file of labels, or none")
+def _():
+    vaectl("train", *SMALL, "--conditional", "-o", "run")
+    vaectl("encode", "run", "-o", "z.npy", "--labels", "y.npy")
+    pictures = {}
+    for label in (3, 4):
+        vaectl("decode", "run", "z.npy", "--label", label, "-o", "x.npy")
+        pictures[label] = read_npy("x.npy")[2]
+    assert pictures[3] != pictures[4]
+    write_npy("whole.npy", (30,), [3, 4] * 15, "<i8")
+    write_idx("whole.idx", (30,), [3, 4] * 15)
+    for file in ("whole.npy", "whole.idx"):
+        vaectl("decode", "run", "z.npy", "--labels", file, "-o", "x.npy")
+        same(read_npy("x.npy")[2], [v for i in range(30) for v in pictures[3 + i % 2][784 * i:784 * (i + 1)]], file)
+    vaectl("decode", "run", "z.npy", "--labels", "y.npy", "-o", "x.npy")
+    vaectl("reconstruct", "run", "-n", 30)
+    assert shown_in("run/reconstruct.png", read_npy("x.npy")[2][:784])
+    assert not shown_in("run/reconstruct.png", pictures[3][:784]) or not shown_in("run/reconstruct.png", pictures[4][:784])
+    refuse(2, "the model is conditional (--label C, or --labels FILE, says what to decode)", "decode", "run", "z.npy")
+    refuse(2, "--label and --labels: give one of them", "decode", "run", "z.npy", "--label", 1, "--labels", "y.npy")
+    write_npy("ten.npy", (30,), [10] * 30, "|u1")
+    refuse(2, "label 10, the conditional model takes 0 to 9", "decode", "run", "z.npy", "--labels", "ten.npy")
+
+
+@test("sample: --latents are what is decoded, -o as .npy the images that a picture shows")
+def _():
+    vaectl("train", *SMALL, "--conditional", "-o", "run")
+    same(vaectl("sample", "run", "-n", 9, "--label", 3, "-o", "x.npy", "--latents", "z.npy")[0], "x.npy\nz.npy\n")
+    same((read_npy("x.npy")[:2], read_npy("z.npy")[:2]), (("<f4", (9, 28, 28)), ("<f4", (9, 3))))
+    vaectl("decode", "run", "z.npy", "--label", 3, "-o", "decoded.npy")
+    same(read_bytes("decoded.npy"), read_bytes("x.npy"))
+    vaectl("sample", "run", "-n", 9, "--label", 3)
+    vaectl("decode", "run", "z.npy", "--label", 3, "-o", "x.png")
+    same(png.read("x.png")[0], png.read("run/sample.png")[0])
+    vaectl("sample", "run", "-n", 20, "-o", "x.csv", "--latents", "z.csv")
+    for file in ("x.csv", "z.csv"):
+        header, rows = read_csv(file)
+        same((header[0], [row[0] for row in rows]), ("label", [str(i // 2) for i in range(20)]), file)
+    rows = [row[1:] for row in read_csv("z.csv")[1]]
+    same(rows[:2] * 10, rows)
+
+
+@test("data that are rows of numbers are decoded to rows of numbers")
+def _():
+    write_npy("points.npy", (40, 2), [((7 * i) % 11) / 4 for i in range(80)])
+    vaectl("train", "--data", "points.npy", "--likelihood", "gaussian", "--hidden", 4, "--latent", 1, "--epochs", 1, "-q",
+           "-o", "run")
+    vaectl("encode", "run", "-o", "z.npy")
+    vaectl("decode", "run", "z.npy", "-o", "x.npy")
+    vaectl("decode", "run", "z.npy", "-o", "x.csv")
+    same((read_npy("z.npy")[1], read_npy("x.npy")[1], read_csv("x.csv")[0]), ((4, 1), (4, 2), ["x0", "x1"]))
+    vaectl("sample", "run", "-n", 5, "-o", "x.npy")
+    same(read_npy("x.npy")[1], (5, 2))
+
+
+@test("what is refused, and nothing written")
+def _():
+    vaectl("train", *SMALL, "-o", "run")
+    write_npy("wide.npy", (5, 4), [0.5] * 20)
+    write_npy("bytes.npy", (5, 3), [1] * 15, "|u1")
+    write_npy("z.npy", (5, 3), [0.5] * 15)
+    write_npy("y.npy", (5,), [1] * 5, "|u1")
+    before = sorted(os.listdir("."))
+    names = "(expected a name that ends in .npy or .csv)"
+    for words, status, message in (
+            (["encode", "run", "-o", "z.txt"], 2, f"--output: 'z.txt' {names}"),
+            (["encode", "run", "-o", ".npy"], 2, f"--output: '.npy' {names}"),
+            (["encode", "run", "--scales", "s.png"], 2, f"--scales: 's.png' {names}"),
+            (["encode", "run", "--labels", "y.csv"], 2, "--labels: 'y.csv' (expected a name that ends in .npy)"),
+            (["encode", "run", "-o", "a.npy", "--labels", "a.npy"], 2, "a.npy: named for two of means, scales and labels"),
+            (["encode", "run", "-o", "no/a.npy"], 4, "no/a.npy: cannot write: No such file or directory"),
+            (["sample", "run", "--latents", "z.png"], 2, f"--latents: 'z.png' {names}"),
+            (["eval", "run", "--per-image", "e.png"], 2, f"--per-image: 'e.png' {names}"),
+            (["decode"], 2, "decode: no LATENTS given (vaectl decode [RUN] LATENTS)"),
+            (["decode", "run", ""], 2, "decode: LATENTS is empty"),
+            (["decode", "", "z.npy"], 2, "decode: RUN is empty"),
+            (["decode", "run", "z.npy", "more"], 2, "decode: unexpected argument 'more'"),
+            (["decode", "run", "z.npy", "-o", "x.svg"], 2,
+             "--output: 'x.svg' (expected a name that ends in .npy, .csv or .png)"),
+            (["decode", "run", "nothing"], 3, "nothing: cannot open: No such file or directory"),
+            (["decode", "run", "wide.npy"], 3, "wide.npy: rows of 4 numbers (expected 3, one for each latent of the model)"),
+            (["decode", "run", "bytes.npy"], 3,
+             "bytes.npy: bytes (expected real numbers, as 'vaectl encode' writes them)"),
+            (["decode", "run", "z.npy", "--label", 1], 2,
+             "--label: the model is not conditional (train --conditional makes one)"),
+            (["decode", "run", "z.npy", "--labels", "y.npy"], 2,
+             "--labels: the model is not conditional (train --conditional makes one)")):
+        refuse(status, message, *words)
+    same(sorted(os.listdir(".")), before)
+
+
+# Labels that are none: type, shape, elements, what is said.
+LABELS = [
+    ("<f4", (5,), [1] * 5, "labels of type <f4 (expected |u1, <i4 or <i8)"),
+    ("<i8", (5, 1), [1] * 5, "shape (5, 1) (expected (5,), a label for each row)"),
+    ("|u1", (4,), [1] * 4, "shape (4,) (expected (5,), a label for each row)"),
+    ("<i8", (5,), [1, 1, -1, 1, 1], "label 2 is -1 (expected 0 to 255)"),
+    ("<i4", (5,), [1, 1, 1, 1, 256], "label 4 is 256 (expected 0 to 255)"),
+]
+
+
+@test("files of labels that are none are refused by name")
+def _():
+    vaectl("train", *SMALL, "--conditional", "-o", "run")
+    write_npy("z.npy", (5, 3), [0.5] * 15)
+    for kind, shape, values, message in LABELS:
+        write_npy("y.npy", shape, values, kind)
+        refuse(3, f"y.npy: {message}", "decode", "run", "z.npy", "--labels", "y.npy")
+    write_npy("y.npy", (5,), [1] * 5, "<i8")
+    with open("y.npy", "r+b") as file:
+        file.truncate(os.path.getsize("y.npy") - 1)
+    refuse(3, f"y.npy: {os.path.getsize('y.npy')} bytes, but its header announces {os.path.getsize('y.npy') + 1} "
+           "(cut off, or not this format)", "decode", "run", "z.npy", "--labels", "y.npy")
+    write_idx("y.idx", (4,), [1] * 4)
+    refuse(3, "y.idx: 4 labels for 5 images", "decode", "run", "z.npy", "--labels", "y.idx")
+
+
+@test("NumPy reads what is written, and writes the same bytes")
+def _():
+    try:
+        import numpy
+    except ImportError:
+        raise Skip("no NumPy")
+    vaectl("train", *SMALL, "-o", "run")
+    vaectl("encode", "run", "-o", "z.npy", "--labels", "y.npy")
+    vaectl("decode", "run", "z.npy", "-o", "x.npy")
+    vaectl("eval", "run", "--per-image", "e.npy", "--samples", 5)
+    vaectl("eval", "run", "--per-image", "e.csv", "--samples", 5)
+    for file in ("z.npy", "y.npy", "x.npy", "e.npy"):
+        array = numpy.load(file)
+        same(list(array.ravel()), read_npy(file)[2])
+        numpy.save("again.npy", array)
+        same(read_bytes("again.npy"), read_bytes(file), file)
+    table = numpy.genfromtxt("e.csv", delimiter=",", names=True)
+    same(table.dtype.names, ("index", "label", "neg_elbo", "recon", "kl", "nll"))
+    for k, name in enumerate(table.dtype.names):
+        assert numpy.allclose(table[name], numpy.load("e.npy")[:, k], rtol=1e-11), name
+    labels = numpy.load("y.npy")
+    vaectl("train", *SMALL, "--conditional", "-o", "conditional")
+    for kind in (numpy.uint8, numpy.int32, numpy.int64):
+        numpy.save("again.npy", labels.astype(kind))
+        vaectl("decode", "conditional", "z.npy", "--labels", "again.npy", "-o", f"{kind.__name__}.npy")
+        same(read_bytes(f"{kind.__name__}.npy"), read_bytes("uint8.npy"))
+
+
+sys.exit(run())
