@@ -5,8 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/array.h"
 #include "cli/command.h"
 #include "cli/json.h"
+#include "cli/per_image.h"
 
 struct report {
     const char *model_path, *source, *split;
@@ -17,7 +19,8 @@ struct report {
     vae_nll nll;     /* samples 0: not asked for */
     double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
     double seconds;
-    bool pseudo; /* grey pixels under a Bernoulli likelihood */
+    bool pseudo;           /* grey pixels under a Bernoulli likelihood */
+    const char *per_image; /* file for the losses of each image, or NULL */
 };
 
 static double now(void)
@@ -43,6 +46,7 @@ static void add_losses(json_t *object, const struct report *r)
     const bool asked = r->nll.samples > 0;
     json_object_set_new(object, "n", json_integer((json_int_t)e->n));
     json_object_set_new(object, "neg_elbo", json_finite(e->neg_elbo));
+    json_object_set_new(object, "neg_elbo_se", json_finite(e->neg_elbo_se));
     json_object_set_new(object, "recon", json_finite(e->recon));
     json_object_set_new(object, "kl", json_finite(e->kl));
     json_object_set_new(object, "elbo_samples", json_integer((json_int_t)e->samples));
@@ -80,7 +84,23 @@ static vae_status print_json(const struct report *r, vae_error *err)
     add_latents(object, r);
     json_object_set_new(object, "seed", json_integer((json_int_t)r->options.seed));
     json_object_set_new(object, "seconds", json_finite(r->seconds));
+    json_object_set_new(object, "per_image", r->per_image ? json_text(r->per_image) : json_null());
     return json_print(object, JSON_REAL_PRECISION(9), err);
+}
+
+/* Of one image there is no error over images, of one sample none of sampling. */
+static void print_nll(const vae_nll *nll)
+{
+    printf("nll           %.4f (%zu importance sample%s, %.1f effective", nll->nll, nll->samples,
+           nll->samples == 1 ? "" : "s", nll->effective_samples);
+    if (nll->n > 1) printf("; standard error %.4f over images", nll->se);
+    if (nll->samples > 1)
+        printf("%s %.4f of sampling; too high by about %.3f", nll->n > 1 ? "," : "; standard error", nll->mc_se,
+               nll->bias);
+    printf(")\n");
+    if (nll->effective_samples < 5)
+        printf("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
+               "--samples)\n");
 }
 
 static void print_losses(const struct report *r)
@@ -95,14 +115,10 @@ static void print_losses(const struct report *r)
         printf("Monte Carlo KL of %zu sample%s\n", e->kl_samples, e->kl_samples == 1 ? "" : "s");
     else
         printf("exact KL\n");
-    printf("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image\n", e->neg_elbo, e->recon, e->kl);
-    if (r->nll.samples)
-        printf("nll           %.4f (%zu importance samples, %.1f effective; standard error %.4f over images, %.4f of "
-               "sampling; too high by about %.3f)\n",
-               r->nll.nll, r->nll.samples, r->nll.effective_samples, r->nll.se, r->nll.mc_se, r->nll.bias);
-    if (r->nll.samples && r->nll.effective_samples < 5)
-        printf("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
-               "--samples)\n");
+    printf("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image", e->neg_elbo, e->recon, e->kl);
+    if (e->n > 1) printf(" (standard error %.4f over images)", e->neg_elbo_se);
+    putchar('\n');
+    if (r->nll.samples) print_nll(&r->nll);
     if (r->pseudo) printf("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n");
 }
 
@@ -121,17 +137,27 @@ static void print_latents(const vae_evaluation *e)
     }
 }
 
+/* Where fewer than two latents are left, there is no such measure. */
+static void print_hoyer(const vae_evaluation *e)
+{
+    if (e->latent < 2) return;
+    printf("Hoyer         %.3f raw", e->hoyer);
+    if (isfinite(e->hoyer_normalized)) printf(", %.3f normalized", e->hoyer_normalized);
+    if (isfinite(e->hoyer_active)) printf(", %.3f normalized over active units", e->hoyer_active);
+    printf(isfinite(e->hoyer_active) ? "\n" : " (fewer than two units are active)\n");
+}
+
 static void print_text(const struct report *r)
 {
     const vae_evaluation *e = r->result;
     print_losses(r);
     printf("active units  %zu of %zu (the posterior mean has a variance above 0.01)\n", e->active_units, e->latent);
-    printf("Hoyer         %.3f raw, %.3f normalized, %.3f normalized over active units\n", e->hoyer,
-           e->hoyer_normalized, e->hoyer_active);
+    print_hoyer(e);
     printf("|z| < %.4g   %.1f %% of drawn latents\n", r->options.near_zero, 100 * e->near_zero_share);
     if (isfinite(r->accuracy))
         printf("linear probe  %.2f %% of labels read off the posterior means\n", 100 * r->accuracy);
     print_latents(e);
+    if (r->per_image) run_say_written(r->per_image);
 }
 
 /* A long estimate says how far it is, on a terminal. */
@@ -149,12 +175,20 @@ static vae_status measure(struct report *r, const vae_data *data, const vae_imag
 {
     const vae_model *model = r->model;
     r->nll_options.on_block = show_progress;
+    if (r->per_image && r->nll_options.samples && !(r->nll_options.image_nll = calloc(images->n, sizeof(double))))
+        return vae_fail(err, VAE_E_MEMORY, "out of memory for the nll of %zu images", images->n);
     vae_status status = vae_evaluate(result, model, images, &r->options, err);
     if (!status && r->nll_options.samples) status = vae_estimate_nll(&r->nll, model, images, &r->nll_options, err);
     r->accuracy = NAN;
     if (!status && images->split != VAE_TRAIN)
         status = vae_probe(&r->accuracy, model, &data->train, images, r->options.seed, r->options.threads, err);
     return status;
+}
+
+static vae_status write_per_image(const struct report *r, const vae_images *images, vae_error *err)
+{
+    const struct per_image rows = {r->result, images->labels, r->nll_options.image_nll};
+    return per_image_write(r->per_image, &rows, err);
 }
 
 static vae_status evaluate(const struct arguments *arguments, struct report *r, uint64_t limit, vae_error *err)
@@ -170,13 +204,15 @@ static vae_status evaluate(const struct arguments *arguments, struct report *r, 
         r->split = run_split_name(split->split);
         r->pseudo = vae_model_is_pseudo(r->model, &images);
         status = measure(r, data, &images, &result, err);
+        r->result = result;
+        if (!status && r->per_image) status = write_per_image(r, &images, err);
     }
-    r->result = result;
     r->seconds = now() - began;
     if (!status && argument(arguments, "json"))
         status = print_json(r, err);
     else if (!status)
         print_text(r);
+    free(r->nll_options.image_nll);
     vae_evaluation_free(&result);
     vae_data_free(&data);
     return status;
@@ -220,8 +256,9 @@ static vae_status read_options(const struct arguments *a, const vae_model *model
     o->samples = samples;
     o->kl_samples = kl_samples;
     o->threads = threads;
+    r->per_image = argument(a, "per-image");
     r->nll_options = (vae_nll_options){.samples = importance, .seed = o->seed, .threads = threads};
-    return VAE_OK;
+    return r->per_image ? array_check_name("per-image", r->per_image, err) : VAE_OK;
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)
@@ -253,6 +290,7 @@ static const struct flag flags[] = {
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
     {"split", 0, "train|validation|test", "which part of them [test]"},
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
+    {"per-image", 0, "FILE", ".csv or .npy to write: index, label, neg_elbo, recon, kl, nll of each image"},
     {"json", 0, NULL, "one JSON object on stdout"},
     {0},
 };

@@ -5,6 +5,7 @@ import csv
 import json
 import math
 import re
+import statistics
 import sys
 
 from shared.model_file import YOUNG, load
@@ -80,7 +81,7 @@ def evaluate_and_compare(settings, asked, reference):
     images, split = images_of(settings, asked.get("split", "test"))
     images = images[:asked.get("limit", len(images))]
     flags = [w for k, v in asked.items() for w in (f"--{k}", v)]
-    report = json.loads(vaectl("eval", "run", "--json", "--samples", 5, *flags)[0])
+    report = json.loads(vaectl("eval", "run", "--json", "--samples", 5, "--per-image", "each.csv", *flags)[0])
     if "near-zero" not in asked:
         reference = {**reference, "near_zero": 2 * math.sqrt(0.04)}  # of the spike
     wanted = {"n": len(images), **vae.evaluate(images, split, **reference),
@@ -88,6 +89,7 @@ def evaluate_and_compare(settings, asked, reference):
               "near_zero": reference["near_zero"], "elbo_samples": asked.get("elbo-samples", 1),
               "kl_samples": 0 if reference.get("exact", vae.kl_is_exact()) else
               asked.get("kl-samples", vae.set["kl-samples"]), "probe_accuracy": None}
+    compare_each(report, [(*losses, nll) for losses, nll in zip(wanted.pop("each"), wanted.pop("each_nll"))])
     for key, value in wanted.items():
         close(report[key], value, key)
     if settings.get("prior", "normal") in FLOORS:
@@ -95,20 +97,45 @@ def evaluate_and_compare(settings, asked, reference):
     compare_text(report, vaectl("eval", "run", "--samples", 5, *flags)[0])
 
 
+def compare_each(report, wanted):
+    """The rows of --per-image against the reference, their means and standard errors against the report."""
+    with open("each.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    same(report["per_image"], "each.csv")
+    same([(row["index"], row["label"]) for row in rows], [(str(i), "") for i in range(len(wanted))])
+    keys = ["neg_elbo", "recon", "kl", "nll"]
+    for row, values in zip(rows, wanted):
+        for key, value in zip(keys, values):
+            near(float(row[key]), value, 1e-4, key)
+    for key in keys:
+        values = [float(row[key]) for row in rows]
+        near(sum(values) / len(values), report[key], 2e-8, f"mean of {key}")
+        if key in ("neg_elbo", "nll"):
+            near(statistics.stdev(values) / math.sqrt(len(values)), report[f"{key}_se"], 2e-8, f"error of {key}")
+
+
+number = r"(-?[0-9.]+)"
+HOYER = [
+    (f"Hoyer         {number} raw, {number} normalized \\(fewer than two units are active\\)",
+     ("hoyer", "hoyer_normalized")),
+    (f"Hoyer         {number} raw, {number} normalized, {number} normalized over active units",
+     ("hoyer", "hoyer_normalized", "hoyer_active")),
+]
+
+
 def compare_text(report, text):
     """The text of eval against its JSON, to the digits that it shows."""
-    number = r"(-?[0-9.]+|nan)"
     K = report["kl_samples"]
     patterns = [
         (f"{report['data']}, {report['split']} split: (\\d+) images, noise seed (\\d+), (\\d+) draws? of z an image, " +
          (f"Monte Carlo KL of {K} samples" if K else "exact KL"), ("n", "seed", "elbo_samples")),
-        (f"neg_elbo      {number} = recon {number} \\+ kl {number} nats/image", ("neg_elbo", "recon", "kl")),
+        (f"neg_elbo      {number} = recon {number} \\+ kl {number} nats/image \\(standard error {number} over images\\)",
+         ("neg_elbo", "recon", "kl", "neg_elbo_se")),
         (f"nll           {number} \\((\\d+) importance samples, {number} effective; standard error {number} over images, "
          f"{number} of sampling; too high by about {number}\\)",
          ("nll", "nll_samples", "nll_effective_samples", "nll_se", "nll_mc_se", "nll_bias")),
         (f"active units  (\\d+) of 3 .*", ("active_units",)),
-        (f"Hoyer         {number} raw, {number} normalized, {number} normalized over active units",
-         ("hoyer", "hoyer_normalized", "hoyer_active")),
+        HOYER[report["hoyer_active"] is not None],
         (f"an idle latent costs {number} nats under this prior", ("kl_floor",)),
         (f"\\|z\\| < {number} +{number} % of drawn latents", ("near_zero", "near_zero_percent")),
     ]

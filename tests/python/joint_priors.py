@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What users see of joint priors: a short training of each on built-in digits, and every command that reads the run."""
+import csv
 import json
 import os
 import sys
@@ -7,7 +8,7 @@ import sys
 from shared import png
 from shared.model_file import load
 from shared.program import read_rows, refuse, vaectl, vaectl_json
-from shared.tap import alike, run, same, test
+from shared.tap import alike, near, run, same, test
 
 LATENT = 3
 TRAIN = ["--data", "builtin:digits:train=400,test=60", "--hidden", 32, "--latent", LATENT, "--batch", 25, "--lr", 0.005,
@@ -29,7 +30,8 @@ def eval_text(e):
     text = (f"{e['model']} after epoch 2\n"
             f"{e['data']}, test split: 60 images, noise seed 1, {e['elbo_samples']} draw{'s' * (e['elbo_samples'] > 1)} of "
             f"z an image, KL by the draws that are decoded\n"
-            f"neg_elbo      {e['neg_elbo']:.4f} = recon {e['recon']:.4f} + kl {e['kl']:.4f} nats/image\n")
+            f"neg_elbo      {e['neg_elbo']:.4f} = recon {e['recon']:.4f} + kl {e['kl']:.4f} nats/image "
+            f"(standard error {e['neg_elbo_se']:.4f} over images)\n")
     if e["nll_samples"]:
         text += (f"nll           {e['nll']:.4f} ({e['nll_samples']} importance samples, "
                  f"{e['nll_effective_samples']:.1f} effective; standard error {e['nll_se']:.4f} over images, "
@@ -62,6 +64,14 @@ def check_eval():
         alike(vaectl("eval", "run", *flags)[0], eval_text(e))
     same(vaectl("eval", "run", "--kl", "exact", status=2)[1],
          f"vaectl: prior {vaectl_json('info', 'run')['config']['prior'].split(':')[0]} has no exact KL to a gaussian posterior\n")
+    refuse(2, "kl-samples: the KL of this model is taken by the draws that are decoded (elbo-samples says how many)",
+           "eval", "run", "--kl-samples", 3)
+    vaectl("eval", "run", "--samples", 20, "--elbo-samples", 4, "--per-image", "each.csv")
+    e = vaectl_json("eval", "run", "--samples", 20, "--elbo-samples", 4)
+    with open("each.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for key in ("neg_elbo", "recon", "kl", "nll"):
+        near(sum(float(row[key]) for row in rows) / len(rows), e[key], 2e-8, key)
 
 
 def check_pictures():

@@ -4,6 +4,7 @@ against each other and against two models whose weights are so simple that all i
 import json
 import math
 import os
+import statistics
 import sys
 import time
 
@@ -15,10 +16,12 @@ EPOCH_KEYS = ["epoch", "step", "train_loss", "train_recon", "train_kl", "test_re
               "active_units", "validation_loss", "best_loss", "best_epoch"]
 TRAIN_KEYS = ["run", "model", "metrics", *EPOCH_KEYS]
 INFO_KEYS = ["model", "build", "rows", "cols", "parameters", "config", *EPOCH_KEYS]
-EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood", "n", "neg_elbo", "recon", "kl",
+EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood", "n", "neg_elbo", "neg_elbo_se",
+             "recon", "kl",
              "elbo_samples", "kl_samples", "nll", "nll_se", "nll_mc_se", "nll_bias", "nll_samples",
              "nll_effective_samples", "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
-             "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share", "probe_accuracy", "seed", "seconds"]
+             "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share", "probe_accuracy", "seed", "seconds",
+             "per_image"]
 COLUMNS = ["epoch", "step", "seconds", "train_loss", "train_recon", "train_kl", "test_recon", "test_kl",
            "test_neg_elbo", "active_units"]
 SOURCE = "builtin:digits:train=30,test=20"
@@ -181,7 +184,8 @@ def _():
     same(list(e), EVAL_KEYS)
     means = [(1 + 4 * (x[0] > 0), 2 + 0.1 * (x[1] > 0)) for x in TEST_IMAGES]
     kl = [0.5 * (sum(m[j] ** 2 for m in means) / 4 + 0.01 - 1 - math.log(0.01)) for j in range(2)]
-    want = {"neg_elbo": sum(RECON) / 4 + sum(kl), "recon": sum(RECON) / 4, "kl": sum(kl), "kl_floor": 0,
+    losses = [r + sum(0.5 * (m[j] ** 2 + 0.01 - 1 - math.log(0.01)) for j in range(2)) for r, m in zip(RECON, means)]
+    want = {"neg_elbo": sum(losses) / 4, "neg_elbo_se": statistics.stdev(losses) / 2, "recon": sum(RECON) / 4, "kl": sum(kl), "kl_floor": 0,
             "hoyer": hoyer(means), "hoyer_normalized": hoyer([(a / 2, b / 0.05) for a, b in means]),
             "near_zero": 3, "near_zero_share": 6 / 8, "probe_accuracy": 1 / 4}
     for name, value in want.items():
@@ -191,7 +195,7 @@ def _():
     want = {"model": "run/model.safetensors", "epoch": 1, "data": "m", "split": "test", "binarize": "none",
             "pseudo_likelihood": False, "n": 4, "elbo_samples": 1, "kl_samples": 0, "nll": None, "nll_se": None,
             "nll_mc_se": None, "nll_bias": None, "nll_samples": 0, "nll_effective_samples": None, "active_units": 1,
-            "hoyer_active": None, "seed": 1}
+            "hoyer_active": None, "seed": 1, "per_image": None}
     same({name: e[name] for name in want}, want)
     assert 0 < e["seconds"] < elapsed, (e["seconds"], elapsed)
 
@@ -216,19 +220,25 @@ def _():
             near(e[name], value, 1e-4, name)
         same((e["nll_samples"], e["active_units"], e["hoyer_normalized"]), (samples, 0, None))
         text = vaectl("eval", "run", "--samples", samples)[0]
+        assert f"\n{hoyer_text(e)}\n" in text and "nan" not in text, text
         same("(few effective samples: -log p(x) is lower than nll by more than that; give more --samples)" in text,
              samples < 5)
 
 
-def number(value):
-    return "nan" if value is None else f"{value:.3f}"
+def hoyer_text(e):
+    """What is not defined is not said."""
+    said = "".join(f", {e[key]:.3f} {name}" for key, name in (
+        ("hoyer_normalized", "normalized"), ("hoyer_active", "normalized over active units")) if e[key] is not None)
+    few = " (fewer than two units are active)" if e["hoyer_active"] is None else ""
+    return f"Hoyer         {e['hoyer']:.3f} raw{said}{few}"
 
 
 def text_of(e, kl, few=False):
     """What eval prints, from the object that eval --json does."""
     text = f"{e['model']} after epoch {e['epoch']}\n{e['data']}, {e['split']} split: {e['n']} images, noise seed "
     text += f"{e['seed']}, {e['elbo_samples']} draw{'' if e['elbo_samples'] == 1 else 's'} of z an image, {kl}\n"
-    text += f"neg_elbo      {e['neg_elbo']:.4f} = recon {e['recon']:.4f} + kl {e['kl']:.4f} nats/image\n"
+    text += f"neg_elbo      {e['neg_elbo']:.4f} = recon {e['recon']:.4f} + kl {e['kl']:.4f} nats/image"
+    text += f" (standard error {e['neg_elbo_se']:.4f} over images)\n"
     if e["nll_samples"]:
         text += (f"nll           {e['nll']:.4f} ({e['nll_samples']} importance samples, "
                  f"{e['nll_effective_samples']:.1f} effective; standard error {e['nll_se']:.4f} over images, "
@@ -239,9 +249,7 @@ def text_of(e, kl, few=False):
     if e["pseudo_likelihood"]:
         text += " " * 14 + "(grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n"
     text += (f"active units  {e['active_units']} of {len(e['kl_per_dim'])} (the posterior mean has a variance above "
-             f"0.01)\nHoyer         {number(e['hoyer'])} raw, {number(e['hoyer_normalized'])} normalized, "
-             f"{number(e['hoyer_active'])} normalized over active units\n"
-             f"|z| < {e['near_zero']:.4g}   {100 * e['near_zero_share']:.1f} % of drawn latents\n")
+             f"0.01)\n{hoyer_text(e)}\n|z| < {e['near_zero']:.4g}   {100 * e['near_zero_share']:.1f} % of drawn latents\n")
     if e["probe_accuracy"] is not None:
         text += f"linear probe  {100 * e['probe_accuracy']:.2f} % of labels read off the posterior means\n"
     if e["kl_floor"] is not None:

@@ -3,6 +3,7 @@
 vectors, no threads, no backward pass (gradients are central differences). Slow, and easy to be sure of. Models are a
 dictionary {tensor name: list}, a weight being a list of rows, one an output, as in the model file."""
 import math
+import statistics
 from statistics import NormalDist
 
 from shared.philox import BINARIZE, EVAL, INIT, NLL, POSTERIOR, SHUFFLE, permutation, uniform, words
@@ -318,20 +319,23 @@ class Vae:
         """What `eval` prints, as a dictionary."""
         exact, K = self.kl_is_exact() if exact is None else exact, kl_samples or self.set["kl-samples"]
         xs, per_block, n = self.lasting_pixels(images, seed, split), max(1, 512 // samples), len(images)
-        recon, kl, means, near = 0.0, [0.0] * self.L, [], 0
+        recon, kl, means, near, each = 0.0, [0.0] * self.L, [], 0, []
         for first in range(0, n, per_block):
             part = xs[first:first + per_block]
             eps = self.noise(seed, EVAL, first // per_block, len(part), max(samples, 1 if exact else K))
             for x, noise in zip(part, eps):
                 mu, logvar = self.encode(x)
                 zs = self.draws(mu, logvar, noise[:samples])
-                recon += sum(self.recon(z, x) for z in zs) / samples / n
+                image_recon, image_kl = sum(self.recon(z, x) for z in zs) / samples, self.kl(mu, logvar, noise[:K], exact)
+                each.append((image_recon + sum(image_kl), image_recon, sum(image_kl)))
+                recon += image_recon / n
                 near += sum(abs(v) < near_zero for z in zs for v in z)
                 means.append(mu)
-                for j, k in enumerate(self.kl(mu, logvar, noise[:K], exact)):
+                for j, k in enumerate(image_kl):
                     kl[j] += k / n
         return {"recon": recon, "kl": sum(kl), "neg_elbo": recon + sum(kl), "kl_per_dim": kl,
-                "near_zero_share": near / (n * samples * self.L), **sparsity(means)}
+                "near_zero_share": near / (n * samples * self.L), **sparsity(means),
+                "neg_elbo_se": statistics.stdev(row[0] for row in each) / math.sqrt(n), "each": each}
 
     def nll(self, images, samples, split=0, seed=1):
         """Importance-sampled -log p(x) and what is said of it."""
@@ -347,7 +351,7 @@ class Vae:
                 relative += sum(v * v for v in w) / sum(w) ** 2
         mean, S = sum(each) / n, samples
         variance = (relative - n / S) * S / (S - 1) if S > 1 else math.nan  # of mean w / E w, summed over images
-        return {"nll": mean, "nll_se": math.sqrt(sum((v - mean) ** 2 for v in each) / (n - 1) / n),
+        return {"nll": mean, "each_nll": each, "nll_se": math.sqrt(sum((v - mean) ** 2 for v in each) / (n - 1) / n),
                 "nll_mc_se": math.sqrt(variance) / n, "nll_bias": variance / n / 2,
                 "nll_effective_samples": n / relative}
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VAE_PER_IMAGE_H
+#define VAE_PER_IMAGE_H
+
+#include "vae.h"
+
+struct per_image {
+    const vae_evaluation *evaluation;
+    const uint8_t *labels; /* (n), or NULL */
+    const double *nll;     /* (n), or NULL: not asked for */
+};
+
+/* To a .csv, or to a .npy of double precision with the same columns, NaN where the .csv has nothing. */
+vae_status per_image_write(const char *path, const struct per_image *p, vae_error *err);
+
+#endif
