@@ -446,6 +446,20 @@ VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, 
 /* n draws (n,L) from the prior. Fails where memory is short, or a prior that rejects draws finds none. */
 VAE_API vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err);
 
+/* ---- Means over seeds ------------------------------------------------------------------------------------------- */
+
+/* The mean of n values as a sample of all that there could be, such as losses of trainings that differ in their seed,
+ * or differences of such losses. */
+typedef struct vae_mean {
+    size_t n;
+    double mean;      /* NaN of none */
+    double sd;        /* standard deviation of the values, with n - 1; NaN of a single one */
+    double low, high; /* confidence interval of the mean, by Student's t; NaN of a single value */
+} vae_mean;
+
+/* `confidence`: the share of such intervals that have the true mean in them, such as 0.95. */
+VAE_API void vae_mean_of(vae_mean *out, size_t n, const double *values, double confidence);
+
 /* ---- Speed ------------------------------------------------------------------------------------------------------ */
 
 enum { VAE_BENCH_PHASES = 64 }; /* more than the deepest network has */
