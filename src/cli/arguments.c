@@ -81,7 +81,7 @@ static bool abbreviated(const char *word, const char *name)
 static vae_status take_positional(struct arguments *a, const struct command *command, int argc, char **argv,
                                   vae_error *err)
 {
-    const int most = command->takes_run + (command->takes_file ? 1 : 0);
+    const int most = command->takes_runs ? argc : command->takes_run + (command->takes_file ? 1 : 0);
     if (argc - optind > most)
         return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name, argv[optind + most]);
     if (command->takes_file && optind == argc && !argument(a, "help"))
@@ -91,14 +91,18 @@ static vae_status take_positional(struct arguments *a, const struct command *com
     if (a->file && !*a->file) return vae_fail(err, VAE_E_USAGE, "%s: %s is empty", command->name, command->takes_file);
     if (optind == argc) return VAE_OK;
     a->run = argv[optind];
-    return *a->run ? VAE_OK : vae_fail(err, VAE_E_USAGE, "%s: RUN is empty", command->name);
+    a->runs = argv + optind;
+    a->n_runs = (size_t)(argc - optind);
+    for (size_t i = 0; i < a->n_runs; i++)
+        if (!*a->runs[i]) return vae_fail(err, VAE_E_USAGE, "%s: RUN is empty", command->name);
+    return VAE_OK;
 }
 
-static vae_status load_plugin(const char *flag, const char *value, vae_error *err)
+static vae_status load_plugin(const struct command *command, const char *flag, const char *value, vae_error *err)
 {
     char choice[VAE_MAX_SOURCE];
     if (!strcmp(flag, "plugin")) return vae_prior_load(value, NULL, err);
-    return !strcmp(flag, "prior") ? plugin_choice(value, choice, err) : VAE_OK;
+    return !strcmp(flag, "prior") && !command->takes_lists ? plugin_choice(value, choice, err) : VAE_OK;
 }
 
 /* The parameters of a plug-in are flags, so it is loaded before the words are taken for what they are. Which of them
@@ -117,7 +121,7 @@ static vae_status load_plugins(const struct command *command, int argc, char **a
         letter = getopt_long(argc, argv, letters, known.option, &index);
         if (index < 0 || !optarg || !*optarg || letter == '?' || letter == ':') continue;
         const char *text = argv[optind - (optarg == argv[optind - 1] ? 2 : 1)];
-        if (!abbreviated(text, known.name[index])) status = load_plugin(known.name[index], optarg, err);
+        if (!abbreviated(text, known.name[index])) status = load_plugin(command, known.name[index], optarg, err);
     }
     return status;
 }
@@ -142,7 +146,11 @@ vae_status arguments_parse(struct arguments *a, const struct command *command, i
         const char *text = argv[optind - (optarg && optarg == argv[optind - 1] ? 2 : 1)];
         if (is_long && abbreviated(text, known.name[i])) return unknown_flag(&known, command, text, err);
         if (optarg && !*optarg) return vae_fail(err, VAE_E_USAGE, "%s: %s is empty", command->name, text);
-        if (!strcmp(known.name[i], "plugin")) continue; /* it is loaded */
+        if (!strcmp(known.name[i], "plugin")) { /* it is loaded */
+            if (a->n_plugins == MAX_PLUGINS) return vae_fail(err, VAE_E_USAGE, "%s: too many plug-ins", command->name);
+            a->plugin[a->n_plugins++] = optarg;
+            continue;
+        }
         if (a->n == MAX_GIVEN) return vae_fail(err, VAE_E_USAGE, "%s: too many flags", command->name);
         a->given[a->n].name = known.name[i];
         a->given[a->n++].value = optarg ? optarg : "";

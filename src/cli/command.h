@@ -16,23 +16,29 @@ struct flag {
     const char *help;    /* with the default in brackets */
 };
 
-enum { MAX_GIVEN = 128 };
+enum { MAX_GIVEN = 128, MAX_PLUGINS = 16 };
 
 struct arguments {
     struct {
         const char *name, *value; /* value "" for flags that take none */
     } given[MAX_GIVEN];
     size_t n;
-    const char *run; /* the positional arguments, or NULL */
-    const char *file;
+    const char *run; /* the first positional argument, or NULL */
+    char *const *runs;
+    size_t n_runs;
+    const char *file;                /* the last one, of a command that takes a file */
+    const char *plugin[MAX_PLUGINS]; /* files of --plugin */
+    size_t n_plugins;
 };
 
 struct command {
     const char *name, *summary;
     const char *details;      /* a paragraph for --help */
-    bool takes_run;           /* a positional RUN */
+    bool takes_run;           /* a positional RUN, */
+    bool takes_runs;          /* or any number of them */
     const char *takes_file;   /* what help calls a file that has to be given behind RUN, or NULL */
-    bool takes_settings;      /* all settings of vae.h, and parameters of modules */
+    bool takes_settings;      /* all settings of vae.h, and parameters of modules; */
+    bool takes_lists;         /* each may be a list of values, which the command divides */
     const struct flag *flags; /* ends with a NULL name */
     vae_status (*run)(const struct arguments *arguments, vae_error *err);
 };

@@ -66,7 +66,10 @@ static void print_settings(FILE *out)
 void help_command(FILE *out, const struct command *command)
 {
     const vae_setting *setting;
-    fprintf(out, "Usage: vaectl %s [flags]%s%s%s\n\n%s\n\nFlags:\n", command->name, command->takes_run ? " [RUN]" : "",
+    fprintf(out, "Usage: vaectl %s [flags]%s%s%s\n\n%s\n\nFlags:\n", command->name,
+            command->takes_runs  ? " [RUN...]"
+            : command->takes_run ? " [RUN]"
+                                 : "",
             command->takes_file ? " " : "", command->takes_file ? command->takes_file : "", command->details);
     if (command->takes_settings) print_settings(out);
     for (const struct flag *f = command->flags; f->name; f++)
