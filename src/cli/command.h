@@ -43,8 +43,18 @@ struct command {
     vae_status (*run)(const struct arguments *arguments, vae_error *err);
 };
 
-extern const struct command command_train, command_fit, command_eval, command_reconstruct, command_sample,
-    command_traverse, command_info, command_priors, command_bench, command_encode, command_decode;
+extern const struct command command_train;
+extern const struct command command_fit;
+extern const struct command command_eval;
+extern const struct command command_compare;
+extern const struct command command_reconstruct;
+extern const struct command command_sample;
+extern const struct command command_traverse;
+extern const struct command command_encode;
+extern const struct command command_decode;
+extern const struct command command_info;
+extern const struct command command_priors;
+extern const struct command command_bench;
 
 /* ---- arguments.c ------------------------------------------------------------------------------------------------ */
 vae_status arguments_parse(struct arguments *arguments, const struct command *command, int argc, char **argv,
@@ -58,6 +68,10 @@ vae_status argument_real(const struct arguments *arguments, const char *name, do
                          double *value, vae_error *err);
 
 /* ---- settings.c: for commands with takes_settings --------------------------------------------------------------- */
+/* NULL: no setting, but perhaps a parameter of a module. */
+const vae_setting *settings_find(const char *name);
+/* Is the flag the command's, whatever settings there are? */
+bool settings_is_own_flag(const struct command *command, const char *name);
 vae_status settings_from_flags(const struct arguments *arguments, const struct command *command, vae_config *config,
                                vae_error *err);
 /* --conditional says that there are classes; how many, the labels of the training images say. */
@@ -85,8 +99,10 @@ void help_param_range(FILE *out, const vae_param *param);
 
 /* ---- run.c: where models, their data and pictures are ----------------------------------------------------------- */
 enum { PATH_MAX_RUN = 2048 };
-/* The model that RUN (or its absence) means: a file, or of a folder best.safetensors where there is one, else
+/* The model file that RUN (or its absence) means: a file, or of a folder best.safetensors where there is one, else
  * model.safetensors. Fails with VAE_E_MODEL. */
+vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error *err);
+/* The model in it. */
 vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err);
 /* Where a command writes NAME: -o, or beside the model file. */
 vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,

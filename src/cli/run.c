@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 
-vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err)
+vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error *err)
 {
     static const char latest[] = "runs/latest";
     const char *run = given ? given : latest;
@@ -16,7 +16,13 @@ vae_status run_load_model(const char *given, vae_model **model, char path[PATH_M
     if (strlen(run) > longest) return vae_fail(err, VAE_E_MODEL, "RUN: longer than %zu characters", longest);
     snprintf(path, PATH_MAX_RUN, "%s%s", run, is_folder ? "/best.safetensors" : "");
     if (is_folder && stat(path, &info)) snprintf(path, PATH_MAX_RUN, "%s/model.safetensors", run);
-    return vae_model_load(model, path, err);
+    return VAE_OK;
+}
+
+vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err)
+{
+    vae_status status = run_model_path(given, path, err);
+    return status ? status : vae_model_load(model, path, err);
 }
 
 vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,

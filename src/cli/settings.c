@@ -6,15 +6,15 @@
 
 #include "cli/command.h"
 
-static bool is_setting(const char *name)
+const vae_setting *settings_find(const char *name)
 {
     const vae_setting *setting;
     for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        if (!strcmp(setting->name, name)) return true;
-    return false;
+        if (!strcmp(setting->name, name)) return setting;
+    return NULL;
 }
 
-static bool is_own_flag(const struct command *command, const char *name)
+bool settings_is_own_flag(const struct command *command, const char *name)
 {
     for (const struct flag *f = command->flags; f->name; f++)
         if (!strcmp(f->name, name)) return true;
@@ -39,7 +39,7 @@ vae_status settings_from_flags(const struct arguments *arguments, const struct c
     for (int params = 0; params <= 1; params++)
         for (size_t i = 0; i < arguments->n && !status; i++) {
             const char *name = arguments->given[i].name;
-            if (!is_own_flag(command, name) && is_setting(name) == !params)
+            if (!settings_is_own_flag(command, name) && (settings_find(name) != NULL) == !params)
                 status = set(config, name, arguments->given[i].value, err);
         }
     return status ? status : vae_config_check(config, err);
@@ -54,7 +54,8 @@ void settings_count_classes(vae_config *config, const vae_data *data)
 bool settings_given(const struct arguments *arguments, const struct command *command)
 {
     for (size_t i = 0; i < arguments->n; i++)
-        if (!is_own_flag(command, arguments->given[i].name) && strcmp(arguments->given[i].name, "data")) return true;
+        if (!settings_is_own_flag(command, arguments->given[i].name) && strcmp(arguments->given[i].name, "data"))
+            return true;
     return false;
 }
 
@@ -63,7 +64,7 @@ vae_status settings_into_model(const struct arguments *arguments, const struct c
 {
     vae_status status = VAE_OK;
     for (size_t i = 0; i < arguments->n && !status; i++)
-        if (!is_own_flag(command, arguments->given[i].name))
+        if (!settings_is_own_flag(command, arguments->given[i].name))
             status = vae_model_set(model, arguments->given[i].name, arguments->given[i].value, err);
     return status;
 }

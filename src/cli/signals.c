@@ -17,15 +17,19 @@ static void on_signal(int number)
 }
 
 /* A signal that whoever started us has ignored, as nohup does, stays ignored. */
-void signals_catch(void)
+static void handle_with(void (*handler)(int))
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct sigaction action = {.sa_handler = on_signal};
+    const struct sigaction action = {.sa_handler = handler};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         struct sigaction before;
         if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
     }
 }
+
+void signals_catch(void) { handle_with(on_signal); }
+
+void signals_let_go(void) { handle_with(SIG_DFL); }
 
 int signals_caught(void) { return caught_signal; }
 

@@ -6,6 +6,8 @@
 
 /* From here on SIGINT, SIGTERM and SIGHUP are noted; a second one quits at once. */
 void signals_catch(void);
+/* In a new process, before it becomes another program: they take their usual course again. */
+void signals_let_go(void);
 /* The one that was noted, or 0. */
 int signals_caught(void);
 void signals_die(void);

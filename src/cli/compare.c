@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/compare.h"
+#include "cli/folder.h"
+
+/* ---- What is written -------------------------------------------------------------------------------------------- */
+
+static vae_status write_all(const struct arguments *arguments, const struct table *table, vae_error *err)
+{
+    const char *csv = argument(arguments, "csv"), *latex = argument(arguments, "latex");
+    vae_status status = VAE_OK;
+    if (argument(arguments, "json"))
+        status = table_print_json(table, err);
+    else
+        table_print(table);
+    if (!status && csv) status = table_write_csv(table, csv, err);
+    if (!status && latex) status = table_write_latex(table, latex, err);
+    return status;
+}
+
+static vae_status compare(struct runs *runs, const struct arguments *arguments, vae_error *err)
+{
+    struct evaluated evaluated = {.quiet = argument(arguments, "quiet")};
+    struct table table = {0};
+    vae_status status = argument_count(arguments, "nll", 0, VAE_MOST_DRAWS, 0, &evaluated.samples, err);
+    if (!status) status = argument_count(arguments, "limit", 1, 1e9, 0, &evaluated.limit, err);
+    if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &evaluated.threads, err);
+    if (!status) status = runs_evaluate(runs, arguments, &evaluated, err);
+    if (!status) status = table_make(&table, runs, &evaluated, argument(arguments, "baseline"), err);
+    if (!status) status = write_all(arguments, &table, err);
+    table_free(&table);
+    return status;
+}
+
+/* ---- Runs that are there ---------------------------------------------------------------------------------------- */
+
+/* Flags that have no meaning for them. */
+static vae_status check_flags(const struct arguments *arguments, const struct command *command, vae_error *err)
+{
+    static const char *const training[] = {"seeds", "jobs", "plan"};
+    for (size_t i = 0; i < sizeof training / sizeof *training; i++)
+        if (argument(arguments, training[i]))
+            return vae_fail(err, VAE_E_USAGE, "--%s: is of training, and RUN is trained already", training[i]);
+    for (size_t i = 0; i < arguments->n; i++) {
+        const char *name = arguments->given[i].name;
+        if (settings_is_own_flag(command, name) || !strcmp(name, "data")) continue;
+        return vae_fail(err, VAE_E_USAGE, "--%s: is a setting of training, and RUN is trained already%s", name,
+                        strcmp(name, "samples") ? "" : " (--nll has samples of the likelihood)");
+    }
+    return VAE_OK;
+}
+
+static vae_status compare_runs(const struct arguments *arguments, const struct command *command, vae_error *err)
+{
+    struct runs runs = {0};
+    vae_status status = check_flags(arguments, command, err);
+    if (!status) status = runs_find(&runs, arguments, err);
+    if (!status) status = compare(&runs, arguments, err);
+    runs_free(&runs);
+    return status;
+}
+
+/* ---- Training first --------------------------------------------------------------------------------------------- */
+
+static size_t usable_cores(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : (size_t)CPU_COUNT(&set);
+}
+
+static vae_status train(struct runs *runs, const struct arguments *arguments, vae_error *failure, vae_error *err)
+{
+    const size_t cores = usable_cores();
+    struct jobs_options options = {.quiet = argument(arguments, "quiet")};
+    uint64_t jobs, threads;
+    vae_status status = argument_count(arguments, "jobs", 1, 256, cores, &jobs, err);
+    if (!status) status = argument_count(arguments, "threads", 1, 256, jobs < cores ? cores / jobs : 1, &threads, err);
+    if (status) return status;
+    options.jobs = jobs;
+    options.threads = threads;
+    status = jobs_run(runs, arguments, &options, failure, err);
+    return status ? status : runs_read(runs, 0, err);
+}
+
+/* The folder is locked for as long as one of the processes lives that train in it: they have the descriptor, too. Where
+ * some runs failed, the others are compared. */
+static vae_status train_and_compare(struct runs *runs, const struct arguments *arguments, vae_error *err)
+{
+    struct folder folder;
+    vae_error failure = {0};
+    vae_status status = folder_make(&folder, argument(arguments, "output"), NULL, true, err);
+    if (!status) fcntl(folder.lock, F_SETFD, 0);
+    if (!status) status = train(runs, arguments, &failure, err);
+    if (!status && runs->n) status = compare(runs, arguments, err);
+    folder_close(&folder);
+    return status || !failure.status ? status : vae_fail(err, failure.status, "%s", failure.message);
+}
+
+/* From the root, for the lines of a plan. */
+static vae_status absolute(const char *folder, char path[PATH_MAX_RUN], vae_error *err)
+{
+    char here[PATH_MAX_RUN] = "";
+    if (*folder != '/' && !getcwd(here, sizeof here - 1))
+        return vae_fail(err, VAE_E_USAGE, "-o: cannot tell where the working directory is");
+    const int length = snprintf(path, PATH_MAX_RUN, "%s%s%s", here, *here ? "/" : "", folder);
+    for (const char *c = folder; *c; c++)
+        if ((unsigned char)*c < 32) return vae_fail(err, VAE_E_USAGE, "-o: has control characters");
+    return length < PATH_MAX_RUN / 2 ? VAE_OK : vae_fail(err, VAE_E_USAGE, "-o: too long");
+}
+
+static vae_status compare_plan(const struct arguments *arguments, const struct command *command, vae_error *err)
+{
+    const char *folder = argument(arguments, "output");
+    char path[PATH_MAX_RUN];
+    struct runs runs = {0};
+    uint64_t threads;
+    if (!folder)
+        return vae_fail(
+            err, VAE_E_USAGE,
+            "compare: name RUNs that are trained, or a folder to train in (-o FOLDER, with lists of settings)");
+    vae_status status = absolute(folder, path, err);
+    const bool only_plan = argument(arguments, "plan");
+    if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
+    if (!status) status = plan_make(&runs, arguments, command, only_plan ? path : folder, err);
+    if (!status)
+        status = only_plan ? plan_print(&runs, arguments, threads, err) : train_and_compare(&runs, arguments, err);
+    runs_free(&runs);
+    return status;
+}
+
+/* ---- The command ------------------------------------------------------------------------------------------------ */
+
+static vae_status run(const struct arguments *arguments, vae_error *err)
+{
+    const struct command *command = &command_compare;
+    return arguments->n_runs ? compare_runs(arguments, command, err) : compare_plan(arguments, command, err);
+}
+
+static const struct flag flags[] = {
+    {"seeds", 0, "N", "train with N seeds, from --seed on [1]"},
+    {"jobs", 0, "N", "trainings side by side [cores]"},
+    {"threads", 0, "T", "threads of each; they do not change the result [cores / jobs]"},
+    {"plan", 0, NULL, "print a shell command a run, and train nothing"},
+    {"output", 'o', "FOLDER", "folder of the runs to train"},
+    {"baseline", 0, "NAME", "row that the others are compared with [the first]"},
+    {"nll", 0, "S", "importance samples an image of the nll; 0: none [0]"},
+    {"limit", 0, "N", "evaluate on the first N images [all]"},
+    {"split", 0, "train|validation|test", "which part of the data [test]"},
+    {"csv", 0, "FILE", "write the table as CSV"},
+    {"latex", 0, "FILE", "write the table for LaTeX, with booktabs"},
+    {"json", 0, NULL, "one JSON object on stdout, with all runs"},
+    {"quiet", 'q', NULL, "no progress on stderr"},
+    {0},
+};
+
+const struct command command_compare = {
+    .name = "compare",
+    .summary = "one table over runs, or over settings that it trains",
+    .details = "Compares runs RUN..., folders of runs among them, in one table: a row for each configuration,\n"
+               "with means over its seeds and differences from the first row, seed by seed.\n\n"
+               "Without RUN it trains them first, in -o FOLDER. Each setting may then be a list, and there\n"
+               "is a run for each combination:\n\n"
+               "  vaectl compare --prior normal,laplace,spikeslab:p=0.8,c2=0.05 --seeds 3 -o priors\n"
+               "  vaectl compare --beta 0.25,1,4 --hidden 400/200,200 --epochs 30 -o betas\n\n"
+               "Values are divided by commas, those of settings that are lists themselves by slashes. Runs\n"
+               "that are complete are not trained again, and others go on where they were stopped.",
+    .takes_runs = true,
+    .takes_settings = true,
+    .takes_lists = true,
+    .flags = flags,
+    .run = run,
+};

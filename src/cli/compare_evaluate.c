@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Measuring runs, all on the same images with the same noise. What was measured stays beside the model, in
+ * evaluations.json, with what it is of: a CRC-32 of the model file and one of the images, options, and the build of
+ * this program. It is believed only where all of that is the same; what is of another model file is dropped. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "cli/compare.h"
+#include "cli/json.h"
+
+enum { NOISE_SEED = 1, MOST_CACHE = 1 << 24 };
+
+const struct measure_name measures[MEASURES] = {[NEG_ELBO] = {"neg_elbo", 2},
+                                                [RECON] = {"recon", 2},
+                                                [KL] = {"kl", 2},
+                                                [ACTIVE_UNITS] = {"active_units", 1},
+                                                [NLL] = {"nll", 2}};
+
+/* A run at work. */
+struct subject {
+    struct run *run;
+    const vae_model *model;
+    const vae_images *images;
+    char cache[PATH_MAX_RUN]; /* "" where RUN is a model file, which may stand beside others */
+    uint32_t crc;             /* of the model file */
+};
+
+/* ---- Images ----------------------------------------------------------------------------------------------------- */
+
+/* Data that stay open from run to run, as most have the same. */
+struct source {
+    vae_data *data;
+    const vae_images *split;
+    vae_config config; /* of the run that it was opened for */
+    vae_images images; /* a view of the split, as many as are asked for */
+    uint32_t crc;
+};
+
+static bool is_divided(const vae_data *data)
+{
+    return data->train.number || data->validation.number || data->test.number;
+}
+
+/* Would the run open the same data? */
+static bool is_open_for(const struct source *source, const struct arguments *arguments, const vae_config *config)
+{
+    const vae_config *c = &source->config;
+    return source->data && (argument(arguments, "data") || !strcmp(c->data, config->data)) &&
+           c->holdout == config->holdout && c->validation == config->validation &&
+           (c->seed == config->seed || !is_divided(source->data));
+}
+
+/* CRC-32 of shape, pixels and, as conditional models see them, labels. */
+static vae_status crc_of_images(const vae_images *images, uint32_t *crc, vae_error *err)
+{
+    const size_t D = images->rows * images->cols, size = D * (images->values ? sizeof(float) : 1);
+    const uint64_t shape[] = {images->n, images->rows, images->cols, images->values != NULL};
+    uLong sum = crc32_z(0, (const Bytef *)shape, sizeof shape);
+    void *image = malloc(size);
+    vae_status status = image ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < images->n && !status; i++) {
+        status = images->values ? vae_images_values(images, i, 1, image, err)
+                                : vae_images_read(images, i, 1, image, err);
+        if (!status) sum = crc32_z(sum, image, size);
+    }
+    if (images->labels) sum = crc32_z(sum, images->labels, images->n);
+    free(image);
+    *crc = (uint32_t)sum;
+    return status;
+}
+
+static vae_status open_images(struct source *source, const struct arguments *arguments, const vae_model *model,
+                              uint64_t limit, vae_error *err)
+{
+    if (is_open_for(source, arguments, vae_model_config(model))) return VAE_OK;
+    vae_data_free(&source->data);
+    vae_status status = run_open_data(arguments, model, &source->data, &source->split, err);
+    if (status) return status;
+    source->config = *vae_model_config(model);
+    source->images = *source->split;
+    if (limit && limit < source->images.n) source->images.n = limit;
+    return crc_of_images(&source->images, &source->crc, err);
+}
+
+/* ---- What is known already -------------------------------------------------------------------------------------- */
+
+/* NULL where there is none, or nothing that can be read. No pipe, on which opening would wait. */
+static FILE *open_file(const char *path, off_t most)
+{
+    struct stat info;
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *file = NULL;
+    if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && (!most || info.st_size <= most))
+        file = fdopen(fd, "r");
+    if (fd >= 0 && !file) close(fd);
+    return file;
+}
+
+static vae_status crc_of_file(const char *path, uint32_t *crc, vae_error *err)
+{
+    unsigned char part[1 << 16];
+    uLong sum = 0;
+    FILE *file = open_file(path, 0);
+    for (size_t n; file && (n = fread(part, 1, sizeof part, file)) > 0;) sum = crc32_z(sum, part, n);
+    const bool failed = !file || ferror(file);
+    if (file) fclose(file);
+    *crc = (uint32_t)sum;
+    return failed ? vae_fail(err, VAE_E_MODEL, "%s: cannot read", path) : VAE_OK;
+}
+
+/* The list of evaluations, those of this model file alone. */
+static json_t *read_known(const struct subject *s)
+{
+    FILE *file = *s->cache ? open_file(s->cache, MOST_CACHE) : NULL;
+    json_t *all = file ? json_loadf(file, JSON_REJECT_DUPLICATES, NULL) : NULL, *known = json_array(), *one;
+    size_t i;
+    if (file) fclose(file);
+    json_array_foreach(all, i, one)
+    {
+        const json_t *crc = json_object_get(json_object_get(one, "of"), "model");
+        if (json_is_integer(crc) && json_integer_value(crc) == s->crc) json_array_append(known, one);
+    }
+    json_decref(all);
+    return known;
+}
+
+static json_t *find_known(const json_t *known, const json_t *of)
+{
+    json_t *one;
+    size_t i;
+    json_array_foreach(known, i, one) if (json_equal(json_object_get(one, "of"), of)) return json_object_get(one,
+                                                                                                             "values");
+    return NULL;
+}
+
+/* Not with json_dumps, which leaves words out where its buffer cannot grow (jansson 2.14). */
+static void write_known(const struct subject *s, const json_t *known)
+{
+    const size_t flags = JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
+    const size_t size = json_dumpb(known, NULL, 0, flags);
+    char *text = size ? malloc(size) : NULL;
+    vae_error err;
+    if (text && json_dumpb(known, text, size, flags) == size && vae_write_file(s->cache, text, size, &err))
+        fprintf(stderr, "vaectl: %s (it will be evaluated again)\n", err.message);
+    free(text);
+}
+
+/* ---- Measuring -------------------------------------------------------------------------------------------------- */
+
+static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, vae_error *err)
+{
+    vae_eval_options options;
+    vae_evaluation *result = NULL;
+    vae_eval_defaults(&options);
+    options.seed = NOISE_SEED;
+    options.sparsity = false;
+    options.threads = e->threads;
+    if (vae_evaluate(&result, s->model, s->images, &options, err)) return NULL;
+    json_t *values = json_pack("{s:o, s:o, s:o, s:I}", "neg_elbo", json_finite(result->neg_elbo), "recon",
+                               json_finite(result->recon), "kl", json_finite(result->kl), "active_units",
+                               (json_int_t)result->active_units);
+    vae_evaluation_free(&result);
+    if (!values) vae_fail(err, VAE_E_MEMORY, "out of memory");
+    return values;
+}
+
+static json_t *measure_nll(const struct subject *s, const struct evaluated *e, vae_error *err)
+{
+    const vae_nll_options options = {.samples = e->samples, .seed = NOISE_SEED, .threads = e->threads};
+    vae_nll result;
+    if (vae_estimate_nll(&result, s->model, s->images, &options, err)) return NULL;
+    json_t *values = json_pack("{s:o}", "nll", json_finite(result.nll));
+    if (!values) vae_fail(err, VAE_E_MEMORY, "out of memory");
+    return values;
+}
+
+static void take_values(struct run *run, const json_t *values)
+{
+    for (size_t m = 0; m < MEASURES; m++) {
+        const json_t *value = json_object_get(values, measures[m].name);
+        if (value) run->value[m] = json_is_number(value) ? json_number_value(value) : (double)NAN;
+    }
+}
+
+/* What is known, or else measured. `samples` 0: the ELBO and what comes with it; else the nll. */
+static vae_status know(const struct subject *s, const struct evaluated *e, json_t *known, uint64_t samples,
+                       bool *is_new, vae_error *err)
+{
+    char build[256];
+    json_t *of = json_pack("{s:I, s:I, s:I, s:I, s:s}", "model", (json_int_t)s->crc, "images",
+                           (json_int_t)s->run->images, "noise_seed", (json_int_t)NOISE_SEED, "nll_samples",
+                           (json_int_t)samples, "build", vae_build(build, sizeof build));
+    json_t *values = json_incref(find_known(known, of));
+    if (of && !values) {
+        *is_new = true;
+        values = samples ? measure_nll(s, e, err) : measure_elbo(s, e, err);
+        if (values) json_array_append_new(known, json_pack("{s:O, s:O}", "of", of, "values", values));
+    }
+    const vae_status status = values ? VAE_OK : of ? err->status : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    take_values(s->run, values);
+    json_decref(values);
+    json_decref(of);
+    return status;
+}
+
+static vae_status measure_run(struct subject *s, struct evaluated *e, vae_error *err)
+{
+    bool is_new = false;
+    json_t *known = read_known(s);
+    for (size_t m = 0; m < MEASURES; m++) s->run->value[m] = NAN;
+    vae_status status = vae_model_check_images(s->model, s->images, err);
+    if (!status) status = know(s, e, known, 0, &is_new, err);
+    if (!status && e->samples) status = know(s, e, known, e->samples, &is_new, err);
+    if (!status && is_new && *s->cache) write_known(s, known);
+    json_decref(known);
+    e->pseudo = e->pseudo || vae_model_is_pseudo(s->model, s->images);
+    return status;
+}
+
+/* A training that replaces the file between the two readings leaves values that nobody asks for, if the CRC is that of
+ * the earlier one: it is taken first. */
+static vae_status evaluate_run(struct run *run, struct source *source, const struct arguments *arguments,
+                               struct evaluated *e, vae_error *err)
+{
+    char path[PATH_MAX_RUN];
+    vae_model *model = NULL;
+    struct subject s = {.run = run};
+    vae_status status = run_model_path(run->path, path, err);
+    if (!status) status = crc_of_file(path, &s.crc, err);
+    if (!status) status = vae_model_load(&model, path, err);
+    if (!status) status = open_images(source, arguments, model, e->limit, err);
+    if (!status) {
+        s.model = model;
+        s.images = &source->images;
+        run->images = source->crc;
+        run->divided = source->split->number;
+        e->images = source->images.n;
+        e->split = run_split_name(source->split->split);
+        if (strcmp(path, run->path))
+            snprintf(s.cache, sizeof s.cache, "%.*s/evaluations.json", PATH_MAX_RUN - 32, run->path);
+        status = measure_run(&s, e, err);
+    }
+    vae_model_free(&model);
+    return status;
+}
+
+/* ---- All of them ------------------------------------------------------------------------------------------------ */
+
+/* The same images for all, or, where the seed divides a file, for all of a seed. */
+static vae_status check_images(const struct runs *runs, vae_error *err)
+{
+    for (size_t i = 1; i < runs->n; i++)
+        for (size_t k = 0; k < i; k++) {
+            const struct run *a = &runs->run[k], *b = &runs->run[i];
+            const bool alike = a->config.seed == b->config.seed || !(a->divided && b->divided);
+            if (alike && a->images != b->images)
+                return vae_fail(err, VAE_E_DATA,
+                                "%.200s: its images are not those of %.200s (--data names some for all)", b->path,
+                                a->path);
+        }
+    return VAE_OK;
+}
+
+vae_status runs_evaluate(struct runs *runs, const struct arguments *arguments, struct evaluated *e, vae_error *err)
+{
+    const bool shows = isatty(STDERR_FILENO) && !e->quiet;
+    struct source source = {0};
+    vae_status status = VAE_OK;
+    for (size_t i = 0; i < runs->n && !status; i++) {
+        if (shows) fprintf(stderr, "\revaluating %zu of %zu runs\033[K", i + 1, runs->n);
+        status = evaluate_run(&runs->run[i], &source, arguments, e, err);
+    }
+    if (shows) fprintf(stderr, "\r\033[K");
+    const char *given = argument(arguments, "data");
+    e->given = given;
+    if (runs->n) snprintf(e->data, sizeof e->data, "%s", given ? given : runs->run[0].config.data);
+    vae_data_free(&source.data);
+    return status ? status : check_images(runs, err);
+}

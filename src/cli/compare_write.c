@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A comparison as text, JSON, CSV and LaTeX. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/compare.h"
+#include "cli/json.h"
+
+/* ---- Text for people -------------------------------------------------------------------------------------------- */
+
+static void print_cells(const struct table *table, const struct row *row)
+{
+    for (size_t c = 0; c < table->columns; c++) {
+        char cell[ROW_NAME];
+        size_t width = strlen(table_heading(table, c));
+        for (size_t r = 0; r < table->rows; r++) {
+            const size_t length = strlen(table_cell(table, &table->row[r], c, cell));
+            if (length > width) width = length;
+        }
+        printf("%-*s ", (int)width + 1, row ? table_cell(table, row, c, cell) : table_heading(table, c));
+    }
+}
+
+static void print_number(int width, int digits, double value)
+{
+    if (isnan(value))
+        printf("%*s", width, "-");
+    else
+        printf("%*.*f", width, digits, value);
+}
+
+static void print_means(const struct table *table)
+{
+    static const char *const heading[MEASURES] = {"neg_elbo", "recon", "kl", "active", "nll"};
+    print_cells(table, NULL);
+    printf("seeds");
+    for (size_t m = 0; m < MEASURES; m++)
+        if (table_has(table, m)) printf("%9s%6s", heading[m], "sd");
+    printf("\n");
+    for (const struct row *row = table->row; row < table->row + table->rows; row++) {
+        print_cells(table, row);
+        printf("%5zu", row->mean[NEG_ELBO].n);
+        for (size_t m = 0; m < MEASURES; m++) {
+            if (!table_has(table, m)) continue;
+            print_number(9, measures[m].digits, row->mean[m].mean);
+            print_number(6, measures[m].digits, row->mean[m].sd);
+        }
+        printf("\n");
+    }
+}
+
+static void print_differences(const struct table *table)
+{
+    printf("\n%s less that of %s, seed by seed on the same images\n", measures[table->loss].name,
+           table->row[table->baseline].name);
+    print_cells(table, NULL);
+    printf("pairs  difference  %.0f %% interval over seeds\n", 100 * CONFIDENCE);
+    for (size_t r = 0; r < table->rows; r++) {
+        const vae_mean *d = &table->row[r].difference;
+        if (r == table->baseline) continue;
+        print_cells(table, &table->row[r]);
+        printf("%5zu  ", d->n);
+        print_number(10, 2, d->mean);
+        if (d->n > 1)
+            printf("  %.2f to %.2f\n", d->low, d->high);
+        else
+            printf("  none: %s\n",
+                   d->n ? "a single pair of seeds does not tell how seeds differ" : "no seed in common");
+    }
+}
+
+/* Do rows differ in what p(x|z) is a density of? */
+static const char *incomparable(const struct table *table)
+{
+    const vae_config *first = &table->row[0].first->config;
+    for (size_t r = 1; r < table->rows; r++) {
+        const vae_config *config = &table->row[r].first->config;
+        if (strcmp(config->likelihood.name, first->likelihood.name)) return "likelihoods";
+        if (strcmp(config->binarize, first->binarize)) return "rules for binary pixels";
+    }
+    return NULL;
+}
+
+void table_print(const struct table *table)
+{
+    const struct evaluated *e = table->evaluated;
+    const char *mixed = incomparable(table);
+    printf("%s, %s split: %zu images, noise seed 1", e->data, e->split, e->images);
+    if (e->samples) printf(", %llu samples of the nll", (unsigned long long)e->samples);
+    printf("\nnats per image; mean over seeds, and standard deviation (sd) between them\n");
+    if (e->pseudo) printf("grey pixels under a Bernoulli likelihood: a pseudo-likelihood\n");
+    if (mixed) printf("the rows have different %s: their losses are not of one kind, nor are differences\n", mixed);
+    printf("\n");
+    print_means(table);
+    if (table->rows > 1) print_differences(table);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------------------- */
+
+static json_t *mean_to_json(const vae_mean *mean)
+{
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "n", (json_int_t)mean->n, "mean", json_finite(mean->mean), "sd",
+                     json_finite(mean->sd), "low", json_finite(mean->low), "high", json_finite(mean->high));
+}
+
+static json_t *runs_to_json(const struct table *table, size_t row)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < table->runs->n; i++) {
+        const struct run *run = &table->runs->run[i];
+        if (run->row != row) continue;
+        json_t *object = json_pack("{s:o, s:I}", "run", json_text(run->path), "seed", (json_int_t)run->config.seed);
+        for (size_t m = 0; m < MEASURES; m++)
+            if (table_has(table, m)) json_object_set_new(object, measures[m].name, json_finite(run->value[m]));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static json_t *row_to_json(const struct table *table, const struct row *row)
+{
+    json_t *settings = json_object();
+    for (size_t c = 0; c < table->columns; c++) {
+        char cell[ROW_NAME];
+        json_object_set_new(settings, table_heading(table, c), json_text(table_cell(table, row, c, cell)));
+    }
+    json_t *object = json_pack("{s:o, s:o}", "name", json_text(row->name), "settings", settings);
+    for (size_t m = 0; m < MEASURES; m++)
+        if (table_has(table, m)) json_object_set_new(object, measures[m].name, mean_to_json(&row->mean[m]));
+    json_object_set_new(object, "difference", mean_to_json(&row->difference));
+    json_object_set_new(object, "runs", runs_to_json(table, (size_t)(row - table->row)));
+    return object;
+}
+
+vae_status table_print_json(const struct table *table, vae_error *err)
+{
+    const struct evaluated *e = table->evaluated;
+    json_t *rows = json_array();
+    for (size_t r = 0; r < table->rows; r++) json_array_append_new(rows, row_to_json(table, &table->row[r]));
+    json_t *object = json_pack("{s:o, s:s, s:I, s:i, s:I, s:b, s:s, s:o, s:f, s:o}", "data", json_text(e->data),
+                               "split", e->split, "n", (json_int_t)e->images, "seed", 1, "nll_samples",
+                               (json_int_t)e->samples, "pseudo_likelihood", e->pseudo, "difference_of",
+                               measures[table->loss].name, "baseline", json_text(table->row[table->baseline].name),
+                               "confidence", CONFIDENCE, "rows", rows);
+    return json_print(object, JSON_REAL_PRECISION(9), err);
+}
+
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
+
+struct text {
+    FILE *file;
+    char *bytes;
+    size_t size;
+};
+
+static vae_status text_open(struct text *text, vae_error *err)
+{
+    *text = (struct text){0};
+    text->file = open_memstream(&text->bytes, &text->size);
+    return text->file ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+}
+
+static vae_status text_write(struct text *text, const char *path, vae_error *err)
+{
+    const bool failed = ferror(text->file);
+    vae_status status = fclose(text->file) || failed ? vae_fail(err, VAE_E_MEMORY, "out of memory") : VAE_OK;
+    if (!status) status = vae_write_file(path, text->bytes, text->size, err);
+    if (!status) run_say_written(path);
+    free(text->bytes);
+    return status;
+}
+
+/* A field of CSV, in quotes where it needs them (RFC 4180). */
+static void put_field(FILE *file, const char *field)
+{
+    if (!strpbrk(field, ",\"\r\n")) {
+        fputs(field, file);
+        return;
+    }
+    putc('"', file);
+    for (; *field; field++) fprintf(file, *field == '"' ? "\"\"" : "%c", *field);
+    putc('"', file);
+}
+
+/* Empty where it is not known. */
+static void put_number(FILE *file, double value)
+{
+    putc(',', file);
+    if (isfinite(value)) fprintf(file, "%.6f", value);
+}
+
+static void put_csv_row(FILE *file, const struct table *table, const struct row *row)
+{
+    for (size_t c = 0; c < table->columns; c++) {
+        char cell[ROW_NAME];
+        put_field(file, table_cell(table, row, c, cell));
+        putc(',', file);
+    }
+    fprintf(file, "%zu", row->mean[NEG_ELBO].n);
+    for (size_t m = 0; m < MEASURES; m++) {
+        if (!table_has(table, m)) continue;
+        put_number(file, row->mean[m].mean);
+        put_number(file, row->mean[m].sd);
+    }
+    fprintf(file, ",%zu", row->difference.n);
+    put_number(file, row->difference.mean);
+    put_number(file, row->difference.low);
+    put_number(file, row->difference.high);
+    putc('\n', file);
+}
+
+vae_status table_write_csv(const struct table *table, const char *path, vae_error *err)
+{
+    struct text text;
+    vae_status status = text_open(&text, err);
+    if (status) return status;
+    for (size_t c = 0; c < table->columns; c++) fprintf(text.file, "%s,", table_heading(table, c));
+    fprintf(text.file, "seeds");
+    for (size_t m = 0; m < MEASURES; m++)
+        if (table_has(table, m)) fprintf(text.file, ",%s,%s_sd", measures[m].name, measures[m].name);
+    fprintf(text.file, ",pairs,difference,difference_low,difference_high\n");
+    for (size_t r = 0; r < table->rows; r++) put_csv_row(text.file, table, &table->row[r]);
+    return text_write(&text, path, err);
+}
+
+/* What LaTeX would take for its own. */
+static void put_latex(FILE *file, const char *word)
+{
+    for (; *word; word++) {
+        if (*word == '\\')
+            fputs("\\textbackslash{}", file);
+        else if (*word == '~' || *word == '^')
+            fprintf(file, "\\%c{}", *word);
+        else
+            fprintf(file, strchr("#$%&_{}", *word) ? "\\%c" : "%c", *word);
+    }
+}
+
+static void put_latex_mean(FILE *file, double mean, double sd, int digits)
+{
+    fprintf(file, " & $%.*f", digits, mean);
+    if (isfinite(sd)) fprintf(file, " \\pm %.*f", digits, sd);
+    fputc('$', file);
+}
+
+static void put_latex_row(FILE *file, const struct table *table, const struct row *row)
+{
+    const vae_mean *d = &row->difference;
+    for (size_t c = 0; c < table->columns; c++) {
+        char cell[ROW_NAME];
+        put_latex(file, table_cell(table, row, c, cell));
+        fputs(" & ", file);
+    }
+    fprintf(file, "%zu", row->mean[NEG_ELBO].n);
+    for (size_t m = 0; m < MEASURES; m++)
+        if (table_has(table, m)) put_latex_mean(file, row->mean[m].mean, row->mean[m].sd, measures[m].digits);
+    fputs(" & ", file);
+    if (row != &table->row[table->baseline] && d->n) fprintf(file, "$%.2f$", d->mean);
+    if (row != &table->row[table->baseline] && d->n > 1) fprintf(file, " $[%.2f, %.2f]$", d->low, d->high);
+    fputs(" \\\\\n", file);
+}
+
+vae_status table_write_latex(const struct table *table, const char *path, vae_error *err)
+{
+    static const char *const heading[MEASURES] = {"$-$ELBO", "recon.", "KL", "active units", "NLL"};
+    struct text text;
+    vae_status status = text_open(&text, err);
+    if (status) return status;
+    fprintf(text.file,
+            "%% Needs \\usepackage{booktabs}. Nats per image: mean and standard deviation over seeds;\n"
+            "%% difference from the baseline with its %.0f %% interval over pairs of seeds.\n"
+            "\\begin{tabular}{",
+            100 * CONFIDENCE);
+    for (size_t c = 0; c < table->columns; c++) fputc('l', text.file);
+    fputc('r', text.file);
+    for (size_t m = 0; m < MEASURES; m++)
+        if (table_has(table, m)) fputc('r', text.file);
+    fputs("r}\n\\toprule\n", text.file);
+    for (size_t c = 0; c < table->columns; c++) {
+        put_latex(text.file, table_heading(table, c));
+        fputs(" & ", text.file);
+    }
+    fputs("seeds", text.file);
+    for (size_t m = 0; m < MEASURES; m++)
+        if (table_has(table, m)) fprintf(text.file, " & %s", heading[m]);
+    fputs(" & difference \\\\\n\\midrule\n", text.file);
+    for (size_t r = 0; r < table->rows; r++) put_latex_row(text.file, table, &table->row[r]);
+    fputs("\\bottomrule\n\\end{tabular}\n", text.file);
+    return text_write(&text, path, err);
+}
