@@ -446,6 +446,29 @@ VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, 
 /* n draws (n,L) from the prior. Fails where memory is short, or a prior that rejects draws finds none. */
 VAE_API vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err);
 
+/* n draws (n,L) from the posteriors q(z|x) of images first .. first+n-1, one of each; VAE_E_USAGE where there are not
+ * so many. `seed`: of the noise, and of binarised pixels. */
+VAE_API vae_status vae_sample_posterior(const vae_model *model, const vae_images *images, size_t first, size_t n,
+                                        uint64_t seed, size_t threads, float *z, vae_error *err);
+
+/* The distribution of each latent by itself, whatever the others are. */
+typedef struct vae_marginals vae_marginals;
+
+enum { VAE_MARGINAL_DRAWS = 1 << 14 }; /* at least, where a distribution is known by draws */
+
+/* Under the prior. Of a factorised prior exact, to 1e-5 of probability; of a joint one from VAE_MARGINAL_DRAWS draws.
+ */
+VAE_API vae_status vae_prior_marginals(vae_marginals **out, const vae_model *model, uint64_t seed, vae_error *err);
+/* Under the aggregate posterior, the mean of q(z|x) over these images (the first 60,000 at most): from as many draws
+ * for each image as make up VAE_MARGINAL_DRAWS. VAE_E_DATA where there is no image. */
+VAE_API vae_status vae_aggregate_marginals(vae_marginals **out, const vae_model *model, const vae_images *images,
+                                           uint64_t seed, size_t threads, vae_error *err);
+VAE_API void vae_marginals_free(vae_marginals **marginals);
+/* P(z_latent <= z), and the z below which a latent is with this probability, between 0 and 1. The mean density between
+ * a and b is (cdf(b) - cdf(a)) / (b - a). */
+VAE_API double vae_marginal_cdf(const vae_marginals *marginals, size_t latent, double z);
+VAE_API double vae_marginal_quantile(const vae_marginals *marginals, size_t latent, double probability);
+
 /* ---- Means over seeds ------------------------------------------------------------------------------------------- */
 
 /* The mean of n values as a sample of all that there could be, such as losses of trainings that differ in their seed,

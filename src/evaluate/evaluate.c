@@ -287,15 +287,21 @@ static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_
     return status;
 }
 
+/* Does the model take images first .. first+n-1, and are they there? */
+static vae_status check_span(const vae_model *model, const vae_images *images, size_t first, size_t n, vae_error *err)
+{
+    vae_status status = vae_model_check_images(model, images, err);
+    if (status || (first <= images->n && n <= images->n - first)) return status;
+    return vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
+}
+
 vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
                       size_t threads, float *mean, float *scale, vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass;
-    vae_status status = vae_model_check_images(model, images, err);
-    if (!status && (first > images->n || n > images->n - first))
-        status = vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
-    if (!status) status = begin(&pass, &pool, model, n, threads, KL_EXACT, err);
+    vae_status status = check_span(model, images, first, n, err);
+    if (!status) status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
     if (status) return status;
     const size_t L = model->L;
     pass.pixels = model_pixels(model, images, seed, 0);
@@ -306,6 +312,29 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
         pass_encode(&pass);
         copy_out(B * L, pass_centre(&pass), mean + done * L);
         if (scale) copy_out(B * L, pass.scale, scale + done * L);
+    }
+    pass_free(&pass);
+    pool_free(pool);
+    return status;
+}
+
+vae_status vae_sample_posterior(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
+                                size_t threads, float *z, vae_error *err)
+{
+    struct pool *pool = NULL;
+    struct pass pass;
+    vae_status status = check_span(model, images, first, n, err);
+    if (!status) status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
+    if (status) return status;
+    pass.pixels = model_pixels(model, images, seed, 0);
+    for (size_t done = 0, block = 0; done < n && !status; done += pass.B, block++) {
+        const size_t B = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
+        const struct rng noise = {.seed = seed, .step = block, .stream = RNG_EVAL};
+        status = pass_gather(&pass, images, NULL, first + done, B, err);
+        if (status) break;
+        pass_encode(&pass);
+        pass_latent(&pass, &noise);
+        copy_out(B * model->L, pass.z, z + done * model->L);
     }
     pass_free(&pass);
     pool_free(pool);
@@ -341,7 +370,7 @@ vae_status vae_decode(const vae_model *model, size_t n, const float *z, const ui
     struct pool *pool = NULL;
     struct pass pass;
     vae_status status = check_labels(model, n, labels, err);
-    if (!status) status = begin(&pass, &pool, model, n, threads, KL_EXACT, err);
+    if (!status) status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
     if (status) return status;
     for (size_t done = 0; done < n; done += pass.plan.capacity) {
         const size_t rows = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;

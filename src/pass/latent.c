@@ -116,6 +116,7 @@ static void latent_tile(void *context, size_t tile)
         if (pass->plan.K > draws) draws = pass->plan.K;
         break;
     case KL_PER_DRAW: m->posterior->entropy(m->posterior_state, n, pass->b + at, pass->kl + at, pass->kl_b + at); break;
+    case KL_NONE: break;
     }
     for (size_t k = 0; k < draws; k++) draw_sample(pass, job->rng, k, at, n);
 }
@@ -150,7 +151,7 @@ void pass_latent(struct pass *pass, const struct rng *rng)
         flow_forward(&pass->flow, pass->pool, pass->B, pass->plan.S * pass->B, pass->z, pass->log_ratio);
     if (pass->logp_joint)
         add_joint_prior(pass);
-    else if (pass->flow.tape)
+    else if (pass->flow.tape && pass->log_ratio)
         pool_run(pass->pool, "latent", row_tiles(pass->B), moved_tile, pass);
 }
 

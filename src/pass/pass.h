@@ -15,8 +15,8 @@
 #include "pass/flow.h"
 
 /* How the KL enters: a KL of its own for each image and latent, exact or by Monte Carlo; or, in objectives that weigh
- * draws, log p(z) - log q(z) of each draw. */
-enum kl_kind { KL_EXACT, KL_MONTE_CARLO, KL_PER_DRAW };
+ * draws, log p(z) - log q(z) of each draw; or not at all, where draws alone are wanted. */
+enum kl_kind { KL_EXACT, KL_MONTE_CARLO, KL_PER_DRAW, KL_NONE };
 
 /* Where the objective leaves the KL by itself, and in evaluations. */
 static inline enum kl_kind model_kl(const struct vae_model *model)

@@ -3,9 +3,7 @@
  * Is a prior what its table says? The same checks for those that are built in and for plug-ins, made from their
  * callbacks alone, in the precision that they are used in.
  *
- * Density and slope are looked at on one mesh in v = log |z|, on both sides of zero, with Gauss-Legendre nodes: so
- * spikes and power laws are both resolved, and zero, where there may be a kink, is no point of it. With a and b the
- * ends of a panel,
+ * Density and slope are looked at on one mesh in v = log |z| (see mesh.h). With a and b the ends of a panel,
  *
  *     sum over panels of  integral p(z) |z| dv = 1,   log p(b) - log p(a) = integral slope(z) z dv
  *
@@ -24,6 +22,7 @@
 #include "base/choice.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "prior/mesh.h"
 #include "prior/prior.h"
 
 /* ---- What is found ---------------------------------------------------------------------------------------------- */
@@ -73,10 +72,9 @@ struct found {
     char where[256];
 };
 
-/* The mesh: panels of v = log |z|, for |z| from 1e-14 to 5e18, whose square a float still holds. */
-enum { NODES = 8, FINENESS = 32, FIRST = -32, LAST = 43, PANELS = (LAST - FIRST) * FINENESS, CELLS = 2 * PANELS };
+/* Nodes of all cells of the mesh, then their ends. */
 enum { INNER = CELLS * NODES, POINTS = INNER + CELLS + 2 };
-enum { DRAWS = 100000, FAR = 1000000 }; /* FAR: |z| up to which log p and its slope have to be finite */
+enum { DRAWS = 100000 };
 
 struct checker {
     const struct prior_ops *prior;
@@ -111,22 +109,6 @@ static double relative_error(double got, double want) { return fabs(got - want) 
 
 /* ---- Density, slope and sampler --------------------------------------------------------------------------------- */
 
-static const double node[NODES] = {-0.9602898564975362317, -0.7966664774136267396, -0.5255324099163289858,
-                                   -0.1834346424956498049, 0.1834346424956498049,  0.5255324099163289858,
-                                   0.7966664774136267396,  0.9602898564975362317};
-static const double weight[NODES] = {0.1012285362903762591, 0.2223810344533744705, 0.3137066458778872873,
-                                     0.3626837833783619830, 0.3626837833783619830, 0.3137066458778872873,
-                                     0.2223810344533744705, 0.1012285362903762591};
-
-/* z at the place x of a cell, x from -1, its end at smaller |z|, to 1. */
-static double place(size_t cell, double x)
-{
-    const bool negative = cell < PANELS;
-    const size_t panel = negative ? PANELS - 1 - cell : cell - PANELS;
-    const double size = exp(FIRST + ((double)panel + (1 + x) / 2) / FINENESS);
-    return negative ? -size : size;
-}
-
 /* Among the points: the end of a cell that is nearer to zero, and the other. */
 static size_t inner_end(size_t cell) { return INNER + cell + 1; }
 static size_t outer_end(size_t cell) { return cell < PANELS ? INNER + cell : INNER + cell + 2; }
@@ -140,19 +122,15 @@ static void lay_mesh(struct checker *c)
     }
 }
 
-/* p(z) |z|. Far out, where the squares of a scaled z overflow, what is not a number has no mass. */
-static double mass_at(const struct checker *c, size_t i)
-{
-    const double size = fabs((double)c->z[i]), logp = (double)c->logp[i];
-    return isnan(logp) && size > FAR ? 0 : exp(logp) * size;
-}
-
 static void check_mass(struct checker *c)
 {
     double mass = 0;
     for (size_t cell = 0; cell < CELLS; cell++) {
         c->mass[cell] = 0;
-        for (size_t k = 0; k < NODES; k++) c->mass[cell] += weight[k] * mass_at(c, cell * NODES + k) / (2 * FINENESS);
+        for (size_t k = 0; k < NODES; k++) {
+            const size_t i = cell * NODES + k;
+            c->mass[cell] += weight[k] * mass_at((double)c->z[i], (double)c->logp[i]) / (2 * FINENESS);
+        }
         mass += c->mass[cell];
     }
     note(c, MASS, fabs(mass - 1), "mass %.6g", mass);
@@ -181,12 +159,6 @@ static void check_slope(struct checker *c)
             before = error;
         }
     }
-}
-
-static size_t cell_of(double z)
-{
-    const double panel = fmin(fmax((log(fabs(z)) - FIRST) * FINENESS, 0), PANELS - 1);
-    return z < 0 ? PANELS - 1 - (size_t)panel : PANELS + (size_t)panel;
 }
 
 static void check_sampler(struct checker *c)

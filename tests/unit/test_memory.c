@@ -201,6 +201,20 @@ static vae_status sample_joint(vae_error *err)
     return vae_sample_prior(joint, 1, 3, z, err);
 }
 
+static vae_status distribute(const vae_model *distributed, bool aggregate, vae_error *err)
+{
+    vae_marginals *marginals = NULL;
+    vae_status status = aggregate ? vae_aggregate_marginals(&marginals, distributed, &data->test, 1, 1, err)
+                                  : vae_prior_marginals(&marginals, distributed, 1, err);
+    assert_true((marginals != NULL) == (status == VAE_OK));
+    vae_marginals_free(&marginals);
+    return status;
+}
+
+static vae_status prior_marginals(vae_error *err) { return distribute(model, false, err); }
+static vae_status joint_marginals(vae_error *err) { return distribute(joint, false, err); }
+static vae_status aggregate_marginals(vae_error *err) { return distribute(model, true, err); }
+
 static vae_status probe(vae_error *err)
 {
     double accuracy;
@@ -282,6 +296,9 @@ static const struct action {
     {"evaluating with a joint prior", evaluate_joint, 10},
     {"estimating the likelihood with a joint prior", estimate_nll_joint, 4},
     {"drawing from a joint prior", sample_joint, 3},
+    {"distributions of latents under the prior", prior_marginals, 3},
+    {"distributions of latents under a joint prior", joint_marginals, 6},
+    {"distributions of latents under the aggregate posterior", aggregate_marginals, 6},
     {"probing", probe, 6},
     {"splitting off a validation set", open_with_validation, 9},
     {"encoding", encode, 3},
