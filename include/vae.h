@@ -65,7 +65,7 @@ VAE_API vae_status vae_fail(vae_error *err, vae_status status, const char *forma
 
 /* ---- Modules: priors, posteriors, likelihoods, data sources ----------------------------------------------------- */
 
-enum { VAE_MAX_PARAMS = 8, VAE_MAX_NAME = 32, VAE_MAX_LIST = 8, VAE_MAX_SOURCE = 1024 };
+enum { VAE_MAX_PARAMS = 8, VAE_MAX_NAME = 32, VAE_MAX_LIST = 8, VAE_MAX_SOURCE = 1024, VAE_MAX_LABEL = 256 };
 
 typedef struct vae_param {
     const char *name; /* also the short flag: --p, --c2; NULL ends a table */
@@ -228,14 +228,21 @@ typedef struct vae_data {
     char source[VAE_MAX_SOURCE];        /* what was opened */
     char name[VAE_MAX_SOURCE + 64];     /* the same with sizes, for people */
     vae_images train, validation, test; /* the last two may be empty */
+    char (
+        *label_name)[VAE_MAX_LABEL]; /* what the labels 0 .. label_names-1 stand for, as folders are called; or NULL */
+    size_t label_names;
 } vae_data;
 
-/* Opens a data source: a folder with the MNIST file names, one file, IDX or .npy (a share `holdout` of it becomes the
- * test split), or builtin:NAME[:k=v,...]. A share `validation` of the training images becomes the validation split.
- * Shares are drawn with `seed` and rounded, perhaps to no image. Fails with VAE_E_DATA, naming file and expectation. */
+/* Opens a data source: a folder with the names of MNIST's, EMNIST's or CIFAR-10's files or of PNG files; one file, IDX,
+ * .npy, .csv, PNG or a .bin of CIFAR-10; or builtin:NAME[:k=v,...]. Behind a path may stand ":set=NAME", one of several
+ * sets of IDX files, and ":size=N", which makes pictures N x N. A share `holdout` of what has no test split becomes it.
+ * A share `validation` of the training images becomes the validation split. Shares are drawn with `seed` and rounded,
+ * perhaps to no image. Fails with VAE_E_DATA, naming file and expectation. */
 VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
                                  vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
+/* Has a folder the images of training and testing under the MNIST file names? */
+VAE_API bool vae_data_is_mnist(const char *folder);
 
 /* One file as it is: all of it, in its order, is the training split. */
 VAE_API vae_status vae_data_read(vae_data **out, const char *path, vae_error *err);

@@ -14,9 +14,9 @@ static vae_status unknown_format(const struct input *input, vae_error *err)
     const uint8_t *start = input->start;
     char names[128] = "";
     for (size_t i = 0; formats[i]; i++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? " or " : "", formats[i]->name);
-    return vae_fail(err, VAE_E_DATA, "%s: starts with %02x %02x %02x %02x (expected a file of format %s)", input->path,
-                    start[0], start[1], start[2], start[3], names);
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", formats[i]->name);
+    return vae_fail(err, VAE_E_DATA, "%s: starts with %02x %02x %02x %02x (expected one of %s)", input->path, start[0],
+                    start[1], start[2], start[3], names);
 }
 
 vae_status format_read(const struct format_ops *format, const char *path, size_t most, vae_images *images,

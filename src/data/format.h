@@ -25,7 +25,7 @@ vae_status format_read(const struct format_ops *format, const char *path, size_t
 vae_status npy_read_labels(const struct input *input, size_t n, uint8_t *labels, vae_error *err);
 
 /* All formats: src/data/NAME.c defines format_NAME. */
-#define FORMATS(X) X(idx) X(npy)
+#define FORMATS(X) X(idx) X(npy) X(png) X(csv)
 
 #define DECLARE_FORMAT(name) extern const struct format_ops format_##name;
 FORMATS(DECLARE_FORMAT)

@@ -42,6 +42,19 @@ vae_status input_read(const struct input *input, uint8_t *bytes, size_t size, va
     return read_bytes(input, bytes, size) < size ? cut_short(input, err) : VAE_OK;
 }
 
+vae_status input_rewind(const struct input *input, vae_error *err)
+{
+    return gzrewind(input->gz) ? cut_short(input, err) : VAE_OK;
+}
+
+vae_status input_read_some(const struct input *input, uint8_t *bytes, size_t size, size_t *got, vae_error *err)
+{
+    int code = Z_OK;
+    *got = read_bytes(input, bytes, size);
+    gzerror(input->gz, &code);
+    return *got < size && code != Z_OK ? cut_short(input, err) : VAE_OK;
+}
+
 /* Asks for one byte more than there should be, and in the same breath: a read that ends exactly at the last byte leaves
  * the gzip trailer, with its checksum, unread, and zlib then calls a file cut there complete. */
 vae_status input_read_last(const struct input *input, uint8_t *bytes, size_t size, vae_error *err)
@@ -101,7 +114,7 @@ static vae_status look_at_start(struct input *input, vae_error *err)
         return vae_fail(err, VAE_E_DATA, "%s: compressed twice (expected once or not at all)", input->path);
     if (input->start[0] == '<')
         return vae_fail(err, VAE_E_DATA, "%s: an HTML or XML page (expected a file of data)", input->path);
-    return gzrewind(input->gz) ? cut_short(input, err) : VAE_OK;
+    return input_rewind(input, err);
 }
 
 vae_status input_open(struct input *input, const char *path, vae_error *err)

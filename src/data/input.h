@@ -29,8 +29,12 @@ vae_status input_close(struct input *input, vae_status status, vae_error *err);
 /* Can the file hold as many bytes as its header announces? */
 vae_status input_check_size(const struct input *input, size_t announced, vae_error *err);
 
+/* Back to the first byte. */
+vae_status input_rewind(const struct input *input, vae_error *err);
 /* The next `size` bytes. */
 vae_status input_read(const struct input *input, uint8_t *bytes, size_t size, vae_error *err);
+/* The next `size` bytes, or as many as are left: for formats that do not say how long they are. */
+vae_status input_read_some(const struct input *input, uint8_t *bytes, size_t size, size_t *got, vae_error *err);
 /* The last `size` bytes, with which the file must end. There is room for one more. */
 vae_status input_read_last(const struct input *input, uint8_t *bytes, size_t size, vae_error *err);
 /* The same in memory that the caller frees. */

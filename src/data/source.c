@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/choice.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "base/simd.h"
+#include "data/cifar.h"
+#include "data/folder.h"
 #include "data/format.h"
 #include "data/idx.h"
+#include "data/resize.h"
 #include "data/stream.h"
 
 static const struct source_ops *const sources[] = {&source_digits, NULL};
@@ -258,47 +260,86 @@ static vae_status split_validation(vae_data *data, double share, uint64_t seed, 
     return status;
 }
 
-/* ---- A folder with the MNIST names ------------------------------------------------------------------------------ */
+/* ---- PATH[:set=NAME,size=N] ------------------------------------------------------------------------------------- */
 
-/* Finds FOLDER/STEM-idxR-ubyte, also with a dot for the first dash (as some mirrors have it) and with .gz. */
-static bool find_file(char path[MAX_PATH], const char *folder, const char *stem, int rank)
+static vae_status take_option(struct source_options *options, const char *source, const char *item, vae_error *err)
 {
-    static const char *const patterns[] = {"%s/%s-idx%d-ubyte", "%s/%s-idx%d-ubyte.gz", "%s/%s.idx%d-ubyte",
-                                           "%s/%s.idx%d-ubyte.gz"};
-    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(path, MAX_PATH, patterns[i], folder, stem, rank);
-#pragma GCC diagnostic pop
-        if (!access(path, F_OK)) return true;
-    }
-    return false;
+    if (!strncmp(item, "size=", 5)) return vae_parse_count("size", item + 5, 1, MAX_SIDE, &options->size, err);
+    if (strncmp(item, "set=", 4) || strlen(item + 4) >= sizeof options->set)
+        return vae_fail(err, VAE_E_USAGE, "%s: '%s' (expected set=NAME or size=N behind a path)", source, item);
+    strcpy(options->set, item + 4);
+    return VAE_OK;
 }
 
-static vae_status open_split(vae_images *images, const char *folder, const char *split, vae_error *err)
+/* A path that is there is one, whatever is in its name. Options stand behind the last colon of others. */
+static vae_status split_source(const char *source, char path[VAE_MAX_SOURCE], struct source_options *options,
+                               vae_error *err)
 {
-    char path[MAX_PATH], stem[32];
-    snprintf(stem, sizeof stem, "%s-images", split);
-    if (!find_file(path, folder, stem, 3))
-        return vae_fail(err, VAE_E_DATA,
-                        "%s: no file %s-idx3-ubyte or %s-idx3-ubyte.gz in it (expected the MNIST file names; "
-                        "scripts/fetch-mnist.sh fetches them)",
-                        folder, stem, stem);
-    vae_status status = idx_read_images(path, IN_MEMORY, images, err);
-    snprintf(stem, sizeof stem, "%s-labels", split);
-    if (!status && find_file(path, folder, stem, 1)) status = idx_read_labels(path, images->n, &images->labels, err);
+    char *colon, *rest = NULL;
+    struct stat info;
+    vae_status status = VAE_OK;
+    strcpy(path, source);
+    *options = (struct source_options){.most = IN_MEMORY};
+    if (!stat(path, &info) || !(colon = strrchr(path, ':')) || !strchr(colon, '=')) return VAE_OK;
+    *colon = '\0';
+    for (char *item = strtok_r(colon + 1, ",", &rest); item && !status; item = strtok_r(NULL, ",", &rest))
+        status = take_option(options, source, item, err);
+    if (options->size) options->most = SIZE_MAX;
     return status;
 }
 
-static vae_status open_folder(vae_data *data, const char *folder, vae_error *err)
+#define FOLDER_ENTRY(name) &folder_##name,
+static const struct folder_ops *const folders[] = {FOLDERS(FOLDER_ENTRY) NULL};
+
+static vae_status open_folder(vae_data *data, const char *folder, const struct source_options *options, vae_error *err)
 {
-    vae_status status = open_split(&data->train, folder, "train", err);
-    if (!status) status = open_split(&data->test, folder, "t10k", err);
+    struct listing listing;
+    size_t kind = 0;
+    vae_status status = listing_open(&listing, folder, err);
     if (status) return status;
-    if (data->train.rows != data->test.rows || data->train.cols != data->test.cols)
-        return vae_fail(err, VAE_E_DATA, "%s: training images are %zu x %zu, test images %zu x %zu", folder,
-                        data->train.rows, data->train.cols, data->test.rows, data->test.cols);
-    return VAE_OK;
+    while (folders[kind] && !folders[kind]->is(&listing)) kind++;
+    if (!folders[kind]) kind = 0;
+    status = kind > 0 && *options->set
+                 ? vae_fail(err, VAE_E_USAGE, "%s: set %s: it has no sets of IDX files", folder, options->set)
+                 : folders[kind]->open(data, &listing, options, err);
+    listing_close(&listing);
+    return status;
+}
+
+static vae_status open_file(vae_data *data, const char *path, const struct source_options *options, vae_error *err)
+{
+    if (*options->set) return vae_fail(err, VAE_E_USAGE, "%s: set %s: it is a single file", path, options->set);
+    return cifar_is_file(path) ? cifar_read(path, &data->train, err)
+                               : format_read(NULL, path, options->most, &data->train, err);
+}
+
+/* What has no test split of its own gets a share of its images. */
+static vae_status split_test(vae_data *data, double holdout, uint64_t seed, vae_error *err)
+{
+    const struct rng rng = {.seed = seed, .stream = RNG_HOLDOUT};
+    vae_images all = data->train;
+    data->train = (vae_images){0};
+    vae_status status = divide(&all, "holdout", holdout, &rng, &data->train, &data->test, err);
+    images_free(&all);
+    return status;
+}
+
+static vae_status open_path(vae_data *data, const char *source, double holdout, uint64_t seed, vae_error *err)
+{
+    char path[VAE_MAX_SOURCE];
+    struct source_options options;
+    struct stat info;
+    vae_status status = split_source(source, path, &options, err);
+    if (status) return status;
+    if (stat(path, &info))
+        return vae_fail(err, VAE_E_DATA,
+                        "%s: %s (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
+                        "builtin:digits)",
+                        path, strerror(errno));
+    status = S_ISDIR(info.st_mode) ? open_folder(data, path, &options, err) : open_file(data, path, &options, err);
+    if (!status && options.size) status = images_resize(&data->train, options.size, path, err);
+    if (!status && options.size && data->test.n) status = images_resize(&data->test, options.size, path, err);
+    return status || data->test.n ? status : split_test(data, holdout, seed, err);
 }
 
 /* ---- Labels by themselves ---------------------------------------------------------------------------------------- */
@@ -323,18 +364,6 @@ vae_status vae_labels_read(const char *path, size_t n, uint8_t *labels, vae_erro
     return is_npy || status ? status : read_idx_labels(path, n, labels, err);
 }
 
-/* ---- One file --------------------------------------------------------------------------------------------------- */
-
-static vae_status open_file(vae_data *data, const char *path, double holdout, uint64_t seed, vae_error *err)
-{
-    vae_images all = {0};
-    vae_status status = format_read(NULL, path, IN_MEMORY, &all, err);
-    const struct rng rng = {.seed = seed, .stream = RNG_HOLDOUT};
-    if (!status) status = divide(&all, "holdout", holdout, &rng, &data->train, &data->test, err);
-    images_free(&all);
-    return status;
-}
-
 /* ---- builtin:NAME ----------------------------------------------------------------------------------------------- */
 
 static vae_status open_builtin(vae_data *data, const char *text, vae_error *err)
@@ -351,27 +380,41 @@ static vae_status open_any(vae_data *data, const char *source, double holdout, u
 {
     static const char builtin[] = "builtin:";
     if (!strncmp(source, builtin, sizeof builtin - 1)) return open_builtin(data, source + sizeof builtin - 1, err);
-    struct stat info;
-    if (stat(source, &info))
-        return vae_fail(err, VAE_E_DATA,
-                        "%s: %s (expected a folder with the MNIST files, an IDX or .npy file, or "
-                        "builtin:digits)",
-                        source, strerror(errno));
-    if (S_ISDIR(info.st_mode)) return open_folder(data, source, err);
-    return open_file(data, source, holdout, seed, err);
+    return open_path(data, source, holdout, seed, err);
+}
+
+bool vae_data_is_mnist(const char *folder) { return mnist_is_whole(folder); }
+
+vae_status data_name_labels(vae_data *data, size_t n, vae_error *err)
+{
+    data->label_names = n;
+    data->label_name = mem_new(n, sizeof *data->label_name, err);
+    return data->label_name ? VAE_OK : VAE_E_MEMORY;
+}
+
+/* "images of 28 x 28", or, where there is one row, which is no picture, "rows of 2 numbers". */
+static void describe_kind(const vae_images *images, char *text, size_t size)
+{
+    if (!images->values)
+        snprintf(text, size, "images of %zu x %zu", images->rows, images->cols);
+    else if (images->rows > 1)
+        snprintf(text, size, "images of %zu x %zu, values from %g to %g", images->rows, images->cols,
+                 (double)images->lowest, (double)images->highest);
+    else
+        snprintf(text, size, "rows of %zu number%s from %g to %g", images->cols, images->cols == 1 ? "" : "s",
+                 (double)images->lowest, (double)images->highest);
 }
 
 static void describe(vae_data *data)
 {
     const vae_images *train = &data->train;
-    char range[64] = "";
-    if (train->values)
-        snprintf(range, sizeof range, ", values from %g to %g", (double)train->lowest, (double)train->highest);
+    char kind[128];
+    describe_kind(train, kind, sizeof kind);
     int used = snprintf(data->name, sizeof data->name, "%s: %zu + ", data->source, train->n);
     if (data->validation.n)
         used += snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu + ", data->validation.n);
-    snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu images of %zu x %zu%s%s", data->test.n,
-             train->rows, train->cols, range, data->test.n ? "" : " (no test split: tested on the training images)");
+    snprintf(data->name + used, sizeof data->name - (size_t)used, "%zu %s%s", data->test.n, kind,
+             data->test.n ? "" : " (no test split: tested on the training images)");
 }
 
 /* Hands `data` out, unless something failed. */
@@ -426,6 +469,7 @@ void vae_data_free(vae_data **data)
     images_free(&(*data)->train);
     images_free(&(*data)->validation);
     images_free(&(*data)->test);
+    free((*data)->label_name);
     free(*data);
     *data = NULL;
 }

@@ -7,7 +7,7 @@
 
 #include "vae.h"
 
-enum { MAX_PATH = VAE_MAX_SOURCE + 64 }; /* of a file in a folder that is a source */
+enum { MAX_PATH = VAE_MAX_SOURCE + 1024 }; /* of a file in folders of a source */
 
 struct vae_stream {
     int file;

@@ -258,7 +258,7 @@ def reconstruct_other_data():
     make_model()
     os.rename("images", "moved")
     reconstructed(TEST[:1], "--data", "moved", "-n", 1)
-    missing = (": No such file or directory (expected a folder with the MNIST files, an IDX or .npy file, or "
+    missing = (": No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
                "builtin:digits)")
     refuse(3, f"images{missing} (the model's training data; --data names others)", "reconstruct", "run")
     refuse(3, f"other{missing}", "reconstruct", "run", "--data", "other")

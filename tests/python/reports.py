@@ -325,7 +325,7 @@ def _():
     write_mnist("m", 1, 2, TRAIN_IMAGES, TEST_IMAGES)
     vaectl("train", "--data", "m", *TINY)
     os.rename("m", "n")
-    expected = ("No such file or directory (expected a folder with the MNIST files, an IDX or .npy file, or "
+    expected = ("No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
                 "builtin:digits)")
     for command in (["eval", "run"], ["reconstruct", "run"], ["traverse", "run", "--image", 0]):
         refuse(3, f"m: {expected} (the model's training data; --data names others)", *command)

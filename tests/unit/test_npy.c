@@ -505,8 +505,8 @@ static void test_other_files(void **state)
     static const struct {
         const char *start, *message;
     } known[] = {
-        {"PK\3\4 as numpy.savez writes", "starts with 50 4b 03 04 (expected a file of format IDX or .npy)"},
-        {"\x93NUN", "starts with 93 4e 55 4e (expected a file of format IDX or .npy)"},
+        {"PK\3\4 as numpy.savez writes", "starts with 50 4b 03 04 (expected one of IDX, .npy, PNG, .csv)"},
+        {"\x93NUN", "starts with 93 4e 55 4e (expected one of IDX, .npy, PNG, .csv)"},
         {"\x93NUMPI and so on and so on", "not a .npy file (expected bytes 93 'NUMPY' at its start)"},
         {"\x93NUMPY", "file ends too early (the download or copy was cut off)"},
         {"\x93NU", "file ends too early (the download or copy was cut off)"},
@@ -622,7 +622,7 @@ static void test_parts(void **state)
         assert_true(part->lowest == (float)real_of(0) && part->highest == (float)real_of(19));
         assert_string_equal(part->source, path);
     }
-    snprintf(name, sizeof name, "%s: 7 + 3 images of 1 x 2, values from -2 to 4.33333", path);
+    snprintf(name, sizeof name, "%s: 7 + 3 rows of 2 numbers from -2 to 4.33333", path);
     assert_string_equal(data->name, name);
     vae_data_free(&data);
 }

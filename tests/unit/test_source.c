@@ -827,7 +827,8 @@ static void test_no_such_source(void **state)
     (void)state;
     assert_int_equal(vae_data_open(&data, in_scratch(path, "missing"), 0, 0, 1, &err), VAE_E_DATA);
     snprintf(wanted, sizeof wanted,
-             "%s: No such file or directory (expected a folder with the MNIST files, an IDX or .npy file, or "
+             "%s: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv "
+             "file, or "
              "builtin:digits)",
              path);
     assert_string_equal(err.message, wanted);
