@@ -326,7 +326,7 @@ VAE_API void vae_model_write(vae_model *model, size_t i, const float *values);
 /* ---- Training --------------------------------------------------------------------------------------------------- */
 
 typedef struct vae_progress {
-    uint64_t epoch, epochs; /* 1-based number of the epoch at work */
+    uint64_t epoch, epochs; /* 1-based number of the epoch (of a fit: the pass) at work */
     uint64_t done, total;   /* images of that epoch */
     uint64_t earlier;       /* of those done: by a training that stopped within the epoch */
     double seconds;         /* for the others */
@@ -358,6 +358,8 @@ typedef struct vae_fit_options {
     double lr;      /* learning rate of Adam at the start; falls to zero as a cosine */
     size_t threads; /* 0: all cores */
     void *context;
+    /* After each step; return true to stop. The loss is the KL. May be NULL. */
+    bool (*on_step)(void *context, const vae_progress *progress);
     /* After each pass, with the mean KL of its images; return true to stop. May be NULL. */
     bool (*on_pass)(void *context, uint64_t pass, double kl);
 } vae_fit_options;
@@ -384,6 +386,9 @@ typedef struct vae_eval_options {
     size_t calibration; /* draws of its base from which lars takes its normaliser */
     bool sparsity;      /* Hoyer's measures, which need room for all posterior means */
     size_t threads;     /* 0: all cores */
+    void *context;
+    /* After each block of images. May be NULL. */
+    void (*on_block)(void *context, size_t done, size_t total, double seconds);
 } vae_eval_options;
 
 typedef struct vae_evaluation {

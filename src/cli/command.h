@@ -115,5 +115,7 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
 vae_status run_label(const struct arguments *arguments, const vae_model *model, uint8_t fallback, uint8_t *label,
                      vae_error *err);
 void run_say_written(const char *path);
+/* A line on stderr that is no error, "vaectl: ...", without control characters. */
+VAE_PRINTF(1, 2) void run_say(const char *format, ...);
 
 #endif

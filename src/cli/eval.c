@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cli/array.h"
 #include "cli/command.h"
 #include "cli/json.h"
 #include "cli/per_image.h"
+#include "cli/progress.h"
 
 struct report {
     const char *model_path, *source, *split;
@@ -19,6 +19,7 @@ struct report {
     vae_nll nll;     /* samples 0: not asked for */
     double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
     double seconds;
+    struct progress progress;
     bool pseudo;           /* grey pixels under a Bernoulli likelihood */
     const char *per_image; /* file for the losses of each image, or NULL */
 };
@@ -160,21 +161,30 @@ static void print_text(const struct report *r)
     if (r->per_image) run_say_written(r->per_image);
 }
 
-/* A long estimate says how far it is, on a terminal. */
-static void show_progress(void *context, size_t done, size_t total, double seconds)
+static void show_progress(struct report *r, const char *work, size_t done, size_t total, double seconds)
 {
-    (void)context;
-    const double left = seconds * (double)(total - done) / (double)done;
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\rnll: %zu of %zu images, %d:%02d left\033[K%s", done, total, (int)(left / 60), (int)left % 60,
-                done == total ? "\r\033[K" : "");
+    progress_show(&r->progress,
+                  &(struct progress_line){.work = work, .done = done, .total = total, .seconds = seconds, .loss = NAN});
+}
+
+static void on_elbo_block(void *context, size_t done, size_t total, double seconds)
+{
+    show_progress(context, "neg_elbo", done, total, seconds);
+}
+
+static void on_nll_block(void *context, size_t done, size_t total, double seconds)
+{
+    show_progress(context, "nll", done, total, seconds);
 }
 
 static vae_status measure(struct report *r, const vae_data *data, const vae_images *images, vae_evaluation **result,
                           vae_error *err)
 {
     const vae_model *model = r->model;
-    r->nll_options.on_block = show_progress;
+    progress_begin(&r->progress, false);
+    r->options.context = r->nll_options.context = r;
+    r->options.on_block = on_elbo_block;
+    r->nll_options.on_block = on_nll_block;
     if (r->per_image && r->nll_options.samples && !(r->nll_options.image_nll = calloc(images->n, sizeof(double))))
         return vae_fail(err, VAE_E_MEMORY, "out of memory for the nll of %zu images", images->n);
     vae_status status = vae_evaluate(result, model, images, &r->options, err);
@@ -182,6 +192,7 @@ static vae_status measure(struct report *r, const vae_data *data, const vae_imag
     r->accuracy = NAN;
     if (!status && images->split != VAE_TRAIN)
         status = vae_probe(&r->accuracy, model, &data->train, images, r->options.seed, r->options.threads, err);
+    progress_clear(&r->progress);
     return status;
 }
 

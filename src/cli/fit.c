@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "cli/folder.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
+#include "cli/progress.h"
 #include "cli/signals.h"
 
 struct session {
@@ -15,11 +17,27 @@ struct session {
     struct folder folder;
     vae_fit_options options;
     bool quiet;
+    struct progress progress;
 };
+
+static bool on_step(void *context, const vae_progress *p)
+{
+    struct session *s = context;
+    char work[48];
+    snprintf(work, sizeof work, "pass %llu/%llu", (unsigned long long)p->epoch, (unsigned long long)p->epochs);
+    progress_show(&s->progress, &(struct progress_line){.work = work,
+                                                        .done = p->done,
+                                                        .total = p->total,
+                                                        .later = (p->epochs - p->epoch) * p->total,
+                                                        .seconds = p->seconds,
+                                                        .loss = NAN});
+    return signals_caught() != 0;
+}
 
 static bool on_pass(void *context, uint64_t pass, double kl)
 {
     const struct session *s = context;
+    progress_clear(&s->progress);
     if (!s->quiet)
         fprintf(stderr, "pass %llu/%llu  train kl %.4f\n", (unsigned long long)pass,
                 (unsigned long long)s->options.passes, kl);
@@ -51,8 +69,8 @@ static vae_status report(const struct session *s, const vae_model *fitted, doubl
         return json_print(object, JSON_REAL_PRECISION(9), err);
     }
     if (!s->quiet)
-        fprintf(stderr, "test kl %.4f, before %.4f; recon %.4f, neg_elbo %.4f nats/image; %.0f s\n", m->test_kl, before,
-                m->test_recon, m->test_neg_elbo, m->seconds);
+        fprintf(stderr, "test kl %.4f, before %.4f; recon %.4f, neg_elbo %.4f nats/image\n", m->test_kl, before,
+                m->test_recon, m->test_neg_elbo);
     printf("%s\n%s\n", s->folder.model, s->folder.metrics);
     return VAE_OK;
 }
@@ -77,7 +95,9 @@ static vae_status fit_in_folder(struct session *s, const vae_data *data, vae_err
     double before;
     bool stopped;
     vae_status status = kl_before(s->model, data, s->options.threads, &before, err);
+    progress_begin(&s->progress, s->quiet);
     if (!status) status = vae_fit(&fitted, s->model, data, &s->options, &stopped, err);
+    progress_clear(&s->progress);
     if (!status && !stopped) status = save(s, fitted, err);
     if (!status && !stopped) folder_publish(&s->folder);
     if (!status && !stopped) status = report(s, fitted, before, err);
@@ -125,6 +145,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     }
     s.model = model;
     s.options.context = &s;
+    s.options.on_step = on_step;
     s.options.on_pass = on_pass;
     if (!status) status = fit_in_folder(&s, data, err);
     folder_close(&s.folder);

@@ -97,19 +97,33 @@ void folder_close(struct folder *folder)
     folder->lock = -1;
 }
 
+/* What of a real path is below the folder `above`, or NULL. */
+static const char *below(const char *above, const char *path)
+{
+    const size_t length = strcmp(above, "/") ? strlen(above) : 0;
+    return !strncmp(path, above, length) && path[length] == '/' ? path + length + 1 : NULL;
+}
+
+static bool is_here(const char *target)
+{
+    char here[PATH_MAX];
+    return realpath(".", here) && below(here, target);
+}
+
 /* A link made beside it and renamed over it: there is a runs/latest at every moment, whoever else starts a run. The
  * folder's own name, as the one given may be runs/latest itself. */
-void folder_publish(const struct folder *folder)
+bool folder_publish(const struct folder *folder)
 {
     static const char link[] = "runs/latest";
     char runs[PATH_MAX], target[PATH_MAX], temporary[64];
     snprintf(temporary, sizeof temporary, "runs/.latest.%ld.tmp", (long)getpid());
-    if ((!mkdir("runs", 0777) || errno == EEXIST) && realpath("runs", runs) && realpath(folder->path, target)) {
-        const size_t length = strlen(runs);
-        const bool inside = !strncmp(target, runs, length) && target[length] == '/' &&
-                            !strchr(target + length + 1, '/');
-        if (!symlink(inside ? target + length + 1 : target, temporary) && !rename(temporary, link)) return;
+    const bool found = realpath(folder->path, target);
+    if (found && !is_here(target) && access("runs", F_OK)) return false;
+    if (found && (!mkdir("runs", 0777) || errno == EEXIST) && realpath("runs", runs)) {
+        const char *name = below(runs, target);
+        if (!symlink(name && !strchr(name, '/') ? name : target, temporary) && !rename(temporary, link)) return true;
     }
-    fprintf(stderr, "vaectl: %s: cannot point at %s: %s\n", link, folder->path, strerror(errno));
+    run_say("%s: cannot point at %s: %s", link, folder->path, strerror(errno));
     unlink(temporary);
+    return false;
 }

@@ -17,8 +17,9 @@ struct folder {
 vae_status folder_make(struct folder *folder, const char *given, const char *prior, bool force, vae_error *err);
 /* Locks a folder that is there; VAE_E_MODEL where it is not, VAE_E_EXISTS where it is in use. */
 vae_status folder_open(struct folder *folder, const char *path, vae_error *err);
-/* Lets runs/latest point at the folder; says so on stderr where it cannot. */
-void folder_publish(const struct folder *folder);
+/* Lets runs/latest point at the folder; says so on stderr where it cannot. A folder that is not below the working
+ * directory makes no runs there. Does runs/latest point at it now? */
+bool folder_publish(const struct folder *folder);
 void folder_close(struct folder *folder);
 
 #endif

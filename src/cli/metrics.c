@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/command.h"
+
 /* Is there a column for it? */
 static bool is_column(const struct metrics *metrics, const vae_metric *metric)
 {
@@ -79,8 +81,8 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
     free(line);
     if (file) fclose(file);
     if (!status && kept < epochs)
-        fprintf(stderr, "vaectl: %s: %llu of %llu earlier epochs are missing or damaged; the rest is kept\n",
-                metrics->path, (unsigned long long)(epochs - kept), (unsigned long long)epochs);
+        run_say("%s: %llu of %llu earlier epochs are missing or damaged; the rest is kept", metrics->path,
+                (unsigned long long)(epochs - kept), (unsigned long long)epochs);
     return status;
 }
 

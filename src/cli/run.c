@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -77,3 +78,15 @@ vae_status run_label(const struct arguments *arguments, const vae_model *model, 
 }
 
 void run_say_written(const char *path) { printf("%s\n", path); }
+
+void run_say(const char *format, ...)
+{
+    char text[2 * PATH_MAX_RUN];
+    vae_error line;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    vae_fail(&line, VAE_OK, "%s", text); /* which masks them */
+    fprintf(stderr, "vaectl: %s\n", line.message);
+}

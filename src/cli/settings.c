@@ -76,10 +76,8 @@ vae_status settings_default_data(const struct arguments *arguments, vae_config *
     if (argument(arguments, "data")) return VAE_OK;
     const bool there = !stat(mnist, &info);
     if (there)
-        fprintf(stderr, "vaectl: no --data given: using %s\n", mnist);
+        run_say("no --data given: using %s", mnist);
     else
-        fprintf(stderr,
-                "vaectl: no --data given and no %s: using builtin:digits (scripts/fetch-mnist.sh fetches MNIST)\n",
-                mnist);
+        run_say("no %s (scripts/fetch-mnist.sh fetches it): using builtin:digits", mnist);
     return vae_config_set(config, "data", there ? mnist : "builtin:digits", err);
 }

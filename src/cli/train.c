@@ -1,66 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/announce.h"
+#include "cli/epochs.h"
 #include "cli/folder.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
+#include "cli/progress.h"
 #include "cli/signals.h"
 
 /* ---- What is said and written while training -------------------------------------------------------------------- */
 
 struct session {
     const struct folder *folder;
-    bool quiet, terminal;
-    double last_shown; /* seconds into the epoch */
+    bool quiet;
+    struct progress progress;
+    struct epochs epochs;
     struct metrics metrics;
-    bool replaces; /* the folder still has another run's files */
+    bool replaces;  /* the folder still has another run's files */
+    bool is_latest; /* runs/latest points at the folder */
 };
-
-enum { BAR = 24 };
 
 static void show_progress(struct session *s, const vae_progress *p)
 {
-    if (p->seconds < s->last_shown) s->last_shown = 0; /* a new epoch */
-    if (s->quiet || !s->terminal || p->seconds - s->last_shown < 0.1) return;
-    s->last_shown = p->seconds;
-    const double share = (double)p->done / (double)p->total, rate = (double)(p->done - p->earlier) / p->seconds;
-    const double left = ((double)(p->epochs - p->epoch + 1) * (double)p->total - (double)p->done) / rate;
-    char bar[BAR + 1] = "";
-    for (int i = 0; i < BAR; i++) bar[i] = i < share * BAR ? '#' : '.';
-    fprintf(stderr, "\repoch %llu/%llu [%s] %3.0f %%  loss %.2f  %.0f images/s  %d:%02d left\033[K",
-            (unsigned long long)p->epoch, (unsigned long long)p->epochs, bar, 100 * share, p->loss, rate,
-            (int)(left / 60), (int)left % 60);
+    char work[48];
+    snprintf(work, sizeof work, "epoch %llu/%llu", (unsigned long long)p->epoch, (unsigned long long)p->epochs);
+    progress_show(&s->progress, &(struct progress_line){.work = work,
+                                                        .done = p->done,
+                                                        .total = p->total,
+                                                        .earlier = p->earlier,
+                                                        .later = (p->epochs - p->epoch) * p->total,
+                                                        .seconds = p->seconds,
+                                                        .loss = p->loss});
 }
 
 static bool on_step(void *context, const vae_progress *progress)
 {
     show_progress(context, progress);
     return signals_caught() != 0;
-}
-
-static void show_epoch(const struct session *s, const vae_model *model)
-{
-    const vae_metrics *m = vae_model_metrics(model);
-    const vae_config *config = vae_model_config(model);
-    char validation[64] = "", loss[32] = "";
-    if (s->quiet) return;
-    if (fabs(m->train_loss - m->train_recon - m->train_kl) > 0.005) /* what is optimised is not the ELBO */
-        snprintf(loss, sizeof loss, "loss %.2f  ", m->train_loss);
-    if (s->metrics.validates)
-        snprintf(validation, sizeof validation, "  validation %.2f%s", m->validation_loss,
-                 m->best_epoch == m->epoch ? " (best)" : "");
-    fprintf(
-        stderr,
-        "%sepoch %llu/%llu  %strain %.2f = recon %.2f + kl %.2f  test %.2f = recon %.2f + kl %.2f  active %llu/%llu  "
-        "%.1f s%s\n",
-        s->terminal ? "\r\033[K" : "", (unsigned long long)m->epoch, (unsigned long long)config->epochs, loss,
-        m->train_recon + m->train_kl, m->train_recon, m->train_kl, m->test_neg_elbo, m->test_recon, m->test_kl,
-        (unsigned long long)m->active_units, (unsigned long long)config->latent, m->seconds, validation);
 }
 
 /* metrics.csv first: rows that the model does not know are dropped by --resume, missing ones would be lost. The best
@@ -79,16 +60,29 @@ static vae_status on_epoch(void *context, const vae_model *model, vae_error *err
 {
     struct session *s = context;
     const vae_metrics *m = vae_model_metrics(model);
-    show_epoch(s, model);
+    progress_clear(&s->progress);
+    if (!s->quiet) epochs_row(&s->epochs, m);
     metrics_add(&s->metrics, m);
     return save(s, model, s->metrics.validates && m->best_epoch == m->epoch, err);
+}
+
+/* Under a name that nobody else has, and away again. */
+static vae_status try_to_save(const struct session *s, const vae_model *model, vae_error *err)
+{
+    char path[PATH_MAX_RUN];
+    snprintf(path, sizeof path, "%.*s/.probe-XXXXXX", PATH_MAX_RUN - 32, s->folder->path);
+    const int file = mkstemp(path);
+    if (file < 0) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", s->folder->path, strerror(errno));
+    close(file);
+    vae_status status = vae_model_save(model, path, err);
+    unlink(path);
+    return status;
 }
 
 /* That a model can be written is found out before the first step. A new folder gets one at once, from where training
  * starts; files that are there already stay as they are until there is something to replace them. */
 static vae_status start_session(struct session *s, const vae_model *model, bool resumed, vae_error *err)
 {
-    char probe[PATH_MAX_RUN];
     const bool is_new = access(s->folder->model, F_OK) != 0;
     vae_status status = VAE_OK;
     s->replaces = !resumed;
@@ -97,29 +91,21 @@ static vae_status start_session(struct session *s, const vae_model *model, bool 
         status = save(s, model, false, err);
         if (status) unlink(s->folder->metrics);
     } else if (!status) {
-        snprintf(probe, sizeof probe, "%.*s/.probe", PATH_MAX_RUN - 32, s->folder->path);
-        status = vae_model_save(model, probe, err);
-        unlink(probe);
+        status = try_to_save(s, model, err);
     }
-    if (!status) folder_publish(s->folder);
+    if (!status) s->is_latest = folder_publish(s->folder);
     return status;
 }
 
 /* ---- The command ------------------------------------------------------------------------------------------------ */
 
-static void announce(const struct session *s, const vae_model *model, const vae_data *data)
+/* That there is no test split is said in any case: the losses then are not what they are called. */
+static void say_what(const struct session *s, const vae_model *model, const vae_data *data)
 {
-    const vae_setting *setting;
-    char text[VAE_MAX_SOURCE];
-    if (!s->quiet || !data->test.n) fprintf(stderr, "%s\n", data->name);
-    if (s->quiet) return;
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
-        const bool first = strcmp(setting->name, "data") && strcmp(setting->name, "holdout");
-        if (first)
-            fprintf(stderr, "%s %s%s", setting->name,
-                    vae_config_text(vae_model_config(model), setting, text, sizeof text),
-                    vae_setting_at(i + 1) ? ", " : "\n");
-    }
+    if (!s->quiet)
+        announce(s->folder->path, model, data);
+    else if (!data->test.n)
+        fprintf(stderr, "%s\n", data->name);
 }
 
 /* Why a training ended before its last epoch, or had nothing to do. */
@@ -128,18 +114,33 @@ static void show_end(const struct session *s, const vae_model *model, uint64_t f
     const vae_metrics *m = vae_model_metrics(model);
     const vae_config *config = vae_model_config(model);
     if (m->epoch < config->epochs)
-        fprintf(stderr,
-                "vaectl: stopped after epoch %llu: validation loss was best after epoch %llu (--patience %llu)\n",
+        run_say("stopped after epoch %llu: validation loss was best after epoch %llu (--patience %llu)",
                 (unsigned long long)m->epoch, (unsigned long long)m->best_epoch, (unsigned long long)config->patience);
     else if (m->epoch == first)
-        fprintf(stderr, "vaectl: %s: all %llu epochs are done (--epochs may be raised)\n", s->folder->path,
-                (unsigned long long)m->epoch);
+        run_say("%s: all %llu epochs are done (--epochs may be raised)", s->folder->path, (unsigned long long)m->epoch);
 }
 
+/* The run as the shell takes it, or what stands for it where that would need quotes; nothing where it is the default.
+ */
+static const char *run_in_shell(const struct session *s)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=:,@%";
+    const char *path = s->folder->path;
+    return s->is_latest ? "" : path[strspn(path, plain)] ? "RUN" : path;
+}
+
+/* On a terminal: commands that show what was learned, to be pasted as they are, with what each gives where that has
+ * room. */
 static void show_next_steps(const struct session *s)
 {
-    if (s->quiet || !s->terminal) return;
-    fprintf(stderr, "next: vaectl reconstruct, vaectl sample, vaectl traverse, vaectl eval\n");
+    static const struct command *const next[] = {&command_reconstruct, &command_sample, &command_traverse,
+                                                 &command_eval};
+    if (!s->progress.shows) return;
+    const bool has_room = progress_columns() >= 80;
+    fprintf(stderr, "\nnext\n");
+    for (size_t i = 0; i < sizeof next / sizeof *next; i++)
+        fprintf(stderr, "  vaectl %-11s %s%s%s\n", next[i]->name, run_in_shell(s), has_room ? "  # " : "",
+                has_room ? next[i]->summary : "");
 }
 
 static vae_status print_summary(const struct session *s, const vae_model *model, bool json, vae_error *err)
@@ -159,7 +160,7 @@ static vae_status die_of_signal(struct session *s, const vae_model *model, vae_e
 {
     vae_status status = save(s, model, false, err);
     if (status) return status;
-    fprintf(stderr, "%svaectl: interrupted: state saved in %s\n", s->terminal ? "\r\033[K" : "", s->folder->model);
+    run_say("interrupted: state saved in %s", s->folder->model);
     signals_die();
     return VAE_OK;
 }
@@ -173,17 +174,18 @@ struct request {
 static vae_status train_in_folder(const struct request *r, vae_model *model, const vae_data *data,
                                   const struct folder *folder, vae_error *err)
 {
-    struct session session = {
-        .folder = folder, .quiet = argument(r->arguments, "quiet"), .terminal = isatty(STDERR_FILENO)};
+    struct session session = {.folder = folder, .quiet = argument(r->arguments, "quiet")};
     const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
     const uint64_t first = vae_model_metrics(model)->epoch;
     vae_status status = metrics_open(&session.metrics, folder->metrics, data->validation.n > 0, err);
     if (!status) status = start_session(&session, model, r->resumed, err);
     if (!status) {
-        announce(&session, model, data);
+        say_what(&session, model, data);
+        progress_begin(&session.progress, session.quiet);
+        epochs_begin(&session.epochs, vae_model_config(model), data->validation.n > 0, session.progress.shows);
         status = vae_train(model, data, r->threads, &hooks, NULL, err);
     }
-    if (session.terminal && status) fprintf(stderr, "\r\033[K");
+    progress_clear(&session.progress);
     if (!status && signals_caught()) status = die_of_signal(&session, model, err);
     if (!status) show_end(&session, model, first);
     if (!status) status = print_summary(&session, model, argument(r->arguments, "json"), err);

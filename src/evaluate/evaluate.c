@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/sparsity.h"
@@ -100,6 +101,7 @@ static void add_draws(const struct pass *pass, double near_zero, struct sums *su
 static vae_status run_blocks(struct pass *pass, const vae_images *images, const vae_eval_options *options,
                              struct sums *sums, vae_error *err)
 {
+    const double began = clock_now();
     for (size_t first = 0, block = 0; first < images->n; first += pass->plan.capacity, block++) {
         const size_t left = images->n - first, B = left < pass->plan.capacity ? left : pass->plan.capacity;
         const struct rng noise = {.seed = options->seed, .step = block, .stream = RNG_EVAL};
@@ -112,6 +114,7 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
         keep_losses(pass, sums);
         add_latents(pass, sums);
         add_draws(pass, options->near_zero, sums);
+        if (options->on_block) options->on_block(options->context, first + B, images->n, clock_now() - began);
     }
     return VAE_OK;
 }

@@ -117,15 +117,30 @@ static vae_status take_step(struct fit *f, size_t first, size_t B, double *kl, v
     return VAE_OK;
 }
 
-static vae_status run_pass(struct fit *f, uint64_t number, double *kl, vae_error *err)
+static bool asked_to_stop(const struct fit *f, uint64_t number, size_t done, double kl, double began)
 {
+    const vae_fit_options *o = f->options;
+    const vae_progress progress = {.epoch = number + 1,
+                                   .epochs = o->passes,
+                                   .done = done,
+                                   .total = f->images->n,
+                                   .seconds = clock_now() - began,
+                                   .loss = kl / (double)done};
+    return o->on_step && o->on_step(o->context, &progress);
+}
+
+static vae_status run_pass(struct fit *f, uint64_t number, double *kl, bool *stopped, vae_error *err)
+{
+    const double began = clock_now();
     const struct rng rng = {.seed = f->options->seed, .step = number, .stream = RNG_SHUFFLE};
     const size_t n = f->images->n;
     rng_permutation(&rng, n, f->order);
     *kl = 0;
-    for (size_t first = 0; first < n; first += f->batch) {
-        vae_status status = take_step(f, first, n - first < f->batch ? n - first : f->batch, kl, err);
+    for (size_t first = 0; first < n && !*stopped; first += f->batch) {
+        const size_t B = n - first < f->batch ? n - first : f->batch;
+        vae_status status = take_step(f, first, B, kl, err);
         if (status) return status;
+        *stopped = asked_to_stop(f, number, first + B, *kl, began);
     }
     *kl /= (double)n;
     if (isfinite(*kl)) return VAE_OK;
@@ -138,8 +153,8 @@ static vae_status run_passes(struct fit *f, bool *stopped, vae_error *err)
     const vae_fit_options *o = f->options;
     for (uint64_t number = 0; number < o->passes && !*stopped; number++) {
         double kl;
-        vae_status status = run_pass(f, number, &kl, err);
-        if (status) return status;
+        vae_status status = run_pass(f, number, &kl, stopped, err);
+        if (status || *stopped) return status;
         f->model->training.metrics.train_kl = kl;
         *stopped = o->on_pass && o->on_pass(o->context, number + 1, kl);
     }

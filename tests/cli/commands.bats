@@ -31,7 +31,7 @@ load common
 
 @test "without --data it says what it used" {
     expect 0 train --epochs 1 --hidden 8 --batch 1000 -o run
-    [[ $errors == *"no data/mnist: using builtin:digits"* ]]
+    [[ $errors == *"no data/mnist (scripts/fetch-mnist.sh fetches it): using builtin:digits"* ]]
     make_mnist data/mnist
     expect 0 train --epochs 1 --hidden 8 -o run2
     [[ $errors == *"using data/mnist"*"20 + 10 images of 6 x 5"* ]]

@@ -2,6 +2,7 @@
 """Running vaectl, and files for it to read."""
 import contextlib
 import csv
+import fcntl
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import shlex
 import signal
 import struct
 import subprocess
+import termios
 import threading
 import time
 import tty
@@ -67,10 +69,16 @@ def wait_until(holds, what):
         time.sleep(0.002)
 
 
-def on_terminal(*words, until=None):
-    """stdout of vaectl and what its stderr, a terminal, was sent. SIGTERM comes as soon as `until` of that holds."""
+def _resize(terminal, columns):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+
+
+def on_terminal(*words, until=None, columns=80):
+    """stdout of vaectl and what its stderr, a terminal, was sent. SIGTERM comes as soon as `until` of that holds. The
+    terminal's width may be a function of that, too."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)  # line ends stay as they are written
+    _resize(theirs, columns("") if callable(columns) else columns)
     process = subprocess.Popen(command_line(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
                                text=True, preexec_fn=_default_signals)
     os.close(theirs)
@@ -80,6 +88,8 @@ def on_terminal(*words, until=None):
     with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as terminal:  # reading fails at its end
         while some := terminal.read(4096):
             sent += some
+            if callable(columns):
+                _resize(ours, columns(sent.decode()))
             if until and until(sent.decode()):
                 process.terminate()
                 until = None
