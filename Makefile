@@ -85,7 +85,7 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man1
 install: all
 	install -d $(BIN) $(LIB)/pkgconfig $(INCLUDE)
 	install -m 755 $(BUILD)/vaectl $(BIN)/
-	install -m 644 include/vae.h include/vae_prior.h $(INCLUDE)/
+	install -m 644 include/vae.h include/vae_prior.h include/vae_figure.h $(INCLUDE)/
 	install -m 644 $(BUILD)/libvae.a $(LIB)/
 	install -m 755 $(BUILD)/$(SONAME) $(LIB)/
 	ln -sf $(SONAME) $(LIB)/libvae.so
@@ -93,7 +93,7 @@ install: all
 	if command -v help2man >/dev/null; then $(MAKE) man && install -d $(MAN) && install -m 644 $(BUILD)/man/*.1 $(MAN)/; \
 	else echo "no help2man: the manual pages are not installed"; fi
 uninstall:
-	rm -f $(BIN)/vaectl $(INCLUDE)/vae.h $(INCLUDE)/vae_prior.h $(LIB)/libvae.a $(LIB)/$(SONAME) $(LIB)/libvae.so \
+	rm -f $(BIN)/vaectl $(INCLUDE)/vae.h $(INCLUDE)/vae_prior.h $(INCLUDE)/vae_figure.h $(LIB)/libvae.a $(LIB)/$(SONAME) $(LIB)/libvae.so \
 	  $(LIB)/pkgconfig/vae.pc $(MAN)/vaectl.1 $(MAN)/vaectl-*.1
 clean:
 	rm -rf build

@@ -520,18 +520,7 @@ typedef struct vae_bench {
 VAE_API vae_status vae_bench_run(vae_bench *out, const vae_config *config, const vae_images *images, size_t threads,
                                  size_t rounds, vae_error *err);
 
-/* ---- Pictures and files ----------------------------------------------------------------------------------------- */
-
-/* A grid of grey tiles. Tile (r,c) starts at tiles + (r*across + c) * rows*cols; values are clipped to [0,1]. */
-typedef struct vae_grid {
-    size_t down, across, rows, cols;
-    const float *tiles;
-    size_t band;               /* extra space after every `band` rows of tiles; 0: none */
-    const char *const *labels; /* (down) texts left of the rows, or NULL */
-    const char *title;         /* stored in the PNG as its Title text, or NULL */
-} vae_grid;
-
-VAE_API vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_error *err);
+/* ---- Files ------------------------------------------------------------------------------------------------------ */
 
 /* Writes a file whole or not at all: temporary name, fsync, rename. */
 VAE_API vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err);

@@ -2,10 +2,10 @@
  *
  * Figures: panels with axes, lines, points, bars and tiles, for what a model and its latents look like.
  *
- * The ending of a file's name says what is written: `.svg` a labelled figure (white, with title, axes with units, ticks,
- * legend; tiles are PNGs inside it), `.png` the same picture in dots, and for a single panel of tiles nothing but the
- * tiles and their labels. Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; marks differ
- * in shape or dash as well, so that a grey print can be read.
+ * The ending of a file's name says what is written: `.svg` a labelled figure (white, with title, axes with units,
+ * ticks, legend; tiles are PNGs inside it), `.png` the same picture in dots, and for a single panel of tiles nothing
+ * but the tiles and their labels. Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; marks
+ * differ in shape or dash as well, so that a grey print can be read.
  *
  * Everything that is given is copied. A failure to allocate is remembered and reported by vae_figure_write, so that the
  * calls before it need no check; all of them accept NULL objects. */
@@ -21,7 +21,23 @@ extern "C" {
 typedef struct vae_figure vae_figure;
 typedef struct vae_panel vae_panel;
 
-/* A figure whose panels stand `columns` a row. `title` names model and data; `note` (may be NULL) is a line below it. */
+/* A grid of tiles. Tile (r,c) starts at tiles + (r*across + c) * rows*cols; its values are greys from 0, black, to 1,
+ * white, and are clipped. A tile whose first value is NaN is left out. */
+typedef struct vae_grid {
+    size_t down, across, rows, cols;
+    const float *tiles;
+    size_t band;                /* extra space after every `band` rows of tiles; 0: none */
+    const char *const *labels;  /* (down) texts left of the rows, or NULL */
+    const char *const *columns; /* (across) texts above the columns, or NULL */
+    /* Values are from -1 to 1, zero in the middle, and have colours, from dark to light, with a bar that says so. */
+    bool diverging;
+    double unit; /* the number that 1 stands for in that bar; 0: 1 */
+    const char *title;
+} vae_grid;
+VAE_API vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_error *err);
+
+/* A figure whose panels stand `columns` a row. `title` names model and data; `note` (may be NULL) is a line below it.
+ */
 VAE_API vae_status vae_figure_new(vae_figure **out, const char *title, const char *note, size_t columns,
                                   vae_error *err);
 VAE_API void vae_figure_free(vae_figure **figure);
@@ -49,7 +65,8 @@ VAE_API void vae_panel_ticks_y(vae_panel *panel, size_t n, const double *at, con
 /* One unit is as long on both axes. */
 VAE_API void vae_panel_equal(vae_panel *panel);
 
-/* ---- Marks: points whose coordinates are not finite are left out (a line has a gap there) ------------------------- */
+/* ---- Marks: points whose coordinates are not finite are left out (a line has a gap there) -------------------------
+ */
 
 enum { VAE_INK = -1, VAE_GREY = -2 }; /* colours beside those of series 0, 1, 2, ... */
 
@@ -78,7 +95,8 @@ VAE_API void vae_panel_text(vae_panel *panel, double x, double y, const char *te
 /* Makes the panel one of tiles, without axes; `grid` as below. */
 VAE_API void vae_panel_tiles(vae_panel *panel, const vae_grid *grid);
 
-/* ---- Tiles alone, and moving pictures ----------------------------------------------------------------------------- */
+/* ---- Tiles alone, and moving pictures -----------------------------------------------------------------------------
+ */
 
 /* An animated PNG (APNG), whose frames have one size and shape; a viewer that knows no APNG shows the last one.
  * `texts` (n) stand above the frames, or NULL. */

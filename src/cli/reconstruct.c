@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "vae_figure.h"
 
 struct request {
     size_t n, first, across;

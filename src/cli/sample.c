@@ -4,6 +4,7 @@
 
 #include "cli/array.h"
 #include "cli/command.h"
+#include "vae_figure.h"
 
 enum { LABEL = 24, MOST_CLASSES = 256 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "vae_figure.h"
 
 enum { LABEL = 24, MOST_ROWS = 256 };
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "picture/buffer.h"
 #include "picture/picture.h"
+#include "vae_figure.h"
 
 enum {
     PAPER = 48,    /* grey between the tiles: neither black nor white, as digits are */
@@ -71,7 +73,8 @@ vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_error *e
     if (!grid->rows || !grid->cols || !grid->across || !grid->down)
         return vae_fail(err, VAE_E_USAGE, "%s: a picture of no pixels", path);
     const struct plan plan = plan_grid(grid);
-    struct canvas canvas = {.width = tile_x(grid, &plan, grid->across), .height = tile_y(grid, &plan, grid->down - 1)};
+    struct canvas canvas = {
+        .channels = 1, .width = tile_x(grid, &plan, grid->across), .height = tile_y(grid, &plan, grid->down - 1)};
     canvas.height += grid->rows * plan.zoom + plan.pad;
     if (canvas.width > MOST_SIDE || canvas.height > MOST_SIDE)
         return vae_fail(err, VAE_E_USAGE, "%s: a picture of %zu x %zu pixels is too large (at most %d a side)", path,
@@ -83,7 +86,12 @@ vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_error *e
         for (size_t c = 0; c < grid->across; c++) draw_tile(&canvas, grid, &plan, r, c);
         if (grid->labels) draw_label(&canvas, grid, &plan, r);
     }
-    vae_status status = png_write(path, &canvas, grid->title, err);
+    struct buffer buffer = {0};
+    png_encode(&canvas, grid->title, &buffer);
+    vae_status status = buffer.failed ? vae_fail(err, VAE_E_MEMORY, "%s: cannot encode a PNG of %zu x %zu", path,
+                                                 canvas.width, canvas.height)
+                                      : vae_write_file(path, buffer.bytes, buffer.size, err);
+    free(buffer.bytes);
     free(canvas.pixels);
     return status;
 }

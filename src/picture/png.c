@@ -1,30 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * PNG through libpng's classic row interface, into memory and from there to the file. No PNG is ever read. */
+ * PNG through libpng's classic row interface, into memory. No PNG is ever read. */
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "picture/buffer.h"
 #include "picture/picture.h"
 
-struct buffer {
-    char *bytes;
-    size_t size, capacity;
-};
-
-static void grow_and_append(png_structp png, png_bytep data, size_t size)
+static void append(png_structp png, png_bytep data, size_t size)
 {
     struct buffer *buffer = png_get_io_ptr(png);
-    if (size > buffer->capacity - buffer->size) {
-        size_t capacity = 2 * buffer->capacity + size + 4096;
-        char *bytes = realloc(buffer->bytes, capacity);
-        if (!bytes) png_error(png, "out of memory");
-        buffer->bytes = bytes;
-        buffer->capacity = capacity;
-    }
-    memcpy(buffer->bytes + buffer->size, data, size);
-    buffer->size += size;
+    buffer_add(buffer, data, size);
+    if (buffer->failed) png_error(png, "out of memory");
 }
 
 static void nothing_to_flush(png_structp png) { (void)png; }
@@ -53,28 +42,25 @@ static void write_title(png_structp png, png_infop info, const char *title)
 static bool encode(png_structp png, png_infop info, struct buffer *buffer, const struct canvas *canvas,
                    const char *title)
 {
+    static const int colours[] = {0, PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
+                                  PNG_COLOR_TYPE_RGB_ALPHA};
     if (setjmp(png_jmpbuf(png))) return false;
-    png_set_write_fn(png, buffer, grow_and_append, nothing_to_flush);
-    png_set_IHDR(png, info, (png_uint_32)canvas->width, (png_uint_32)canvas->height, 8, PNG_COLOR_TYPE_GRAY,
+    png_set_write_fn(png, buffer, append, nothing_to_flush);
+    png_set_IHDR(png, info, (png_uint_32)canvas->width, (png_uint_32)canvas->height, 8, colours[canvas->channels],
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     write_title(png, info, title);
     png_write_info(png, info);
-    for (size_t y = 0; y < canvas->height; y++) png_write_row(png, canvas->pixels + y * canvas->width);
+    for (size_t y = 0; y < canvas->height; y++)
+        png_write_row(png, canvas->pixels + y * canvas->width * canvas->channels);
     png_write_end(png, info);
     return true;
 }
 
-vae_status png_write(const char *path, const struct canvas *canvas, const char *title, vae_error *err)
+void png_encode(const struct canvas *canvas, const char *title, struct buffer *buffer)
 {
-    struct buffer buffer = {0};
     png_infop info = NULL;
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
     if (png) info = png_create_info_struct(png);
-    bool encoded = info && encode(png, info, &buffer, canvas, title);
+    if (!info || !encode(png, info, buffer, canvas, title)) buffer->failed = true;
     png_destroy_write_struct(&png, &info);
-    vae_status status = encoded ? vae_write_file(path, buffer.bytes, buffer.size, err)
-                                : vae_fail(err, VAE_E_MEMORY, "%s: cannot encode a PNG of %zu x %zu", path,
-                                           canvas->width, canvas->height);
-    free(buffer.bytes);
-    return status;
 }

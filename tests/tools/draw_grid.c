@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vae.h"
+#include "vae_figure.h"
 
 static size_t count(const char *word) { return (size_t)strtoull(word, NULL, 10); }
 

@@ -6,7 +6,7 @@
  *
  * The linker sends the library's calls through the functions below (-Wl,--wrap, see tests.mk). Shared libraries keep
  * the real ones, but jansson lets its allocator be replaced. */
-#include "vae.h"
+#include "vae_figure.h"
 
 #include "files.h"
 

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Building a figure: everything that is given is copied into its store. */
+#include "picture/figure.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "picture/buffer.h"
+#include "picture/layout.h"
+
+enum { PANEL_WIDTH = 320, PANEL_HEIGHT = 220, LEAST_SIDE = 16, MOST_SIDE = 4096 };
+
+vae_status vae_figure_new(vae_figure **out, const char *title, const char *note, size_t columns, vae_error *err)
+{
+    *out = NULL;
+    vae_figure *figure = mem_new(1, sizeof *figure, err);
+    if (!figure) return VAE_E_MEMORY;
+    figure->columns = columns ? columns : 1;
+    figure->title = store_text(&figure->store, title);
+    figure->note = store_text(&figure->store, note);
+    *out = figure;
+    return VAE_OK;
+}
+
+void vae_figure_free(vae_figure **figure)
+{
+    if (!*figure) return;
+    store_free(&(*figure)->store);
+    free(*figure);
+    *figure = NULL;
+}
+
+vae_panel *vae_figure_panel(vae_figure *figure, const char *title)
+{
+    vae_panel *panel = figure ? store_take(&figure->store, 1, sizeof *panel) : NULL;
+    if (!panel) return NULL;
+    *panel = (vae_panel){.figure = figure, .width = PANEL_WIDTH, .height = PANEL_HEIGHT};
+    panel->title = store_text(&figure->store, title);
+    if (figure->last)
+        figure->last->next = panel;
+    else
+        figure->first = panel;
+    figure->last = panel;
+    figure->panels++;
+    return panel;
+}
+
+/* ---- Axes ------------------------------------------------------------------------------------------------------- */
+
+static double side(double value) { return value > LEAST_SIDE ? fmin(value, MOST_SIDE) : LEAST_SIDE; }
+
+void vae_panel_size(vae_panel *panel, double width, double height)
+{
+    if (!panel) return;
+    panel->width = side(width);
+    panel->height = side(height);
+}
+
+void vae_panel_labels(vae_panel *panel, const char *x, const char *y)
+{
+    if (!panel) return;
+    panel->x.label = store_text(&panel->figure->store, x);
+    panel->y.label = store_text(&panel->figure->store, y);
+}
+
+void vae_panel_log(vae_panel *panel, bool x, bool y)
+{
+    if (!panel) return;
+    panel->x.log = x;
+    panel->y.log = y;
+}
+
+static void set_limits(struct axis *axis, double low, double high)
+{
+    axis->limited = is_drawable(low) && is_drawable(high) && low < high;
+    axis->low = low;
+    axis->high = high;
+}
+
+void vae_panel_limits_x(vae_panel *panel, double low, double high)
+{
+    if (panel) set_limits(&panel->x, low, high);
+}
+
+void vae_panel_limits_y(vae_panel *panel, double low, double high)
+{
+    if (panel) set_limits(&panel->y, low, high);
+}
+
+static const char **copy_texts(struct store *store, size_t n, const char *const *text)
+{
+    const char **copy = text ? store_take(store, n, sizeof *copy) : NULL;
+    for (size_t i = 0; copy && i < n; i++) copy[i] = store_text(store, text[i]);
+    return copy;
+}
+
+static void set_ticks(struct store *store, struct axis *axis, size_t n, const double *at, const char *const *text)
+{
+    axis->at = store_numbers(store, n, at);
+    axis->text = copy_texts(store, n, text);
+    axis->ticks = axis->at && axis->text ? n : 0;
+}
+
+void vae_panel_ticks_x(vae_panel *panel, size_t n, const double *at, const char *const *text)
+{
+    if (panel) set_ticks(&panel->figure->store, &panel->x, n, at, text);
+}
+
+void vae_panel_ticks_y(vae_panel *panel, size_t n, const double *at, const char *const *text)
+{
+    if (panel) set_ticks(&panel->figure->store, &panel->y, n, at, text);
+}
+
+void vae_panel_equal(vae_panel *panel)
+{
+    if (panel) panel->equal = true;
+}
+
+/* ---- Marks ------------------------------------------------------------------------------------------------------ */
+
+static struct mark *add_mark(vae_panel *panel, enum mark_kind kind, size_t n, const double *x, const double *y,
+                             const double *other, vae_mark style)
+{
+    struct store *store = panel ? &panel->figure->store : NULL;
+    struct mark *mark = store ? store_take(store, 1, sizeof *mark) : NULL;
+    if (!mark) return NULL;
+    *mark = (struct mark){.kind = kind, .style = style, .n = n};
+    mark->style.name = store_text(store, style.name);
+    mark->x = store_numbers(store, n, x);
+    mark->y = store_numbers(store, n, y);
+    mark->other = store_numbers(store, n, other);
+    if (panel->last)
+        panel->last->next = mark;
+    else
+        panel->first = mark;
+    return panel->last = mark;
+}
+
+void vae_panel_line(vae_panel *panel, size_t n, const double *x, const double *y, vae_mark mark)
+{
+    add_mark(panel, MARK_LINE, n, x, y, NULL, mark);
+}
+
+void vae_panel_band(vae_panel *panel, size_t n, const double *x, const double *low, const double *high, vae_mark mark)
+{
+    add_mark(panel, MARK_BAND, n, x, low, high, mark);
+}
+
+void vae_panel_points(vae_panel *panel, size_t n, const double *x, const double *y, const double *error, vae_mark mark)
+{
+    add_mark(panel, MARK_POINTS, n, x, y, error, mark);
+}
+
+void vae_panel_bars(vae_panel *panel, size_t n, const double *x, const double *y, const double *error, double width,
+                    vae_mark mark)
+{
+    struct mark *added = add_mark(panel, MARK_BARS, n, x, y, error, mark);
+    if (added) added->width = width;
+}
+
+void vae_panel_rule_x(vae_panel *panel, double at, vae_mark mark)
+{
+    add_mark(panel, MARK_RULE_X, 1, &at, NULL, NULL, mark);
+}
+
+void vae_panel_rule_y(vae_panel *panel, double at, vae_mark mark)
+{
+    add_mark(panel, MARK_RULE_Y, 1, NULL, &at, NULL, mark);
+}
+
+void vae_panel_text(vae_panel *panel, double x, double y, const char *text)
+{
+    struct mark *mark = add_mark(panel, MARK_TEXT, 1, &x, &y, NULL, (vae_mark){.series = VAE_INK});
+    if (mark) mark->text = store_text(&panel->figure->store, text);
+}
+
+void vae_panel_tiles(vae_panel *panel, const vae_grid *grid)
+{
+    size_t tiles = 0, values = 0;
+    if (!panel) return;
+    struct store *store = &panel->figure->store;
+    vae_grid *copy = store_take(store, 1, sizeof *copy);
+    if (!copy) return;
+    *copy = *grid;
+    if (__builtin_mul_overflow(grid->down, grid->across, &tiles) ||
+        __builtin_mul_overflow(tiles, grid->rows * grid->cols, &values))
+        store->failed = true;
+    float *pixels = store_take(store, values, sizeof *pixels);
+    for (size_t i = 0; pixels && i < values; i++) pixels[i] = grid->tiles[i];
+    copy->tiles = pixels;
+    copy->labels = copy_texts(store, grid->down, grid->labels);
+    copy->columns = copy_texts(store, grid->across, grid->columns);
+    panel->tiles = copy;
+}
+
+/* ---- Writing ---------------------------------------------------------------------------------------------------- */
+
+static vae_status encode_svg(const vae_figure *figure, double scale, bool paper, struct buffer *buffer, vae_error *err)
+{
+    struct drawing drawing = {0};
+    vae_status status = store_status(&figure->store, err);
+    if (!status) status = layout_figure(figure, &drawing, err);
+    if (!status) status = svg_encode(&drawing, scale, paper, buffer, err);
+    store_free(&drawing.store);
+    return status;
+}
+
+vae_status vae_figure_svg(const vae_figure *figure, double scale, char **svg, vae_error *err)
+{
+    struct buffer buffer = {0};
+    *svg = NULL;
+    vae_status status = encode_svg(figure, scale, false, &buffer, err);
+    buffer_add(&buffer, "", 1);
+    if (!status && buffer.failed) status = vae_fail(err, VAE_E_MEMORY, "out of memory for a figure");
+    if (status)
+        free(buffer.bytes);
+    else
+        *svg = buffer.bytes;
+    return status;
+}
+
+static bool ends_in(const char *path, const char *ending)
+{
+    const size_t length = strlen(path), end = strlen(ending);
+    return length > end && !strcmp(path + length - end, ending);
+}
+
+vae_status vae_figure_write(const vae_figure *figure, const char *path, double scale, vae_error *err)
+{
+    struct buffer buffer = {0};
+    if (!ends_in(path, ".svg") && !ends_in(path, ".png"))
+        return vae_fail(err, VAE_E_USAGE, "%s: unknown kind of picture (expected a name that ends in .svg or .png)",
+                        path);
+    vae_status status = encode_svg(figure, scale, true, &buffer, err);
+    if (!status) status = vae_write_file(path, buffer.bytes, buffer.size, err);
+    free(buffer.bytes);
+    return status;
+}
