@@ -4,6 +4,7 @@
 
 #include "cli/array.h"
 #include "cli/command.h"
+#include "vae_figure.h"
 
 /* As many columns as make a square of tiles, wide rather than high. */
 static vae_status write_picture(const char *path, const struct array *images, vae_error *err)
