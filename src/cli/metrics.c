@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -106,4 +107,68 @@ vae_status metrics_write(struct metrics *metrics, vae_error *err)
 {
     if (fflush(metrics->rows) || ferror(metrics->rows)) return vae_fail(err, VAE_E_MEMORY, "out of memory");
     return vae_write_file(metrics->path, metrics->text, metrics->size, err);
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
+
+enum { MOST_COLUMNS = 32 };
+
+/* The metrics that the header's columns are, NULL for those that are none; how many columns there are. */
+static size_t read_header(char *line, const vae_metric *column[MOST_COLUMNS])
+{
+    size_t n = 0;
+    line[strcspn(line, "\r\n")] = '\0';
+    for (char *name = strtok(line, ","); name && n < MOST_COLUMNS; name = strtok(NULL, ","), n++)
+        for (size_t i = 0; (column[n] = vae_metric_at(i)) && strcmp(column[n]->name, name);) i++;
+    return n;
+}
+
+static vae_metrics row_of(const char *line, const vae_metric *const *column, size_t columns)
+{
+    vae_metrics row;
+    const vae_metric *metric;
+    memset(&row, 0, sizeof row);
+    for (size_t i = 0; (metric = vae_metric_at(i)); i++)
+        if (!metric->count) *(double *)(void *)((char *)&row + metric->offset) = NAN;
+    for (size_t i = 0; i < columns; i++) {
+        char *end;
+        const double value = strtod(line, &end);
+        void *at = column[i] ? (char *)&row + column[i]->offset : NULL;
+        if (at && column[i]->count)
+            *(uint64_t *)at = value >= 0 && value < 1e15 ? (uint64_t)value : 0;
+        else if (at)
+            *(double *)at = value;
+        line = end + 1;
+    }
+    return row;
+}
+
+static vae_status add_row(vae_metrics **rows, size_t *n, vae_metrics row, vae_error *err)
+{
+    if (row.epoch == 0 || (*n && row.epoch <= (*rows)[*n - 1].epoch)) return VAE_OK;
+    if ((*n & (*n - 1)) == 0) { /* doubles its room at 1, 2, 4, 8 */
+        vae_metrics *more = realloc(*rows, (*n ? 2 * *n : 1) * sizeof **rows);
+        if (!more) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu epochs", *n);
+        *rows = more;
+    }
+    (*rows)[(*n)++] = row;
+    return VAE_OK;
+}
+
+vae_status metrics_read(const char *path, vae_metrics **rows, size_t *n, vae_error *err)
+{
+    const vae_metric *column[MOST_COLUMNS];
+    size_t columns = 0, room = 0;
+    char *line = NULL;
+    FILE *file;
+    *rows = NULL;
+    *n = 0;
+    vae_status status = open_rows(path, &file, err);
+    if (file && getline(&line, &room, file) > 0) columns = read_header(line, column);
+    while (!status && file && columns && getline(&line, &room, file) > 0)
+        if (is_row(line, columns)) status = add_row(rows, n, row_of(line, column, columns), err);
+    if (!status && file && ferror(file)) status = vae_fail(err, VAE_E_MODEL, "%s: cannot read", path);
+    free(line);
+    if (file) fclose(file);
+    return status;
 }

@@ -27,4 +27,8 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
 void metrics_add(struct metrics *metrics, const vae_metrics *row);
 vae_status metrics_write(struct metrics *metrics, vae_error *err);
 
+/* The whole rows of a metrics.csv in ascending epochs, which the caller frees; NaN or 0 where there is no such column.
+ * NULL and 0 where there is no file. */
+vae_status metrics_read(const char *path, vae_metrics **rows, size_t *n, vae_error *err);
+
 #endif
