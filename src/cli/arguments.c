@@ -81,6 +81,7 @@ static bool abbreviated(const char *word, const char *name)
 static vae_status take_positional(struct arguments *a, const struct command *command, int argc, char **argv,
                                   vae_error *err)
 {
+    if (command->takes_word && optind < argc) a->word = argv[optind++];
     const int most = command->takes_runs ? argc : command->takes_run + (command->takes_file ? 1 : 0);
     if (argc - optind > most)
         return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name, argv[optind + most]);

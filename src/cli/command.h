@@ -23,7 +23,8 @@ struct arguments {
         const char *name, *value; /* value "" for flags that take none */
     } given[MAX_GIVEN];
     size_t n;
-    const char *run; /* the first positional argument, or NULL */
+    const char *word; /* the first positional argument, of a command that takes a word, or NULL */
+    const char *run;  /* the next one, or NULL */
     char *const *runs;
     size_t n_runs;
     const char *file;                /* the last one, of a command that takes a file */
@@ -33,13 +34,15 @@ struct arguments {
 
 struct command {
     const char *name, *summary;
-    const char *details;      /* a paragraph for --help */
-    bool takes_run;           /* a positional RUN, */
-    bool takes_runs;          /* or any number of them */
-    const char *takes_file;   /* what help calls a file that has to be given behind RUN, or NULL */
-    bool takes_settings;      /* all settings of vae.h, and parameters of modules; */
-    bool takes_lists;         /* each may be a list of values, which the command divides */
-    const struct flag *flags; /* ends with a NULL name */
+    const char *details;          /* a paragraph for --help */
+    const char *takes_word;       /* what help calls a word that has to be given before RUN, or NULL */
+    bool takes_run;               /* a positional RUN, */
+    bool takes_runs;              /* or any number of them */
+    const char *takes_file;       /* what help calls a file that has to be given behind RUN, or NULL */
+    bool takes_settings;          /* all settings of vae.h, and parameters of modules; */
+    bool takes_lists;             /* each may be a list of values, which the command divides */
+    const struct flag *flags;     /* ends with a NULL name */
+    void (*more_help)(FILE *out); /* behind the flags; may be NULL */
     vae_status (*run)(const struct arguments *arguments, vae_error *err);
 };
 
@@ -50,6 +53,7 @@ extern const struct command command_compare;
 extern const struct command command_reconstruct;
 extern const struct command command_sample;
 extern const struct command command_traverse;
+extern const struct command command_plot;
 extern const struct command command_encode;
 extern const struct command command_decode;
 extern const struct command command_info;

@@ -66,7 +66,8 @@ static void print_settings(FILE *out)
 void help_command(FILE *out, const struct command *command)
 {
     const vae_setting *setting;
-    fprintf(out, "Usage: vaectl %s [flags]%s%s%s\n\n%s\n\nFlags:\n", command->name,
+    fprintf(out, "Usage: vaectl %s [flags]%s%s%s%s%s\n\n%s\n\nFlags:\n", command->name, command->takes_word ? " " : "",
+            command->takes_word ? command->takes_word : "",
             command->takes_runs  ? " [RUN...]"
             : command->takes_run ? " [RUN]"
                                  : "",
@@ -79,7 +80,8 @@ void help_command(FILE *out, const struct command *command)
     for (size_t i = 0; command->takes_settings && (setting = vae_setting_at(i)); i++)
         if (setting->type == VAE_T_CHOICE) print_modules(out, setting);
     if (command->takes_settings) print_sources(out);
-    if (command->takes_run)
+    if (command->more_help) command->more_help(out);
+    if (command->takes_run || command->takes_word)
         fprintf(out,
                 "\nRUN is a model file or a run folder [runs/latest]; of a folder, best.safetensors is taken where\n"
                 "there is one (train --validation writes it), else model.safetensors.\n");

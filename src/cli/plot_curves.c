@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Losses over epochs, from metrics.csv: of the training batches as they went (faint) and of the test split. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/metrics.h"
+#include "cli/plot.h"
+
+/* A panel: what is trained, and what the test split says. */
+static const struct quantity {
+    const char *title;
+    size_t train, test; /* in vae_metrics */
+} quantities[] = {
+    {"loss", offsetof(vae_metrics, train_loss), offsetof(vae_metrics, test_neg_elbo)},
+    {"reconstruction", offsetof(vae_metrics, train_recon), offsetof(vae_metrics, test_recon)},
+    {"KL", offsetof(vae_metrics, train_kl), offsetof(vae_metrics, test_kl)},
+};
+enum { QUANTITIES = sizeof quantities / sizeof *quantities };
+
+static vae_status read_metrics(const struct plot_run *run, vae_metrics **rows, size_t *n, vae_error *err)
+{
+    char path[PATH_MAX_RUN];
+    const char *slash = strrchr(run->path, '/');
+    const int length = snprintf(path, sizeof path, "%.*smetrics.csv", slash ? (int)(slash - run->path) + 1 : 0,
+                                run->path);
+    if (length >= (int)sizeof path) return vae_fail(err, VAE_E_MODEL, "RUN: longer than %d characters", PATH_MAX_RUN);
+    vae_status status = metrics_read(path, rows, n, err);
+    if (!status && !*n) status = vae_fail(err, VAE_E_MODEL, "%s: no epoch there (expected the metrics of a run)", path);
+    return status;
+}
+
+static double value_of(const vae_metrics *row, size_t offset)
+{
+    return *(const double *)(const void *)((const char *)row + offset);
+}
+
+/* Two lines of a run in each panel; x and y have room for n. */
+static void draw_run(const struct plot_job *job, size_t which, const vae_metrics *rows, size_t n, vae_panel **panel,
+                     double *x, double *y)
+{
+    const char *name = job->n > 1 ? job->run[which].name : "test";
+    for (size_t i = 0; i < n; i++) x[i] = (double)rows[i].epoch;
+    for (size_t k = 0; k < QUANTITIES; k++) {
+        for (size_t i = 0; i < n; i++) y[i] = value_of(&rows[i], quantities[k].train);
+        vae_panel_line(panel[k], n, x, y,
+                       (vae_mark){.series = (int)which, .name = job->n > 1 ? NULL : "training", .faint = true});
+        for (size_t i = 0; i < n; i++) y[i] = value_of(&rows[i], quantities[k].test);
+        vae_panel_line(panel[k], n, x, y, (vae_mark){.series = (int)which, .name = name});
+    }
+}
+
+static vae_status add_run(const struct plot_job *job, size_t which, vae_panel **panel, vae_error *err)
+{
+    vae_metrics *rows = NULL;
+    size_t n = 0;
+    vae_status status = read_metrics(&job->run[which], &rows, &n, err);
+    double *x = calloc(n + 1, sizeof *x), *y = calloc(n + 1, sizeof *y);
+    if (!status && (!x || !y)) status = vae_fail(err, VAE_E_MEMORY, "out of memory for %zu epochs", n);
+    if (!status) draw_run(job, which, rows, n, panel, x, y);
+    free(rows);
+    free(x);
+    free(y);
+    return status;
+}
+
+static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_error *err)
+{
+    char name[PICTURE_NAME], title[PICTURE_NAME + 32];
+    vae_panel *panel[QUANTITIES];
+    const bool log = argument(job->arguments, "log");
+    picture_model_name(job->run->model, name);
+    snprintf(title, sizeof title, "Training of %s", job->n > 1 ? "several runs" : name);
+    vae_status status = vae_figure_new(figure, title,
+                                       job->n > 1 ? "Strong: test split. Faint: training batches as they went."
+                                                  : "Test split after each epoch; training batches as they went.",
+                                       QUANTITIES, err);
+    for (size_t k = 0; k < QUANTITIES && !status; k++) {
+        panel[k] = vae_figure_panel(*figure, quantities[k].title);
+        vae_panel_size(panel[k], 260, 200);
+        vae_panel_labels(panel[k], "epoch", k ? NULL : "nats per image");
+        vae_panel_log(panel[k], log, log);
+    }
+    for (size_t i = 0; i < job->n && !status; i++) status = add_run(job, i, panel, err);
+    return status;
+}
+
+static const char *const flags[] = {"log", NULL};
+
+const struct plot plot_curves = {
+    .name = "curves",
+    .summary = "loss, reconstruction and KL over epochs, of training and test",
+    .output = "curves.svg",
+    .most = PLOT_RUNS,
+    .flags = flags,
+    .figure = figure,
+};
