@@ -14,10 +14,10 @@ command -v help2man >/dev/null || {
 }
 case $binary in */*) ;; *) binary=./$binary ;; esac
 
-# Lines of "  NAME  summary" below "Commands:".
+# Lines of "  NAME  summary" above "Examples:".
 commands() {
-    "$binary" --help | awk '/^Commands:/ { inside = 1; next } /^[^ ]/ { inside = 0 }
-        inside && match($0, /^  [a-z][a-z-]*  +/) { name = $1; sub(/^  [a-z-]+  +/, ""); print name "\t" $0 }'
+    "$binary" --help | awk '/^Examples:/ { exit }
+        match($0, /^  [a-z][a-z-]*  +/) { name = $1; sub(/^  [a-z-]+  +/, ""); print name "\t" $0 }'
 }
 
 version=$("$binary" --version | head -n 1 | cut -d ' ' -f 2)

@@ -58,17 +58,29 @@ static json_t *to_json(const vae_bench *b, const char *what)
 }
 
 struct request {
+    const struct arguments *arguments;
     const vae_data *data;
     uint64_t threads, rounds;
     json_t *list; /* NULL: text */
+    bool said;
 };
 
-static vae_status run_one(const vae_config *config, const struct request *r, vae_error *err)
+/* What is measured is said with the first figures, when nothing can be wrong with it any more. */
+static void say_data(struct request *r, const vae_config *config)
+{
+    if (r->said) return;
+    settings_say_data(r->arguments, config);
+    if (!r->list) printf("%s\n", r->data->name);
+    r->said = true;
+}
+
+static vae_status run_one(const vae_config *config, struct request *r, vae_error *err)
 {
     vae_bench bench;
     char what[128];
     describe(config, what, sizeof what);
     vae_status status = vae_bench_run(&bench, config, &r->data->train, r->threads, r->rounds, err);
+    if (!status) say_data(r, config);
     if (!status && r->list)
         json_array_append_new(r->list, to_json(&bench, what));
     else if (!status)
@@ -76,7 +88,7 @@ static vae_status run_one(const vae_config *config, const struct request *r, vae
     return status;
 }
 
-static vae_status run_standard(const vae_config *given, const struct request *r, vae_error *err)
+static vae_status run_standard(const vae_config *given, struct request *r, vae_error *err)
 {
     vae_status status = VAE_OK;
     for (size_t i = 0; i < sizeof standard / sizeof *standard && !status; i++) {
@@ -88,9 +100,8 @@ static vae_status run_standard(const vae_config *given, const struct request *r,
     return status;
 }
 
-static vae_status run_all(const vae_config *config, bool own, const struct request *r, vae_error *err)
+static vae_status run_all(const vae_config *config, bool own, struct request *r, vae_error *err)
 {
-    if (!r->list) printf("%s\n", r->data->name);
     vae_status status = own ? run_one(config, r, err) : run_standard(config, r, err);
     if (status) return status;
     if (r->list)
@@ -103,7 +114,7 @@ static vae_status run_all(const vae_config *config, bool own, const struct reque
 static vae_status run(const struct arguments *arguments, vae_error *err)
 {
     vae_config config;
-    struct request r = {0};
+    struct request r = {.arguments = arguments};
     vae_data *data = NULL;
     vae_status status = settings_from_flags(arguments, &command_bench, &config, err);
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &r.threads, err);

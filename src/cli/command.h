@@ -32,8 +32,12 @@ struct arguments {
     size_t n_plugins;
 };
 
+/* Commands stand together in the help by what they are for. */
+enum command_group { INSPECT, TRAIN, MEASURE, DRAW, EXCHANGE, COMMAND_GROUPS };
+
 struct command {
     const char *name, *summary;
+    enum command_group group;
     const char *details;          /* a paragraph for --help */
     const char *takes_word;       /* what help calls a word that has to be given before RUN, or NULL */
     bool takes_run;               /* a positional RUN, */
@@ -85,8 +89,10 @@ bool settings_given(const struct arguments *arguments, const struct command *com
 /* The settings that were given into a trained model; fails where they cannot change any more. */
 vae_status settings_into_model(const struct arguments *arguments, const struct command *command, vae_model *model,
                                vae_error *err);
-/* Without --data: data/mnist if it is there, else builtin:digits; says so on stderr. */
+/* Without --data: data/mnist if it is there, else builtin:digits. */
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
+/* Says on stderr which of them it is, as soon as nothing else can be wrong. */
+void settings_say_data(const struct arguments *arguments, const vae_config *config);
 
 /* ---- plugin.c: priors from files --------------------------------------------------------------------------------- */
 /* Is a prior given as a file: has it a slash, or does it end in .so? */
@@ -98,8 +104,9 @@ extern const char *const plugin_template[];
 
 /* ---- help.c ----------------------------------------------------------------------------------------------------- */
 void help_command(FILE *out, const struct command *command);
-/* Values and default of a module's parameter, to the end of the line. */
-void help_param_range(FILE *out, const vae_param *param);
+/* What a module's parameter is, its values and its default, from `column` to the end of the line; further lines begin
+ * in column `indent`. */
+void help_param(FILE *out, size_t column, size_t indent, const vae_param *param);
 
 /* ---- run.c: where models, their data and pictures are ----------------------------------------------------------- */
 enum { PATH_MAX_RUN = 2048 };

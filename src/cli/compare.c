@@ -160,6 +160,7 @@ static const struct flag flags[] = {
 
 const struct command command_compare = {
     .name = "compare",
+    .group = MEASURE,
     .summary = "one table over runs, or over settings that it trains",
     .details = "Compares runs RUN..., folders of runs among them, in one table: a row for each configuration,\n"
                "with means over its seeds and differences from the first row, seed by seed.\n\n"

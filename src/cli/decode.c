@@ -102,6 +102,7 @@ static const struct flag flags[] = {
 
 const struct command command_decode = {
     .name = "decode",
+    .group = EXCHANGE,
     .summary = "mean images of latents from a .npy or .csv",
     .details = "Decodes latents, a row an image and a column a latent (as encode writes them), and writes the mean "
                "images: N x ROWS\n"

@@ -92,6 +92,7 @@ static const struct flag flags[] = {
 
 const struct command command_encode = {
     .name = "encode",
+    .group = EXCHANGE,
     .summary = "posterior means and scales of images, as .npy or .csv",
     .details =
         "Encodes images and writes the means of their posteriors, a row an image and a column a latent: N x L in "

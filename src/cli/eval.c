@@ -308,6 +308,7 @@ static const struct flag flags[] = {
 
 const struct command command_eval = {
     .name = "eval",
+    .group = MEASURE,
     .summary = "ELBO, likelihood, KL per dimension, sparsity",
     .details = "Evaluates a model on a set of images with z drawn from the posterior. Losses are in nats per image: "
                "summed over\n"

@@ -171,6 +171,7 @@ static const struct flag flags[] = {
 
 const struct command command_fit = {
     .name = "fit",
+    .group = TRAIN,
     .summary = "fit a new prior to a trained model",
     .details =
         "Gives a trained model another prior, learned from the encoded training images. Encoder and decoder stay as\n"

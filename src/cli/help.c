@@ -4,17 +4,30 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/wrap.h"
+
+enum { HELP_COLUMN = 31, MODULE_COLUMN = 15, PARAM_INDENT = 10, MOST_TEXT = 512 };
+
+static void print_wrapped(FILE *out, size_t column, size_t indent, const char *text)
+{
+    wrap(out, WRAP_COLUMNS, column, indent, text);
+}
 
 static void print_flag(FILE *out, char letter, const char *name, const char *metavar, const char *help,
                        const char *fallback)
 {
-    char text[96];
-    const int used = letter ? snprintf(text, sizeof text, "  -%c, --%s", letter, name)
-                            : snprintf(text, sizeof text, "      --%s", name);
-    if (metavar) snprintf(text + used, sizeof text - (size_t)used, " %s", metavar);
-    const char *gap = strlen(text) > 30 ? "\n                              " : ""; /* help starts in one column */
-    fprintf(out, "%-30s%s %s", text, gap, help);
-    fprintf(out, fallback && *fallback ? " [%s]\n" : "\n", fallback);
+    char text[MOST_TEXT];
+    int used = letter ? fprintf(out, "  -%c, --%s", letter, name) : fprintf(out, "      --%s", name);
+    if (metavar) used += fprintf(out, " %s", metavar);
+    if (used >= HELP_COLUMN) used = fprintf(out, "\n") - 1; /* help starts in one column */
+    fprintf(out, "%*s", HELP_COLUMN - used, "");
+    snprintf(text, sizeof text, fallback && *fallback ? "%s [%s]" : "%s", help, fallback);
+    print_wrapped(out, HELP_COLUMN, HELP_COLUMN, text);
+}
+
+static void print_module(FILE *out, const vae_module *module)
+{
+    print_wrapped(out, (size_t)fprintf(out, "  %-12s ", module->name), MODULE_COLUMN, module->summary);
 }
 
 static void print_sources(FILE *out)
@@ -22,19 +35,21 @@ static void print_sources(FILE *out)
     const vae_module *module;
     fprintf(out, "\nBuilt-in data (--data builtin:NAME[:k=v,...]):\n");
     for (size_t i = 0; (module = vae_module_at(VAE_SOURCE, i)); i++) {
-        fprintf(out, "  %-12s %s\n", module->name, module->summary);
+        print_module(out, module);
         for (const vae_param *p = module->params; p && p->name; p++)
             fprintf(out, "      %s=V  %s, %.0f to %.0f [%.0f]\n", p->name, p->help, p->min, p->max, p->value);
     }
 }
 
-void help_param_range(FILE *out, const vae_param *p)
+void help_param(FILE *out, size_t column, size_t indent, const vae_param *p)
 {
+    char text[MOST_TEXT];
     if (p->words)
-        fprintf(out, "%s [%.*s]\n", p->words, (int)strcspn(p->words, "|"), p->words);
+        snprintf(text, sizeof text, "%s, %s [%.*s]", p->help, p->words, (int)strcspn(p->words, "|"), p->words);
     else
-        fprintf(out, "%g to %g%s%s [%g]\n", p->min, p->max, p->or_words ? " or " : "", p->or_words ? p->or_words : "",
-                p->value);
+        snprintf(text, sizeof text, "%s, %g to %g%s%s [%g]", p->help, p->min, p->max, p->or_words ? " or " : "",
+                 p->or_words ? p->or_words : "", p->value);
+    print_wrapped(out, column, indent, text);
 }
 
 /* Each module of a kind, with its parameters. */
@@ -44,11 +59,9 @@ static void print_modules(FILE *out, const vae_setting *setting)
     if (!vae_module_at(setting->kind, 1) && !vae_module_at(setting->kind, 0)->params) return; /* no choice */
     fprintf(out, "\n%c%ss (--%s NAME):\n", setting->name[0] - 'a' + 'A', setting->name + 1, setting->name);
     for (size_t i = 0; (module = vae_module_at(setting->kind, i)); i++) {
-        fprintf(out, "  %-12s %s\n", module->name, module->summary);
-        for (const vae_param *p = module->params; p && p->name; p++) {
-            fprintf(out, "      --%s V  %s, ", p->name, p->help);
-            help_param_range(out, p);
-        }
+        print_module(out, module);
+        for (const vae_param *p = module->params; p && p->name; p++)
+            help_param(out, (size_t)fprintf(out, "      --%s V  ", p->name), PARAM_INDENT, p);
     }
 }
 
@@ -66,12 +79,14 @@ static void print_settings(FILE *out)
 void help_command(FILE *out, const struct command *command)
 {
     const vae_setting *setting;
-    fprintf(out, "Usage: vaectl %s [flags]%s%s%s%s%s\n\n%s\n\nFlags:\n", command->name, command->takes_word ? " " : "",
+    fprintf(out, "Usage: vaectl %s [flags]%s%s%s%s%s\n\n", command->name, command->takes_word ? " " : "",
             command->takes_word ? command->takes_word : "",
             command->takes_runs  ? " [RUN...]"
             : command->takes_run ? " [RUN]"
                                  : "",
-            command->takes_file ? " " : "", command->takes_file ? command->takes_file : "", command->details);
+            command->takes_file ? " " : "", command->takes_file ? command->takes_file : "");
+    print_wrapped(out, 0, 0, command->details);
+    fprintf(out, "\nFlags:\n");
     if (command->takes_settings) print_settings(out);
     for (const struct flag *f = command->flags; f->name; f++)
         print_flag(out, f->letter, f->name, f->metavar, f->help, NULL);
@@ -81,8 +96,10 @@ void help_command(FILE *out, const struct command *command)
         if (setting->type == VAE_T_CHOICE) print_modules(out, setting);
     if (command->takes_settings) print_sources(out);
     if (command->more_help) command->more_help(out);
-    if (command->takes_run || command->takes_word)
-        fprintf(out,
-                "\nRUN is a model file or a run folder [runs/latest]; of a folder, best.safetensors is taken where\n"
-                "there is one (train --validation writes it), else model.safetensors.\n");
+    if (!command->takes_run && !command->takes_word) return;
+    fputc('\n', out);
+    print_wrapped(
+        out, 0, 0,
+        "RUN is a model file or a run folder [runs/latest]; of a folder, best.safetensors is taken where there "
+        "is one (train --validation writes it), else model.safetensors.");
 }

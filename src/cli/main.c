@@ -11,15 +11,30 @@ static const struct command *const commands[] = {
     &command_bench,    NULL,
 };
 
+/* In their order. */
+static const struct {
+    enum command_group group;
+    const char *heading;
+} groups[COMMAND_GROUPS] = {{TRAIN, "Train"},
+                            {MEASURE, "Measure"},
+                            {DRAW, "Draw"},
+                            {EXCHANGE, "Exchange with other programs"},
+                            {INSPECT, "Inspect"}};
+
 static void print_usage(FILE *out)
 {
     fprintf(out, "Usage: vaectl COMMAND [flags] [RUN]\n\n"
-                 "Trains variational autoencoders with pluggable latent priors.\n\nCommands:\n");
-    for (size_t i = 0; commands[i]; i++) fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+                 "Trains variational autoencoders with pluggable latent priors.\n");
+    for (size_t g = 0; g < COMMAND_GROUPS; g++) {
+        fprintf(out, "\n%s:\n", groups[g].heading);
+        for (size_t i = 0; commands[i]; i++)
+            if (commands[i]->group == groups[g].group)
+                fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    }
     fprintf(out, "\nExamples:\n"
                  "  vaectl train --prior spikeslab --p 0.8 --c2 0.05\n\n"
                  "  vaectl reconstruct && vaectl sample && vaectl traverse\n\n"
-                 "'vaectl COMMAND --help' tells more, 'vaectl --version' which libraries it runs with.\n");
+                 "'vaectl COMMAND --help' tells more, 'vaectl --version' which libraries it has.\n");
 }
 
 static void print_exit_statuses(FILE *out)
@@ -28,7 +43,8 @@ static void print_exit_statuses(FILE *out)
 #define PRINT_STATUS(name, number, meaning) fprintf(out, "  %d  %s\n", number, meaning);
     VAE_STATUS_LIST(PRINT_STATUS)
 #undef PRINT_STATUS
-    fprintf(out, "  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; training saves its state first\n");
+    fprintf(out, "  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; training saves its state\n"
+                 "                 first\n");
 }
 
 static const struct command *find_command(const char *name)
@@ -90,11 +106,20 @@ static vae_status close_stdout(vae_error *err)
     return vae_fail(err, VAE_E_WRITE, "stdout: cannot write: %s", strerror(errno));
 }
 
+/* A reader of a pipe that has seen enough, such as head, is no fault, and nothing is said of it. */
+static volatile sig_atomic_t pipe_closed;
+
+static void on_closed_pipe(int number)
+{
+    (void)number;
+    pipe_closed = 1;
+}
+
 int main(int argc, char **argv)
 {
     vae_error err = {0};
     int exit_status = 0;
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe and a file size limit are write errors, exit status 4 */
+    signal(SIGPIPE, on_closed_pipe); /* a closed pipe and a file size limit are write errors, exit status 4 */
     signal(SIGXFSZ, SIG_IGN);
     vae_status status = VAE_OK;
     if (!run_global(argc, argv, &exit_status)) {
@@ -107,8 +132,9 @@ int main(int argc, char **argv)
         status = run_command(argc - 1, argv + 1, &err);
     }
     vae_status flushed = close_stdout(status ? NULL : &err);
+    const bool is_unread = !status && flushed && pipe_closed;
     if (!status) status = flushed;
     if (!status) return exit_status;
-    fprintf(stderr, "vaectl: %s\n", err.message);
+    if (!is_unread) fprintf(stderr, "vaectl: %s\n", err.message);
     return (int)status;
 }

@@ -144,6 +144,7 @@ static const struct flag flags[] = {
 
 const struct command command_plot = {
     .name = "plot",
+    .group = DRAW,
     .summary = "figures of runs: losses, KL of the latents",
     .details = "Draws a figure of one run or of several, as SVG or PNG by the ending of its name.",
     .takes_word = "KIND",

@@ -10,10 +10,8 @@
 static void print_module(const vae_module *module)
 {
     printf("%s: %s\n    %s\n", module->name, module->summary, module->formula);
-    for (const vae_param *p = module->params; p && p->name; p++) {
-        printf("    --%s  %s, ", p->name, p->help);
-        help_param_range(stdout, p);
-    }
+    for (const vae_param *p = module->params; p && p->name; p++)
+        help_param(stdout, (size_t)printf("    --%s  ", p->name), 8, p);
 }
 
 /* ---- Check ------------------------------------------------------------------------------------------------------ */

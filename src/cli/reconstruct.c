@@ -99,6 +99,7 @@ static const struct flag flags[] = {
 
 const struct command command_reconstruct = {
     .name = "reconstruct",
+    .group = DRAW,
     .summary = "PNG: images above their reconstructions",
     .details =
         "Encodes images, decodes the posterior means, and writes pairs of rows: images above, reconstructions below.",

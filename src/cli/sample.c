@@ -124,6 +124,7 @@ static const struct flag flags[] = {
 
 const struct command command_sample = {
     .name = "sample",
+    .group = DRAW,
     .summary = "PNG: decoded draws from the prior",
     .details = "Draws latents from the prior, decodes them and writes their mean images as a square of tiles. Of a "
                "conditional\n"

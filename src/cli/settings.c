@@ -69,15 +69,20 @@ vae_status settings_into_model(const struct arguments *arguments, const struct c
     return status;
 }
 
+static const char mnist[] = "data/mnist", digits[] = "builtin:digits";
+
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err)
 {
-    static const char mnist[] = "data/mnist";
     struct stat info;
     if (argument(arguments, "data")) return VAE_OK;
-    const bool there = !stat(mnist, &info);
-    if (there)
+    return vae_config_set(config, "data", stat(mnist, &info) ? digits : mnist, err);
+}
+
+void settings_say_data(const struct arguments *arguments, const vae_config *config)
+{
+    if (argument(arguments, "data")) return;
+    if (!strcmp(config->data, mnist))
         run_say("no --data given: using %s", mnist);
     else
-        run_say("no %s (scripts/fetch-mnist.sh fetches it): using builtin:digits", mnist);
-    return vae_config_set(config, "data", there ? mnist : "builtin:digits", err);
+        run_say("no %s (scripts/fetch-mnist.sh fetches it): using %s", mnist, digits);
 }

@@ -229,6 +229,7 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     if (!status)
         status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
                              argument(r->arguments, "force"), err);
+    if (!status) settings_say_data(r->arguments, &config);
     if (!status) status = train_in_folder(r, model, data, &folder, err);
     folder_close(&folder);
     vae_model_free(&model);
@@ -305,6 +306,7 @@ static const struct flag flags[] = {
 
 const struct command command_train = {
     .name = "train",
+    .group = TRAIN,
     .summary = "train a model, write a run folder",
     .details =
         "Trains a variational autoencoder and writes a run folder with model.safetensors (after each epoch) and\n"

@@ -190,6 +190,7 @@ static const struct flag flags[] = {
 
 const struct command command_traverse = {
     .name = "traverse",
+    .group = DRAW,
     .summary = "PNG: one row per latent dimension, or a grid over two",
     .details =
         "Moves one latent at a time and decodes: one row a latent, in the order of their KL (of the last test pass),\n"

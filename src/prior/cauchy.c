@@ -94,7 +94,6 @@ const struct prior_ops prior_cauchy = {
     .log_prob = log_prob,
     .words = 1,
     .sample = sample,
-    .scale_family = true,
     .heavy_tailed = true,
     .exact = {{"gaussian", false, kl_gaussian}, {"cauchy", false, kl_cauchy}},
     .known = known,

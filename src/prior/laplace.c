@@ -83,7 +83,6 @@ const struct prior_ops prior_laplace = {
     .log_prob = log_prob,
     .words = 1,
     .sample = sample,
-    .scale_family = true,
     .exact = {{"gaussian", false, kl_gaussian}},
     .known = known,
 };

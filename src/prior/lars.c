@@ -52,7 +52,7 @@ struct file {
 enum { BASE_FILE = (sizeof(struct file) + 63) / 64 * 64, MOST_BASE_FILE = 4096 };
 
 static const vae_param params[] = {
-    [BASE] = VAE_WORD("base", PRIOR_WORDS, "prior whose draws are accepted or rejected"),
+    [BASE] = VAE_WORD("base", PRIOR_WORDS(BASE_PRIORS), "prior whose draws are accepted or rejected"),
     [TRIES] = VAE_COUNT("tries", 100, 0, 1e6, "the last of so many tries is accepted; 0: no limit"),
     [WIDTH] = VAE_COUNT("width", 100, 1, 4096, "hidden units of a layer of the network"),
     [LAYERS] = VAE_COUNT("layers", 2, 1, 4, "hidden layers of the network"),
@@ -64,7 +64,8 @@ static const vae_param params[] = {
 
 static const struct prior_ops *base_of(const struct declared *declared)
 {
-    return prior_at((size_t)declared->param[BASE]);
+    static const struct prior_ops *const bases[] = {BASE_PRIORS(PRIOR_ENTRY)};
+    return bases[(size_t)declared->param[BASE]];
 }
 
 static void base_log_prob(struct density *d, struct span rows, const real *z, double *logp)
@@ -127,7 +128,6 @@ static vae_status declare(struct declared *declared, struct block *block, vae_er
     const struct prior_ops *base = base_of(declared);
     double base_param[VAE_MAX_PARAMS] = {0};
     vae_status status = VAE_OK;
-    if (base == &prior_lars) return vae_fail(err, VAE_E_USAGE, "prior lars cannot be its own base");
     if (base->joint && base->joint->size > MOST_BASE_FILE)
         return vae_fail(err, VAE_E_INTERNAL, "prior lars: no room for base %s", base->module.name);
     module_defaults(&base->module, base_param);

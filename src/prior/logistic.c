@@ -66,6 +66,5 @@ const struct prior_ops prior_logistic = {
     .log_prob = log_prob,
     .words = 1,
     .sample = sample,
-    .scale_family = true,
     .known = known,
 };

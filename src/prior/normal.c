@@ -55,7 +55,6 @@ const struct prior_ops prior_normal = {
     .log_prob = log_prob,
     .words = 1,
     .sample = sample,
-    .scale_family = true,
     .exact = {{"gaussian", true, kl_gaussian}},
     .known = known,
 };

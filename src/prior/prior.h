@@ -41,7 +41,6 @@ struct prior_ops {
 
     const struct joint_ops *joint; /* of a joint prior; NULL: the prior is factorised */
 
-    bool scale_family; /* is p(z/s)/s of the same family, so that a scale may be learned? */
     /* Does -log p(z) grow like log |z|, and no faster? Then a KL is finite also to a posterior without moments. */
     bool heavy_tailed;
     /* Optional: the posteriors to which there is an exact KL; to others it is taken by Monte Carlo. */
@@ -60,18 +59,23 @@ void prior_init(const struct prior_ops *prior, struct prior_state *state, const 
 /* NULL where there is none. `by_default` may be NULL. */
 kl_function *prior_exact_kl(const struct prior_ops *prior, const char *posterior, bool *by_default);
 
-/* All priors, in the order of help texts: src/prior/NAME.c defines prior_NAME. */
-#define PRIORS(X)                                                                                                      \
+/* All priors, in the order of help texts: src/prior/NAME.c defines prior_NAME. Draws of any but lars may be what lars
+ * accepts or rejects. */
+#define BASE_PRIORS(X)                                                                                                 \
     X(normal)                                                                                                          \
-    X(spikeslab) X(laplace) X(cauchy) X(studentt) X(logistic) X(scaled) X(mixture) X(vampprior) X(realnvp) X(lars)
+    X(spikeslab) X(laplace) X(cauchy) X(studentt) X(logistic) X(scaled) X(mixture) X(vampprior) X(realnvp)
+#define PRIORS(X) BASE_PRIORS(X) X(lars)
+/* Those of which p(z/s)/s is of the same family, so that a scale may be learned. */
+#define SCALE_PRIORS(X) X(normal) X(laplace) X(cauchy) X(studentt) X(logistic)
 
 #define DECLARE_PRIOR(name) extern const struct prior_ops prior_##name;
 PRIORS(DECLARE_PRIOR)
 #undef DECLARE_PRIOR
 
-/* Their names as words of a parameter, in the order of prior_at. */
-#define OR_PRIOR(name) "|" #name
-#define PRIOR_WORDS    (&(PRIORS(OR_PRIOR))[1])
+/* Names of a list as words of a parameter, in its order. */
+#define OR_PRIOR(name)    "|" #name
+#define PRIOR_WORDS(LIST) (&(LIST(OR_PRIOR))[1])
+#define PRIOR_ENTRY(name) &prior_##name,
 
 /* ---- plugin.c --------------------------------------------------------------------------------------------------- */
 

@@ -3,8 +3,7 @@
 
 #include "prior/prior.h"
 
-#define ENTRY(name) &prior_##name,
-static const struct prior_ops *const built_in[] = {PRIORS(ENTRY)};
+static const struct prior_ops *const built_in[] = {PRIORS(PRIOR_ENTRY)};
 enum { BUILT_IN = sizeof built_in / sizeof *built_in };
 
 const struct prior_ops *prior_at(size_t i) { return i < BUILT_IN ? built_in[i] : plugin_at(i - BUILT_IN); }

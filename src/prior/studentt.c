@@ -95,7 +95,6 @@ const struct prior_ops prior_studentt = {
     .log_prob = log_prob,
     .words = 2,
     .sample = sample,
-    .scale_family = true,
     .heavy_tailed = true,
     .exact = {{"gaussian", false, kl_gaussian}},
     .known = known,

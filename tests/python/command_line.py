@@ -101,12 +101,15 @@ Priors (--prior NAME):
   cauchy       Cauchy: very heavy tails
       --scale V  scale g; half of the mass is within |z| < g, 0.001 to 1000 [1]
   studentt     Student's t: tails from heavy to normal
-      --nu V  degrees of freedom; moments of order nu and more are infinite, 0.5 to 1000 [3]
-      --scale V  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001 to 1000 [1]
+      --nu V  degrees of freedom; moments of order nu and more are infinite, 0.5
+          to 1000 [3]
+      --scale V  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001
+          to 1000 [1]
   logistic     logistic: round top, exponential tails
       --scale V  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
   scaled       a family with a learned scale for each latent
-      --family V  family that has a scale; its parameters are as by default, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
+      --family V  family that has a scale; its parameters are as by default,
+          normal|laplace|cauchy|studentt|logistic [normal]
   mixture      learned mixture of Gaussians over whole vectors
       --components V  number of Gaussians, 1 to 10000 [500]
   vampprior    VampPrior: mixture of the posteriors of learned pseudo-inputs
@@ -116,8 +119,11 @@ Priors (--prior NAME):
       --width V  hidden units of a layer of their networks, 1 to 4096 [100]
       --layers V  hidden layers of their networks, 1 to 4 [2]
   lars         LARS: draws of a base prior, accepted by a learned network
-      --base V  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
-      --tries V  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [100]
+      --base V  prior whose draws are accepted or rejected, normal|spikeslab|
+          laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp
+          [normal]
+      --tries V  the last of so many tries is accepted; 0: no limit, 0 to 1e+06
+          [100]
       --width V  hidden units of a layer of the network, 1 to 4096 [100]
       --layers V  hidden layers of the network, 1 to 4 [2]
       --draws V  draws of the base in a training step, 64 to 1e+06 [1024]
@@ -125,19 +131,24 @@ Priors (--prior NAME):
 Posteriors (--posterior NAME):
   gaussian     diagonal Gaussian, encoder gives mean and log-variance
   cauchy       Cauchy, cut far out; encoder gives centre and log-scale
-      --cut V  probability of each tail that is cut off; 0: none, 0 to 0.25 [0.00390625]
+      --cut V  probability of each tail that is cut off; 0: none, 0 to 0.25
+          [0.00390625]
   iaf          inverse autoregressive flow from a diagonal Gaussian
       --blocks V  blocks of the flow, 1 to 8 [2]
       --width V  hidden units of their networks, 1 to 4096 [320]
-      --context V  numbers that the encoder tells the flow of an image, 1 to 4096 [64]
+      --context V  numbers that the encoder tells the flow of an image, 1 to
+          4096 [64]
 
 Likelihoods (--likelihood NAME):
   bernoulli    pixels in [0,1], decoder gives logits
   gaussian     real pixels, decoder gives the mean
-      --sigma V  standard deviation of a pixel, 0.001 to 1000 or learned|per-pixel [1]
-      --floor V  least sigma where it is learned or per-pixel, 0.0001 to 1 [0.01]
+      --sigma V  standard deviation of a pixel, 0.001 to 1000 or learned|
+          per-pixel [1]
+      --floor V  least sigma where it is learned or per-pixel, 0.0001 to 1
+          [0.01]
   cbernoulli   grey pixels in [0,1] with a density, decoder gives logits
-      --limit V  size of the logit from which on the normaliser is held constant, 1 to 10000 [50]
+      --limit V  size of the logit from which on the normaliser is held
+          constant, 1 to 10000 [50]
 
 Activations (--activation NAME):
   relu         max(x, 0)
@@ -148,15 +159,17 @@ Activations (--activation NAME):
   gated        h / (1 + exp(-g)), h and g from weights of their own
 
 Built-in data (--data builtin:NAME[:k=v,...]):
-  digits       28x28 handwritten-looking digits with labels, drawn by the program
+  digits       28x28 handwritten-looking digits with labels, drawn by the
+               program
       train=V  training images, 1 to 10000000 [10000]
       test=V  test images, 1 to 10000000 [1000]
       seed=V  another seed, another set, 0 to 9007199254740992 [1]
 """
 
 RUN_PARAGRAPH = """
-RUN is a model file or a run folder [runs/latest]; of a folder, best.safetensors is taken where
-there is one (train --validation writes it), else model.safetensors.
+RUN is a model file or a run folder [runs/latest]; of a folder, best.safetensors
+is taken where there is one (train --validation writes it), else
+model.safetensors.
 """
 
 PRIORS = """\
@@ -174,14 +187,17 @@ cauchy: Cauchy: very heavy tails
     --scale  scale g; half of the mass is within |z| < g, 0.001 to 1000 [1]
 studentt: Student's t: tails from heavy to normal
     p(z) = t_nu(z / scale) / scale
-    --nu  degrees of freedom; moments of order nu and more are infinite, 0.5 to 1000 [3]
-    --scale  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001 to 1000 [1]
+    --nu  degrees of freedom; moments of order nu and more are infinite, 0.5 to
+        1000 [3]
+    --scale  scale; the variance is scale^2 nu / (nu - 2) for nu > 2, 0.001 to
+        1000 [1]
 logistic: logistic: round top, exponential tails
     p(z) = exp(-z/scale) / (scale (1 + exp(-z/scale))^2)
     --scale  scale s; the variance is (pi s)^2 / 3, 0.001 to 1000 [1]
 scaled: a family with a learned scale for each latent
     p(z) = prod_j p0(z_j / s_j) / s_j
-    --family  family that has a scale; its parameters are as by default, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
+    --family  family that has a scale; its parameters are as by default, normal|
+        laplace|cauchy|studentt|logistic [normal]
 mixture: learned mixture of Gaussians over whole vectors
     p(z) = sum_k pi_k N(z; m_k, diag sd_k^2)
     --components  number of Gaussians, 1 to 10000 [500]
@@ -195,8 +211,11 @@ realnvp: RealNVP: a learned invertible map to N(0, I)
     --layers  hidden layers of their networks, 1 to 4 [2]
 lars: LARS: draws of a base prior, accepted by a learned network
     p(z) = pi(z) a(z) / Z, Z = E_pi a
-    --base  prior whose draws are accepted or rejected, normal|spikeslab|laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp|lars [normal]
-    --tries  the last of so many tries is accepted; 0: no limit, 0 to 1e+06 [100]
+    --base  prior whose draws are accepted or rejected, normal|spikeslab|
+        laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp
+        [normal]
+    --tries  the last of so many tries is accepted; 0: no limit, 0 to 1e+06
+        [100]
     --width  hidden units of a layer of the network, 1 to 4096 [100]
     --layers  hidden layers of the network, 1 to 4 [2]
     --draws  draws of the base in a training step, 64 to 1e+06 [1024]
@@ -213,7 +232,8 @@ Exit status:
   6  training diverged (non-finite); the last good model is kept
   7  run folder in use or already there
   8  out of memory
-  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; training saves its state first
+  129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; training saves its state
+                 first
 """
 
 
@@ -222,15 +242,16 @@ Exit status:
 def flags_of_help(text):
     """(letter, name, what it takes, default) of each flag; all help texts start in one column."""
     lines = re.search(r"^Flags:\n(.*?)(?:\n\n|\Z)", text, re.S | re.M)[1].splitlines()
-    flags = []
+    flags, helps = [], []
     for line in lines:
         head = re.match(r"  (?:-(\w), |    )--([\w-]+)(?: (\S+))?(?=  |$)", line)
         if head:
-            flags.append([head[1] or "", head[2], head[3] or "", ""])
+            flags.append((head[1] or "", head[2], head[3] or ""))
+            helps.append("")
         if not head or len(head[0]) < HELP_COLUMN:
             assert line[HELP_COLUMN - 1] == " " != line[HELP_COLUMN], line
-            flags[-1][3] = (re.search(r"\[([^\[\]]*)\]$", line) or ["", ""])[1]
-    return [tuple(flag) for flag in flags]
+            helps[-1] += " " + line[HELP_COLUMN:]
+    return [(*flag, (re.search(r"\[([^\[\]]*)\]$", help) or ["", ""])[1]) for flag, help in zip(flags, helps)]
 
 
 @test("each command's help lists the flags of the table, with their defaults")
@@ -252,14 +273,30 @@ def _():
             same(vaectl(*words), (text, ""), words)
 
 
-@test("vaectl --help lists the commands and exit statuses; without a command that goes to stderr, with status 2")
+GROUPS = [("Train", ["train", "fit"]), ("Measure", ["eval"]), ("Draw", ["reconstruct", "sample", "traverse"]),
+          ("Exchange with other programs", ["encode", "decode"]), ("Inspect", ["info", "priors", "bench"])]
+
+
+@test("vaectl --help lists commands by what they are for, and exit statuses; without a command it goes to stderr, status 2")
 def _():
-    listed = "\nCommands:\n" + "".join(f"  {name:12} {summary}\n" for name, summary in COMMANDS) + "\nExamples:\n"
+    summaries = dict(COMMANDS)
+    same(sorted(summaries), sorted(name for _, names in GROUPS for name in names))
+    listed = "".join(f"\n{heading}:\n" + "".join(f"  {name:12} {summaries[name]}\n" for name in names)
+                     for heading, names in GROUPS)
     text, errors = vaectl("--help")
-    assert listed in text and text.endswith("runs with.\n" + STATUSES) and not errors
+    assert f"priors.\n{listed}\nExamples:\n" in text and text.endswith("libraries it has.\n" + STATUSES), text
+    same(errors, "")
     for words in (["-h"], ["help"]):
         same(vaectl(*words), (text, ""))
     same(vaectl(status=2), ("", text[:-len(STATUSES)]))
+
+
+@test("no line of a help text, nor of priors, is wider than 80 columns")
+def _():
+    for words in (["--help"], ["priors"], *([name, "--help"] for name, _ in COMMANDS)):
+        text = vaectl(*words)[0]
+        same([line for line in text.splitlines() if len(line) > 80 or line.endswith(" ")], [], words)
+        assert words == ["priors"] or max(map(len, text.splitlines())) > 70, text  # lines are filled
 
 
 @test("priors: names, densities, parameters with their ranges")
@@ -372,14 +409,15 @@ def _():
     refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *source, "-o", "run")
 
 
-@test("stdout that is a closed pipe is a write error, not a death")
+@test("a reader that closes its end of the pipe is no fault: status 4 and not a word; a fault of our own is told")
 def _():
     reader, writer = os.pipe()
     os.close(reader)
-    for words in (["priors"], ["--help"], ["priors", "--help"]):
+    for words, errors in ((["priors"], ""), (["--help"], ""), (["priors", "--help"], ""),
+                          (["info", "none"], "vaectl: none: cannot open: No such file or directory (expected a model file)\n")):
         done = subprocess.run(command_line(words), stdout=writer, stderr=subprocess.PIPE, text=True,
                               stdin=subprocess.DEVNULL, timeout=MOST_SECONDS)
-        same((done.returncode, done.stderr), (4, "vaectl: stdout: cannot write: Broken pipe\n"), words)
+        same((done.returncode, done.stderr), (5 if errors else 4, errors), words)
     os.close(writer)
 
 

@@ -110,7 +110,8 @@ for prior, tensors in PRIORS.items():
 @test("a prior that cannot be is refused before anything is written")
 def _():
     for prior, message in (("realnvp", "prior realnvp couples two parts of the latents (expected latent at least 2)"),
-                           ("lars:base=lars", "prior lars cannot be its own base")):
+                           ("lars:base=lars", "lars parameter base: 'lars' (expected one of normal|spikeslab|laplace|cauchy|"
+                            "studentt|logistic|scaled|mixture|vampprior|realnvp)")):
         refuse(2, message, "train", *TRAIN, "--latent", 1, "--prior", prior)
         same(os.listdir("."), [])
 
