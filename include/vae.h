@@ -312,6 +312,8 @@ VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols)
  * pixels, and, of a conditional model, have they labels of its classes? VAE_E_DATA where not. All functions that use a
  * model on images ask; who writes files before may ask first. */
 VAE_API vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err);
+/* Does a likelihood of that name take the values of these images? */
+VAE_API bool vae_likelihood_takes(const char *name, const vae_images *images);
 /* Are there grey pixels (among those of the first hundred images) under a likelihood of 0/1 values? */
 VAE_API bool vae_model_is_pseudo(const vae_model *model, const vae_images *images);
 VAE_API const vae_metrics *vae_model_metrics(const vae_model *model);

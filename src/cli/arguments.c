@@ -86,8 +86,8 @@ static vae_status take_positional(struct arguments *a, const struct command *com
     if (argc - optind > most)
         return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name, argv[optind + most]);
     if (command->takes_file && optind == argc && !argument(a, "help"))
-        return vae_fail(err, VAE_E_USAGE, "%s: no %s given (vaectl %s [RUN] %s)", command->name, command->takes_file,
-                        command->name, command->takes_file);
+        return vae_fail(err, VAE_E_USAGE, "%s: no %s given (vaectl %s%s %s)", command->name, command->takes_file,
+                        command->name, command->takes_run ? " [RUN]" : "", command->takes_file);
     if (command->takes_file && optind < argc) a->file = argv[--argc];
     if (a->file && !*a->file) return vae_fail(err, VAE_E_USAGE, "%s: %s is empty", command->name, command->takes_file);
     if (optind == argc) return VAE_OK;

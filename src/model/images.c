@@ -28,6 +28,21 @@ static bool takes(const struct likelihood_ops *likelihood, float lowest, float h
     return likelihood->lowest <= (double)lowest && (double)highest <= likelihood->highest;
 }
 
+/* Bytes become 0 to 1. */
+static void range_of(const vae_images *images, float *lowest, float *highest)
+{
+    *lowest = images->values ? images->lowest : 0;
+    *highest = images->values ? images->highest : 1;
+}
+
+bool vae_likelihood_takes(const char *name, const vae_images *images)
+{
+    const struct likelihood_ops *likelihood = likelihood_find(name);
+    float lowest, highest;
+    range_of(images, &lowest, &highest);
+    return likelihood && takes(likelihood, lowest, highest);
+}
+
 /* "NAME takes 0 to 1". */
 static const char *range_text(const struct likelihood_ops *likelihood, char *text, size_t size)
 {
@@ -41,14 +56,15 @@ static const char *range_text(const struct likelihood_ops *likelihood, char *tex
 static vae_status out_of_range(const struct likelihood_ops *likelihood, const char *found, float lowest, float highest,
                                vae_error *err)
 {
+    const bool like_bytes = lowest >= 0 && highest > 1 && highest <= 255;
     char range[64], others[256] = "";
     const struct likelihood_ops *other;
     for (size_t i = 0; (other = likelihood_at(i)); i++)
         if (takes(other, lowest, highest))
             snprintf(others + strlen(others), sizeof others - strlen(others), "%s%s", *others ? ", " : "",
                      range_text(other, range, sizeof range));
-    return vae_fail(err, VAE_E_DATA, "%s, likelihood %s (%s)", found, range_text(likelihood, range, sizeof range),
-                    others);
+    return vae_fail(err, VAE_E_DATA, "%s, likelihood %s (%s%s)", found, range_text(likelihood, range, sizeof range),
+                    like_bytes ? "divide them by 255 if they are bytes; " : "", others);
 }
 
 /* In as few digits as tell it from its neighbours: 1.0000001 must not look like 1. */
@@ -62,7 +78,8 @@ static const char *float_text(float value, char *text, size_t size)
 
 static vae_status check_range(const struct vae_model *model, const vae_images *images, vae_error *err)
 {
-    const float lowest = images->values ? images->lowest : 0, highest = images->values ? images->highest : 1;
+    float lowest, highest;
+    range_of(images, &lowest, &highest);
     char from[32], to[32], found[VAE_MAX_SOURCE + 96];
     snprintf(found, sizeof found, "%s: values from %s to %s", images->source ? images->source : "images",
              float_text(lowest, from, sizeof from), float_text(highest, to, sizeof to));
