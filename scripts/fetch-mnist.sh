@@ -126,8 +126,13 @@ END
     return 1
 }
 
-temporary=
-trap '[ -z "$temporary" ] || rm -f "$temporary"' EXIT
+# A folder that was made for nothing goes again: what is there is taken for MNIST.
+temporary='' made=''
+clean_up() {
+    [ -z "$temporary" ] || rm -f "$temporary"
+    [ -z "$made" ] || rmdir "$made" 2>/dev/null || :
+}
+trap clean_up EXIT
 trap 'exit 1' INT TERM HUP
 
 case $sources in
@@ -137,6 +142,7 @@ case $sources in
     exit 1
 } ;;
 esac
+[ -d "$to" ] || made=$to
 mkdir -p "$to" || exit 1
 
 failed=0

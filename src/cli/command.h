@@ -90,7 +90,7 @@ bool settings_given(const struct arguments *arguments, const struct command *com
 /* The settings that were given into a trained model; fails where they cannot change any more. */
 vae_status settings_into_model(const struct arguments *arguments, const struct command *command, vae_model *model,
                                vae_error *err);
-/* Without --data: data/mnist if it is there, else builtin:digits. */
+/* Without --data: data/mnist if its images are there, else builtin:digits. */
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
 /* Says on stderr which of them it is, as soon as nothing else can be wrong. */
 void settings_say_data(const struct arguments *arguments, const vae_config *config);
@@ -120,9 +120,14 @@ vae_status run_load_model(const char *given, vae_model **model, char path[PATH_M
 vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,
                       char path[PATH_MAX_RUN], vae_error *err);
 const char *run_split_name(vae_split split);
+/* Where a model's data is. A path that is relative and not there from here is looked for in the folders above the
+ * model, of which one was the working directory of the training, unless -o led out of it; says so on stderr. */
+void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE]);
 /* The data of --data or of the model, and the split of --split. */
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err);
+/* Data of one row are no pictures: commands that draw some say so. */
+vae_status run_check_pictures(const char *command, const vae_model *model, vae_error *err);
 /* --label, one of the model's classes; `fallback` where it is not given. Only conditional models take it. */
 vae_status run_label(const struct arguments *arguments, const vae_model *model, uint8_t fallback, uint8_t *label,
                      vae_error *err);

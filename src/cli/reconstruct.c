@@ -81,6 +81,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_status status = argument_count(arguments, "n", 1, 1000, 20, &r.n, err);
     if (!status) status = argument_count(arguments, "first", 0, 1e9, 0, &r.first, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
+    if (!status) status = run_check_pictures("reconstruct", model, err);
     if (!status) status = run_output(arguments, model_path, "reconstruct.png", path, err);
     if (!status) status = reconstruct(arguments, model, &r, path, err);
     vae_model_free(&model);

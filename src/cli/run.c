@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -42,6 +43,33 @@ static const char *const split_names[VAE_SPLITS] = {
 
 const char *run_split_name(vae_split split) { return split_names[split]; }
 
+/* Is a path there, perhaps with options behind a colon? */
+static bool is_there(const char *source)
+{
+    char path[PATH_MAX_RUN];
+    struct stat info;
+    const char *colon = strrchr(source, ':');
+    snprintf(path, sizeof path, "%.*s", colon ? (int)(colon - source) : 0, source);
+    return !stat(source, &info) || (colon && !stat(path, &info));
+}
+
+static bool is_relative(const char *source) { return source[0] != '/' && strncmp(source, "builtin:", 8) != 0; }
+
+void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
+{
+    char *folder = is_relative(source) && !is_there(source) ? realpath(run ? run : "runs/latest", NULL) : NULL;
+    snprintf(found, VAE_MAX_SOURCE, "%s", source);
+    for (char *slash; folder && (slash = strrchr(folder, '/')); *slash = '\0') {
+        char path[2 * PATH_MAX_RUN];
+        snprintf(path, sizeof path, "%s/%s", folder, source);
+        if (strlen(path) >= VAE_MAX_SOURCE || !is_there(path)) continue;
+        snprintf(found, VAE_MAX_SOURCE, "%s", path);
+        fprintf(stderr, "vaectl: %s is not here: using %s\n", source, found);
+        break;
+    }
+    free(folder);
+}
+
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err)
 {
@@ -51,11 +79,14 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
     while (name && which < VAE_SPLITS && strcmp(name, split_names[which])) which++;
     if (which == VAE_SPLITS)
         return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation or test)", name);
-    vae_status status = vae_data_open(data, source ? source : config->data, config->holdout, config->validation,
-                                      config->seed, err);
+    char found[VAE_MAX_SOURCE];
+    if (!source) run_find_data(config->data, arguments->run, found);
+    vae_status status = vae_data_open(data, source ? source : found, config->holdout, config->validation, config->seed,
+                                      err);
     if (status && !source) {
         const vae_error why = *err;
-        return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
+        return vae_fail(err, status, "%.300s (the model's training data%s; --data names others)", why.message,
+                        is_relative(found) ? ", looked for here and in the folders above the model" : "");
     }
     if (status) return status;
     const vae_images *const splits[VAE_SPLITS] = {
@@ -63,6 +94,15 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
     if (name && !splits[which]->n) return vae_fail(err, VAE_E_USAGE, "--split %s: the data has no such split", name);
     *split = splits[which]->n ? splits[which] : splits[VAE_TRAIN];
     return VAE_OK;
+}
+
+vae_status run_check_pictures(const char *command, const vae_model *model, vae_error *err)
+{
+    size_t rows, cols;
+    vae_model_shape(model, &rows, &cols);
+    if (rows > 1) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "%s: the model is one of rows of %zu number%s, which are no pictures", command,
+                    cols, cols == 1 ? "" : "s");
 }
 
 vae_status run_label(const struct arguments *arguments, const vae_model *model, uint8_t fallback, uint8_t *label,

@@ -73,16 +73,17 @@ static const char mnist[] = "data/mnist", digits[] = "builtin:digits";
 
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err)
 {
-    struct stat info;
     if (argument(arguments, "data")) return VAE_OK;
-    return vae_config_set(config, "data", stat(mnist, &info) ? digits : mnist, err);
+    return vae_config_set(config, "data", vae_data_is_mnist(mnist) ? mnist : digits, err);
 }
 
 void settings_say_data(const struct arguments *arguments, const vae_config *config)
 {
+    struct stat info;
     if (argument(arguments, "data")) return;
     if (!strcmp(config->data, mnist))
         run_say("no --data given: using %s", mnist);
     else
-        run_say("no %s (scripts/fetch-mnist.sh fetches it): using %s", mnist, digits);
+        run_say("no --data given and %s %s: using %s (scripts/fetch-mnist.sh fetches MNIST)",
+                stat(mnist, &info) ? "no" : "not all MNIST files in", mnist, digits);
 }

@@ -195,9 +195,13 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
     return status;
 }
 
-static vae_status open_training_data(const vae_config *config, vae_data **data, vae_error *err)
+/* `run` is the one that is resumed, or NULL. */
+static vae_status open_training_data(const vae_config *config, const char *run, vae_data **data, vae_error *err)
 {
-    vae_status status = vae_data_open(data, config->data, config->holdout, config->validation, config->seed, err);
+    char source[VAE_MAX_SOURCE];
+    snprintf(source, sizeof source, "%s", config->data);
+    if (run) run_find_data(config->data, run, source);
+    vae_status status = vae_data_open(data, source, config->holdout, config->validation, config->seed, err);
     if (!status && config->validation > 0 && (*data)->validation.n == 0)
         status = vae_fail(err, VAE_E_USAGE, "--validation %g of %zu training images is none", config->validation,
                           (*data)->train.n);
@@ -221,7 +225,7 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     struct folder folder = {.lock = -1};
     vae_status status = settings_from_flags(r->arguments, &command_train, &config, err);
     if (!status) status = settings_default_data(r->arguments, &config, err);
-    if (!status) status = open_training_data(&config, &data, err);
+    if (!status) status = open_training_data(&config, NULL, &data, err);
     if (!status) settings_count_classes(&config, data);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = check_data(model, data, err);
@@ -276,7 +280,7 @@ static vae_status resume(const struct request *r, vae_error *err)
     if (!status) status = folder_open(&folder, path, err);
     if (!status) status = vae_model_load(&model, folder.model, err);
     if (!status) status = resume_settings(r->arguments, model, err);
-    if (!status) status = open_training_data(vae_model_config(model), &data, err);
+    if (!status) status = open_training_data(vae_model_config(model), path, &data, err);
     if (!status) status = check_data(model, data, err);
     signals_catch();
     if (!status) status = train_in_folder(r, model, data, &folder, err);

@@ -168,6 +168,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = argument_count(arguments, "rows", 1, MOST_ROWS, 32, &r.rows, err);
     if (!status) status = argument_real(arguments, "range", 0, 1e6, 3, &r.range, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
+    if (!status) status = run_check_pictures("traverse", model, err);
     if (!status) status = run_output(arguments, model_path, "traverse.png", path, err);
     if (!status) status = traverse(arguments, model, &r, path, err);
     vae_model_free(&model);
