@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -96,6 +97,71 @@ void folder_close(struct folder *folder)
     if (folder->lock >= 0) close(folder->lock);
     folder->lock = -1;
 }
+
+/* ---- Checkpoints that stay --------------------------------------------------------------------------------------- */
+
+static void epoch_path(const char *folder, uint64_t epoch, char path[PATH_MAX_RUN])
+{
+    snprintf(path, PATH_MAX_RUN, "%.*s/epoch-%04llu.safetensors", PATH_MAX_RUN - 48, folder, (unsigned long long)epoch);
+}
+
+void folder_epoch(const struct folder *folder, uint64_t epoch, char path[PATH_MAX_RUN])
+{
+    epoch_path(folder->path, epoch, path);
+}
+
+/* Is it a name that epoch_path makes? */
+static bool is_epoch(const char *name, uint64_t *epoch)
+{
+    char made[PATH_MAX_RUN];
+    if (strncmp(name, "epoch-", 6)) return false;
+    *epoch = strtoull(name + 6, NULL, 10);
+    epoch_path("", *epoch, made);
+    return !strcmp(made + 1, name);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+vae_status folder_epochs(const char *path, uint64_t **epochs, size_t *n, vae_error *err)
+{
+    DIR *entries = opendir(path);
+    vae_status status = VAE_OK;
+    *epochs = NULL;
+    *n = 0;
+    if (!entries) return vae_fail(err, VAE_E_MODEL, "%s: cannot open folder: %s", path, strerror(errno));
+    for (struct dirent *entry; !status && (entry = readdir(entries));) {
+        uint64_t epoch;
+        if (!is_epoch(entry->d_name, &epoch)) continue;
+        uint64_t *more = realloc(*epochs, (*n + 1) * sizeof **epochs);
+        if (more)
+            (*epochs = more)[(*n)++] = epoch;
+        else
+            status = vae_fail(err, VAE_E_MEMORY, "out of memory");
+    }
+    closedir(entries);
+    if (*n) qsort(*epochs, *n, sizeof **epochs, by_number);
+    return status;
+}
+
+vae_status folder_remove_epochs(const struct folder *folder, vae_error *err)
+{
+    uint64_t *epochs;
+    size_t n;
+    char path[PATH_MAX_RUN];
+    vae_status status = folder_epochs(folder->path, &epochs, &n, err);
+    for (size_t i = 0; i < n && !status; i++) {
+        folder_epoch(folder, epochs[i], path);
+        if (unlink(path)) status = vae_fail(err, VAE_E_WRITE, "%s: cannot remove: %s", path, strerror(errno));
+    }
+    free(epochs);
+    return status;
+}
+
+/* ---- The newest run ---------------------------------------------------------------------------------------------- */
 
 /* What of a real path is below the folder `above`, or NULL. */
 static const char *below(const char *above, const char *path)

@@ -20,6 +20,13 @@ vae_status folder_open(struct folder *folder, const char *path, vae_error *err);
 /* Lets runs/latest point at the folder; says so on stderr where it cannot. A folder that is not below the working
  * directory makes no runs there. Does runs/latest point at it now? */
 bool folder_publish(const struct folder *folder);
+/* The checkpoint that stays after an epoch: FOLDER/epoch-0010.safetensors. */
+void folder_epoch(const struct folder *folder, uint64_t epoch, char path[PATH_MAX_RUN]);
+/* The epochs of such checkpoints in the folder `path`, ascending; the caller frees the list. VAE_E_MODEL where it
+ * cannot be read. */
+vae_status folder_epochs(const char *path, uint64_t **epochs, size_t *n, vae_error *err);
+/* Removes all of them. */
+vae_status folder_remove_epochs(const struct folder *folder, vae_error *err);
 void folder_close(struct folder *folder);
 
 #endif

@@ -21,8 +21,9 @@ struct session {
     struct progress progress;
     struct epochs epochs;
     struct metrics metrics;
-    bool replaces;  /* the folder still has another run's files */
-    bool is_latest; /* runs/latest points at the folder */
+    bool replaces;       /* the folder still has another run's files */
+    bool is_latest;      /* runs/latest points at the folder */
+    uint64_t keep_every; /* epochs after which a checkpoint stays; 0: none does */
 };
 
 static void show_progress(struct session *s, const vae_progress *p)
@@ -44,14 +45,51 @@ static bool on_step(void *context, const vae_progress *progress)
     return signals_caught() != 0;
 }
 
-/* metrics.csv first: rows that the model does not know are dropped by --resume, missing ones would be lost. The best
- * model of another run goes before the new model comes, beside which it would be taken for that one's. */
-static vae_status save(struct session *s, const vae_model *model, bool is_best, vae_error *err)
+/* The model as it was before its first step, which is what epoch 0 of the kept checkpoints is. */
+static vae_status keep_untrained(const struct session *s, const vae_model *model, vae_error *err)
 {
-    vae_status status = metrics_write(&s->metrics, err);
-    if (!status && s->replaces && unlink(s->folder->best) && errno != ENOENT)
-        status = vae_fail(err, VAE_E_WRITE, "%s: cannot remove: %s", s->folder->best, strerror(errno));
+    char path[PATH_MAX_RUN];
+    size_t rows, cols;
+    vae_model *untrained = NULL;
+    folder_epoch(s->folder, 0, path);
+    vae_model_shape(model, &rows, &cols);
+    vae_status status = vae_model_new(&untrained, vae_model_config(model), rows, cols, err);
+    if (!status) status = vae_model_save(untrained, path, err);
+    vae_model_free(&untrained);
+    return status;
+}
+
+/* The best model and the kept checkpoints of another run go before the new model comes, beside which they would be
+ * taken for that one's. */
+static vae_status replace(struct session *s, const vae_model *model, vae_error *err)
+{
+    if (unlink(s->folder->best) && errno != ENOENT)
+        return vae_fail(err, VAE_E_WRITE, "%s: cannot remove: %s", s->folder->best, strerror(errno));
+    vae_status status = folder_remove_epochs(s->folder, err);
+    if (!status && s->keep_every) status = keep_untrained(s, model, err);
     if (!status) s->replaces = false;
+    return status;
+}
+
+/* A finished epoch's checkpoint, if it stays. */
+static vae_status keep(const struct session *s, const vae_model *model, vae_error *err)
+{
+    const uint64_t epoch = vae_model_metrics(model)->epoch;
+    char path[PATH_MAX_RUN];
+    if (!s->keep_every || epoch % s->keep_every) return VAE_OK;
+    folder_epoch(s->folder, epoch, path);
+    return vae_model_save(model, path, err);
+}
+
+/* metrics.csv first: rows that the model does not know are dropped by --resume, missing ones would be lost. The model
+ * comes last: what it says is done is there. `finished`: an epoch was. */
+static vae_status save(struct session *s, const vae_model *model, bool finished, vae_error *err)
+{
+    const vae_metrics *m = vae_model_metrics(model);
+    const bool is_best = finished && s->metrics.validates && m->best_epoch == m->epoch;
+    vae_status status = metrics_write(&s->metrics, err);
+    if (!status && s->replaces) status = replace(s, model, err);
+    if (!status && finished) status = keep(s, model, err);
     if (!status && is_best) status = vae_model_save(model, s->folder->best, err);
     return status ? status : vae_model_save(model, s->folder->model, err);
 }
@@ -59,11 +97,10 @@ static vae_status save(struct session *s, const vae_model *model, bool is_best, 
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
 {
     struct session *s = context;
-    const vae_metrics *m = vae_model_metrics(model);
     progress_clear(&s->progress);
-    if (!s->quiet) epochs_row(&s->epochs, m);
-    metrics_add(&s->metrics, m);
-    return save(s, model, s->metrics.validates && m->best_epoch == m->epoch, err);
+    if (!s->quiet) epochs_row(&s->epochs, vae_model_metrics(model));
+    metrics_add(&s->metrics, vae_model_metrics(model));
+    return save(s, model, true, err);
 }
 
 /* Under a name that nobody else has, and away again. */
@@ -167,14 +204,14 @@ static vae_status die_of_signal(struct session *s, const vae_model *model, vae_e
 
 struct request {
     const struct arguments *arguments;
-    uint64_t threads;
+    uint64_t threads, keep_every;
     bool resumed;
 };
 
 static vae_status train_in_folder(const struct request *r, vae_model *model, const vae_data *data,
                                   const struct folder *folder, vae_error *err)
 {
-    struct session session = {.folder = folder, .quiet = argument(r->arguments, "quiet")};
+    struct session session = {.folder = folder, .quiet = argument(r->arguments, "quiet"), .keep_every = r->keep_every};
     const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
     const uint64_t first = vae_model_metrics(model)->epoch;
     vae_status status = metrics_open(&session.metrics, folder->metrics, data->validation.n > 0, err);
@@ -294,6 +331,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 {
     struct request r = {.arguments = arguments, .resumed = argument(arguments, "resume")};
     vae_status status = argument_count(arguments, "threads", 1, 256, 0, &r.threads, err);
+    if (!status) status = argument_count(arguments, "keep-every", 1, 1e6, 0, &r.keep_every, err);
     if (status) return status;
     return r.resumed ? resume(&r, err) : train_anew(&r, err);
 }
@@ -303,6 +341,7 @@ static const struct flag flags[] = {
     {"output", 'o', "RUN", "folder to write [runs/PRIOR-DATE-TIME]"},
     {"force", 0, NULL, "train into a folder that is already there"},
     {"resume", 0, "RUN", "go on with a run where it stopped; of its settings only " VAE_CHANGEABLE " may differ"},
+    {"keep-every", 0, "E", "keep the model before training and after each E epochs, as epoch-0010.safetensors"},
     {"quiet", 'q', NULL, "no progress on stderr"},
     {"json", 0, NULL, "a JSON summary on stdout instead of the files' names"},
     {0},

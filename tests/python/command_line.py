@@ -49,7 +49,7 @@ PLUGIN, HELP = ("", "plugin", "FILE", ""), ("h", "help", "", "")
 FLAGS = {
     "train": [("", *row) for row in SETTINGS] + [
         ("", "threads", "N", "all cores"), ("o", "output", "RUN", "runs/PRIOR-DATE-TIME"), ("", "force", "", ""),
-        ("", "resume", "RUN", ""), ("q", "quiet", "", ""), ("", "json", "", ""), PLUGIN, HELP],
+        ("", "resume", "RUN", ""), ("", "keep-every", "E", ""), ("q", "quiet", "", ""), ("", "json", "", ""), PLUGIN, HELP],
     "fit": [
         ("", "prior", "NAME[:k=v,...]", ""), ("", "passes", "N", "20"), ("", "batch", "B", "100"),
         ("", "lr", "R", "0.001"), ("", "seed", "N", "1"),
@@ -353,6 +353,7 @@ REFUSED = [
 # The first value that is too small, and the first that is too large, with the range that is named.
 RANGES = [
     ("train", "threads", "0", "257", "1 to 256"), ("bench", "threads", "0", "257", "1 to 256"),
+    ("train", "keep-every", "0", "1000001", "1 to 1000000"),
     ("bench", "rounds", "0", "102", "1 to 101"), ("eval", "threads", "0", "257", "1 to 256"),
     ("eval", "samples", None, "1000001", "0 to 1000000"), ("eval", "elbo-samples", "0", "100001", "1 to 100000"),
     ("eval", "kl-samples", "0", "1000001", "1 to 1000000"), ("eval", "limit", "0", "1000000001", "1 to 1000000000"),

@@ -280,4 +280,53 @@ def _():
     same((config["data"], config["epochs"], config["patience"]), (data, 2, 5))
 
 
+# ---- Checkpoints that stay -------------------------------------------------------------------------------------------
+
+STAYING = ["epoch-0000.safetensors", "epoch-0002.safetensors", "epoch-0004.safetensors"]
+PLAIN = ["metrics.csv", "model.safetensors"]
+
+
+def files(folder):
+    """Content by name, but for metrics.csv, which has times."""
+    return {name: read_bytes(f"{folder}/{name}") for name in os.listdir(folder) if name != "metrics.csv"}
+
+
+@test("--keep-every: a checkpoint before training and after each so many epochs, which another training goes on from")
+def _():
+    vaectl("train", *SMALL, "--epochs", 5, "--keep-every", 2, "-o", "run")
+    same(sorted(os.listdir("run")), STAYING + PLAIN)
+    same([epoch_of(f"run/{name}") for name in STAYING], [0, 2, 4])
+    refuse(2, f"--resume: run/{STAYING[1]}: expected a run folder or its model.safetensors", "train", "--resume",
+           f"run/{STAYING[1]}")
+    for name in STAYING:
+        os.mkdir(name)
+        os.rename(f"run/{name}", f"{name}/model.safetensors")
+        vaectl("train", "--resume", name, "-q")
+        same(read_bytes(f"{name}/model.safetensors"), read_bytes("run/model.safetensors"), name)
+
+
+@test("--keep-every with --resume: the files of a training that never stopped")
+def _():
+    vaectl("train", *SMALL, "--epochs", 5, "--keep-every", 2, "-o", "whole")
+    for epochs in (1, 2, 3):
+        vaectl("train", *SMALL, "--epochs", epochs, "--keep-every", 2, "-o", f"run{epochs}")
+        vaectl("train", "--resume", f"run{epochs}", "--epochs", 5, "--keep-every", 2, "-q")
+        whole, resumed = files("whole"), files(f"run{epochs}")
+        same(sorted(resumed), sorted(whole))
+        for name in ("model.safetensors", STAYING[2]):
+            same(resumed[name], whole[name], name)
+
+
+@test("--force removes the checkpoints of the run that was there, and no other file")
+def _():
+    vaectl("train", *SMALL, "--epochs", 4, "--keep-every", 2, "-o", "run")
+    others = ["epoch-1.safetensors", "epoch-0001.safetensors.bak", "epoch-00001.safetensors", "epochs", "epoch-x"]
+    for name in others:
+        open(f"run/{name}", "w").close()
+    vaectl("train", *SMALL, "--epochs", 3, "--keep-every", 3, "-o", "run", "--force")
+    same(sorted(os.listdir("run")), sorted([STAYING[0], "epoch-0003.safetensors", *PLAIN, *others]))
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run", "--force")
+    same(sorted(os.listdir("run")), sorted(PLAIN + others))
+
+
 sys.exit(run())
