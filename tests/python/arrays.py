@@ -8,8 +8,8 @@ import struct
 import sys
 
 from shared import png
-from shared.program import read_bytes, refuse, vaectl, write_idx, write_mnist, write_npy
-from shared.tap import Skip, run, same, test
+from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx, write_npy
+from shared.tap import Skip, near, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=60,test=30", "--hidden", 16, "--latent", 3, "--epochs", 2, "--batch", 20, "-q"]
 KINDS = {"|u1": "B", "<f4": "f", "<f8": "d"}
@@ -253,6 +253,45 @@ def _():
         numpy.save("again.npy", labels.astype(kind))
         vaectl("decode", "conditional", "z.npy", "--labels", "again.npy", "-o", f"{kind.__name__}.npy")
         same(read_bytes(f"{kind.__name__}.npy"), read_bytes("uint8.npy"))
+
+
+def newton(numpy, x, labels, classes, ridge=1e-4):
+    """Weights of multinomial logistic regression by Newton's method with the whole Hessian, in double precision."""
+    n, features = x.shape
+    weights = numpy.zeros((features, classes))
+    for _ in range(30):
+        scores = x @ weights
+        p = numpy.exp(scores - scores.max(1, keepdims=True))
+        p /= p.sum(1, keepdims=True)
+        slope = x.T @ (p - numpy.eye(classes)[labels]) / n + ridge * weights
+        blocks = numpy.einsum("nf,nc,ng->fcg", x, p, x) / n
+        hessian = -numpy.einsum("nf,nc,ng,nd->fcgd", x, p, x, p) / n
+        for c in range(classes):
+            hessian[:, c, :, c] += blocks[:, c] + ridge * numpy.eye(features)
+        size = features * classes
+        weights -= numpy.linalg.solve(hessian.reshape(size, size), slope.ravel()).reshape(features, classes)
+    assert numpy.abs(slope).max() < 1e-10, slope
+    return weights
+
+
+@test("the linear probe finds as many labels as a regression with NumPy on what encode writes")
+def _():
+    try:
+        import numpy
+    except ImportError:
+        raise Skip("no NumPy")
+    vaectl("train", "--data", "builtin:digits:train=600,test=400", "--hidden", 32, "--latent", 3, "--epochs", 5, "--lr",
+           0.005, "-q", "-o", "run")
+    x, labels = {}, {}
+    for split in ("train", "test"):
+        vaectl("encode", "run", "--split", split, "-o", "z.npy", "--labels", "y.npy")
+        x[split], labels[split] = numpy.load("z.npy").astype(float), numpy.load("y.npy")
+    centre, scale = x["train"].mean(0), x["train"].std(0)
+    for split, z in x.items():
+        x[split] = numpy.hstack([(z - centre) / scale, numpy.ones((len(z), 1))])
+    weights = newton(numpy, x["train"], labels["train"], 10)
+    accuracy = ((x["test"] @ weights).argmax(1) == labels["test"]).mean()
+    near(vaectl_json("eval", "run", "--samples", 0)["probe_accuracy"], accuracy, 1e-9)
 
 
 sys.exit(run())
