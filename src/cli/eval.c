@@ -5,24 +5,8 @@
 #include <time.h>
 
 #include "cli/array.h"
-#include "cli/command.h"
-#include "cli/json.h"
+#include "cli/eval.h"
 #include "cli/per_image.h"
-#include "cli/progress.h"
-
-struct report {
-    const char *model_path, *source, *split;
-    const vae_model *model;
-    vae_eval_options options;
-    vae_nll_options nll_options;
-    const vae_evaluation *result;
-    vae_nll nll;     /* samples 0: not asked for */
-    double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
-    double seconds;
-    struct progress progress;
-    bool pseudo;           /* grey pixels under a Bernoulli likelihood */
-    const char *per_image; /* file for the losses of each image, or NULL */
-};
 
 static double now(void)
 {
@@ -38,10 +22,9 @@ static json_t *array(const double *values, size_t n)
     return list;
 }
 
-/* Under a joint prior there is a KL, but of all latents together. */
-static bool kl_is_per_latent(const vae_evaluation *e) { return !isnan(e->kl_per_dim[0]) || isnan(e->kl); }
+bool eval_has_kl_per_latent(const vae_evaluation *e) { return !isnan(e->kl_per_dim[0]) || isnan(e->kl); }
 
-static void add_losses(json_t *object, const struct report *r)
+static void add_losses(json_t *object, const struct eval *r)
 {
     const vae_evaluation *e = r->result;
     const bool asked = r->nll.samples > 0;
@@ -60,10 +43,11 @@ static void add_losses(json_t *object, const struct report *r)
     json_object_set_new(object, "nll_effective_samples", asked ? json_finite(r->nll.effective_samples) : json_null());
 }
 
-static void add_latents(json_t *object, const struct report *r)
+static void add_latents(json_t *object, const struct eval *r)
 {
     const vae_evaluation *e = r->result;
-    json_object_set_new(object, "kl_per_dim", kl_is_per_latent(e) ? array(e->kl_per_dim, e->latent) : json_null());
+    json_object_set_new(object, "kl_per_dim",
+                        eval_has_kl_per_latent(e) ? array(e->kl_per_dim, e->latent) : json_null());
     json_object_set_new(object, "kl_floor", json_finite(e->kl_floor));
     json_object_set_new(object, "mean_variance", array(e->mean_variance, e->latent));
     json_object_set_new(object, "active_units", json_integer((json_int_t)e->active_units));
@@ -75,7 +59,7 @@ static void add_latents(json_t *object, const struct report *r)
     json_object_set_new(object, "probe_accuracy", json_finite(r->accuracy));
 }
 
-static vae_status print_json(const struct report *r, vae_error *err)
+json_t *eval_json(const struct eval *r)
 {
     json_t *object = json_pack("{s:o, s:I, s:o, s:s, s:s, s:b}", "model", json_text(r->model_path), "epoch",
                                (json_int_t)vae_model_metrics(r->model)->epoch, "data", json_text(r->source), "split",
@@ -84,6 +68,12 @@ static vae_status print_json(const struct report *r, vae_error *err)
     add_losses(object, r);
     add_latents(object, r);
     json_object_set_new(object, "seed", json_integer((json_int_t)r->options.seed));
+    return object;
+}
+
+static vae_status print_json(const struct eval *r, vae_error *err)
+{
+    json_t *object = eval_json(r);
     json_object_set_new(object, "seconds", json_finite(r->seconds));
     json_object_set_new(object, "per_image", r->per_image ? json_text(r->per_image) : json_null());
     return json_print(object, JSON_REAL_PRECISION(9), err);
@@ -104,13 +94,13 @@ static void print_nll(const vae_nll *nll)
                "--samples)\n");
 }
 
-static void print_losses(const struct report *r)
+static void print_losses(const struct eval *r)
 {
     const vae_evaluation *e = r->result;
     printf("%s after epoch %llu\n", r->model_path, (unsigned long long)vae_model_metrics(r->model)->epoch);
     printf("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, ", r->source, r->split, e->n,
            (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s");
-    if (!kl_is_per_latent(e))
+    if (!eval_has_kl_per_latent(e))
         printf("KL by the draws that are decoded\n");
     else if (e->kl_samples)
         printf("Monte Carlo KL of %zu sample%s\n", e->kl_samples, e->kl_samples == 1 ? "" : "s");
@@ -126,7 +116,7 @@ static void print_losses(const struct report *r)
 /* A row a latent. What is not known has no column: the floor without an exact KL, the KL under a joint prior. */
 static void print_latents(const vae_evaluation *e)
 {
-    const bool has_kl = kl_is_per_latent(e), has_floor = isfinite(e->kl_floor);
+    const bool has_kl = eval_has_kl_per_latent(e), has_floor = isfinite(e->kl_floor);
     if (has_floor) printf("an idle latent costs %.4f nats under this prior\n", e->kl_floor);
     printf("latent  %s%svariance of posterior mean\n", has_kl ? "      KL (nats)  " : "",
            has_floor ? "KL - floor  " : "");
@@ -148,7 +138,7 @@ static void print_hoyer(const vae_evaluation *e)
     printf(isfinite(e->hoyer_active) ? "\n" : " (fewer than two units are active)\n");
 }
 
-static void print_text(const struct report *r)
+static void print_text(const struct eval *r)
 {
     const vae_evaluation *e = r->result;
     print_losses(r);
@@ -161,7 +151,7 @@ static void print_text(const struct report *r)
     if (r->per_image) run_say_written(r->per_image);
 }
 
-static void show_progress(struct report *r, const char *work, size_t done, size_t total, double seconds)
+static void show_progress(struct eval *r, const char *work, size_t done, size_t total, double seconds)
 {
     progress_show(&r->progress,
                   &(struct progress_line){.work = work, .done = done, .total = total, .seconds = seconds, .loss = NAN});
@@ -177,8 +167,8 @@ static void on_nll_block(void *context, size_t done, size_t total, double second
     show_progress(context, "nll", done, total, seconds);
 }
 
-static vae_status measure(struct report *r, const vae_data *data, const vae_images *images, vae_evaluation **result,
-                          vae_error *err)
+vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *images, vae_evaluation **result,
+                        vae_error *err)
 {
     const vae_model *model = r->model;
     progress_begin(&r->progress, false);
@@ -196,13 +186,13 @@ static vae_status measure(struct report *r, const vae_data *data, const vae_imag
     return status;
 }
 
-static vae_status write_per_image(const struct report *r, const vae_images *images, vae_error *err)
+static vae_status write_per_image(const struct eval *r, const vae_images *images, vae_error *err)
 {
     const struct per_image rows = {r->result, images->labels, r->nll_options.image_nll};
     return per_image_write(r->per_image, &rows, err);
 }
 
-static vae_status evaluate(const struct arguments *arguments, struct report *r, uint64_t limit, vae_error *err)
+static vae_status evaluate(const struct arguments *arguments, struct eval *r, uint64_t limit, vae_error *err)
 {
     vae_data *data = NULL;
     const vae_images *split = NULL;
@@ -214,7 +204,7 @@ static vae_status evaluate(const struct arguments *arguments, struct report *r, 
         if (limit && limit < images.n) images.n = limit;
         r->split = run_split_name(split->split);
         r->pseudo = vae_model_is_pseudo(r->model, &images);
-        status = measure(r, data, &images, &result, err);
+        status = eval_measure(r, data, &images, &result, err);
         r->result = result;
         if (!status && r->per_image) status = write_per_image(r, &images, err);
     }
@@ -248,8 +238,8 @@ static vae_status read_kl(const struct arguments *a, vae_kl *kl, vae_error *err)
     return vae_fail(err, VAE_E_USAGE, "--kl: '%s' (expected exact or mc)", text);
 }
 
-static vae_status read_options(const struct arguments *a, const vae_model *model, struct report *r, uint64_t *limit,
-                               vae_error *err)
+vae_status eval_options(const struct arguments *a, const vae_model *model, struct eval *r, uint64_t *limit,
+                        vae_error *err)
 {
     vae_eval_options *o = &r->options;
     uint64_t samples, kl_samples, threads, importance;
@@ -275,11 +265,11 @@ static vae_status read_options(const struct arguments *a, const vae_model *model
 static vae_status run(const struct arguments *arguments, vae_error *err)
 {
     char model_path[PATH_MAX_RUN];
-    struct report report = {.model_path = model_path};
+    struct eval report = {.model_path = model_path};
     uint64_t limit;
     vae_model *model = NULL;
     vae_status status = run_load_model(arguments->run, &model, model_path, err);
-    if (!status) status = read_options(arguments, model, &report, &limit, err);
+    if (!status) status = eval_options(arguments, model, &report, &limit, err);
     if (!status) {
         report.source = argument(arguments, "data");
         if (!report.source) report.source = vae_model_config(model)->data;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What `eval` finds out about a model, for other commands as well. */
+#ifndef VAE_CLI_EVAL_H
+#define VAE_CLI_EVAL_H
+
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/progress.h"
+
+struct eval {
+    const char *model_path, *source, *split;
+    const vae_model *model;
+    vae_eval_options options;
+    vae_nll_options nll_options;
+    const vae_evaluation *result;
+    vae_nll nll;     /* samples 0: not asked for */
+    double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
+    double seconds;
+    struct progress progress;
+    bool pseudo;           /* grey pixels under a Bernoulli likelihood */
+    const char *per_image; /* file for the losses of each image, or NULL */
+};
+
+/* The flags of `eval` that say how; `limit`: the most images, 0: all. */
+vae_status eval_options(const struct arguments *arguments, const vae_model *model, struct eval *eval, uint64_t *limit,
+                        vae_error *err);
+/* Losses, likelihood and probe on `images`, which are of `data`. */
+vae_status eval_measure(struct eval *eval, const vae_data *data, const vae_images *images, vae_evaluation **result,
+                        vae_error *err);
+/* Under a joint prior there is a KL, but of all latents together. */
+bool eval_has_kl_per_latent(const vae_evaluation *result);
+/* What --json prints, but for the seconds; NULL: out of memory. */
+json_t *eval_json(const struct eval *eval);
+
+#endif
