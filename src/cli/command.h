@@ -105,6 +105,8 @@ extern const char *const plugin_template[];
 
 /* ---- help.c ----------------------------------------------------------------------------------------------------- */
 void help_command(FILE *out, const struct command *command);
+/* A line of a list of names, with what they are. */
+void help_item(FILE *out, const char *name, const char *text);
 /* What a module's parameter is, its values and its default, from `column` to the end of the line; further lines begin
  * in column `indent`. */
 void help_param(FILE *out, size_t column, size_t indent, const vae_param *param);

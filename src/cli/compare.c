@@ -94,6 +94,7 @@ static vae_status train_and_compare(struct runs *runs, const struct arguments *a
     struct folder folder;
     vae_error failure = {0};
     vae_status status = folder_make(&folder, argument(arguments, "output"), NULL, true, err);
+    if (!status) settings_say_data(arguments, &runs->run[0].config);
     if (!status) fcntl(folder.lock, F_SETFD, 0);
     if (!status) status = train(runs, arguments, &failure, err);
     if (!status && runs->n) status = compare(runs, arguments, err);
@@ -166,7 +167,7 @@ const struct command command_compare = {
                "with means over its seeds and differences from the first row, seed by seed.\n\n"
                "Without RUN it trains them first, in -o FOLDER. Each setting may then be a list, and there\n"
                "is a run for each combination:\n\n"
-               "  vaectl compare --prior normal,laplace,spikeslab:p=0.8,c2=0.05 --seeds 3 -o priors\n"
+               "  vaectl compare --prior normal,laplace,spikeslab:p=0.8,c2=0.05 --seeds 3 -o all\n"
                "  vaectl compare --beta 0.25,1,4 --hidden 400/200,200 --epochs 30 -o betas\n\n"
                "Values are divided by commas, those of settings that are lists themselves by slashes. Runs\n"
                "that are complete are not trained again, and others go on where they were stopped.",

@@ -6,7 +6,7 @@
 #include "cli/command.h"
 #include "cli/wrap.h"
 
-enum { HELP_COLUMN = 31, MODULE_COLUMN = 15, PARAM_INDENT = 10, MOST_TEXT = 512 };
+enum { HELP_COLUMN = 31, ITEM_COLUMN = 15, PARAM_INDENT = 10, MOST_TEXT = 512 };
 
 static void print_wrapped(FILE *out, size_t column, size_t indent, const char *text)
 {
@@ -25,9 +25,9 @@ static void print_flag(FILE *out, char letter, const char *name, const char *met
     print_wrapped(out, HELP_COLUMN, HELP_COLUMN, text);
 }
 
-static void print_module(FILE *out, const vae_module *module)
+void help_item(FILE *out, const char *name, const char *text)
 {
-    print_wrapped(out, (size_t)fprintf(out, "  %-12s ", module->name), MODULE_COLUMN, module->summary);
+    print_wrapped(out, (size_t)fprintf(out, "  %-12s ", name), ITEM_COLUMN, text);
 }
 
 static void print_sources(FILE *out)
@@ -35,7 +35,7 @@ static void print_sources(FILE *out)
     const vae_module *module;
     fprintf(out, "\nBuilt-in data (--data builtin:NAME[:k=v,...]):\n");
     for (size_t i = 0; (module = vae_module_at(VAE_SOURCE, i)); i++) {
-        print_module(out, module);
+        help_item(out, module->name, module->summary);
         for (const vae_param *p = module->params; p && p->name; p++)
             fprintf(out, "      %s=V  %s, %.0f to %.0f [%.0f]\n", p->name, p->help, p->min, p->max, p->value);
     }
@@ -59,7 +59,7 @@ static void print_modules(FILE *out, const vae_setting *setting)
     if (!vae_module_at(setting->kind, 1) && !vae_module_at(setting->kind, 0)->params) return; /* no choice */
     fprintf(out, "\n%c%ss (--%s NAME):\n", setting->name[0] - 'a' + 'A', setting->name + 1, setting->name);
     for (size_t i = 0; (module = vae_module_at(setting->kind, i)); i++) {
-        print_module(out, module);
+        help_item(out, module->name, module->summary);
         for (const vae_param *p = module->params; p && p->name; p++)
             help_param(out, (size_t)fprintf(out, "      --%s V  ", p->name), PARAM_INDENT, p);
     }
@@ -76,6 +76,23 @@ static void print_settings(FILE *out)
     }
 }
 
+/* Paragraphs, with an empty line between them; what is indented in `text` stays as it is. */
+static void print_paragraphs(FILE *out, const char *text)
+{
+    while (*text) {
+        const char *end = strstr(text, "\n\n");
+        const size_t length = end ? (size_t)(end - text) : strlen(text);
+        char paragraph[4 * MOST_TEXT];
+        snprintf(paragraph, sizeof paragraph, "%.*s", (int)length, text);
+        if (*text == ' ')
+            fprintf(out, "%s\n", paragraph);
+        else
+            print_wrapped(out, 0, 0, paragraph);
+        if (end) fputc('\n', out);
+        text += length + (end ? 2 : 0);
+    }
+}
+
 void help_command(FILE *out, const struct command *command)
 {
     const vae_setting *setting;
@@ -85,7 +102,7 @@ void help_command(FILE *out, const struct command *command)
             : command->takes_run ? " [RUN]"
                                  : "",
             command->takes_file ? " " : "", command->takes_file ? command->takes_file : "");
-    print_wrapped(out, 0, 0, command->details);
+    print_paragraphs(out, command->details);
     fprintf(out, "\nFlags:\n");
     if (command->takes_settings) print_settings(out);
     for (const struct flag *f = command->flags; f->name; f++)

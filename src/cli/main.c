@@ -28,8 +28,7 @@ static void print_usage(FILE *out)
     for (size_t g = 0; g < COMMAND_GROUPS; g++) {
         fprintf(out, "\n%s:\n", groups[g].heading);
         for (size_t i = 0; commands[i]; i++)
-            if (commands[i]->group == groups[g].group)
-                fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+            if (commands[i]->group == groups[g].group) help_item(out, commands[i]->name, commands[i]->summary);
     }
     fprintf(out, "\nExamples:\n"
                  "  vaectl train --prior spikeslab --p 0.8 --c2 0.05\n\n"

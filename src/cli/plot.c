@@ -130,7 +130,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 static void print_kinds(FILE *out)
 {
     fprintf(out, "\nKinds of plot:\n");
-    for (size_t i = 0; plots[i]; i++) fprintf(out, "  %-12s %s\n", plots[i]->name, plots[i]->summary);
+    for (size_t i = 0; plots[i]; i++) help_item(out, plots[i]->name, plots[i]->summary);
 }
 
 static const struct flag flags[] = {

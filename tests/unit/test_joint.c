@@ -129,7 +129,8 @@ static void evaluations_are_the_same_on_any_threads(void **state)
 {
     static const char *const small[] = {"mixture:components=40", "vampprior:components=40", "realnvp:width=16",
                                         "lars:width=1,layers=1,draws=4096"};
-    const vae_nll_options once = {.samples = 10, .threads = 1, .seed = 2}, twice = {10, 2, 3, NULL, NULL};
+    const vae_nll_options once = {.samples = 10, .threads = 1, .seed = 2},
+                          twice = {.samples = 10, .threads = 3, .seed = 2};
     (void)state;
     vae_data *data = open_digits(source);
     for (size_t i = 0; i < 4; i++) {
