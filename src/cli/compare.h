@@ -23,9 +23,11 @@ struct run {
     char path[PATH_MAX_RUN]; /* as it was given, or planned */
     vae_config config;
     uint32_t images; /* CRC-32 of those that it was evaluated on */
-    bool divided;    /* are they a share of a file, which the seed chose? */
-    size_t row;      /* of the table */
+    size_t images_n;
+    bool divided; /* are they a share of a file, which the seed chose? */
+    size_t row;   /* of the table */
     double value[MEASURES];
+    float *image_loss; /* of each image: the nll where there is one, else neg_elbo */
 };
 
 struct runs {
@@ -102,7 +104,8 @@ struct row {
     const struct run *first; /* of its runs */
     char name[ROW_NAME];     /* its cells, with commas between */
     vae_mean mean[MEASURES];
-    vae_mean difference; /* from the baseline, over the seeds that both have */
+    vae_mean difference; /* from the baseline, over the seeds that both have; */
+    double image_se;     /* of that mean, the standard error over images */
 };
 
 struct table {

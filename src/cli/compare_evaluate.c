@@ -15,7 +15,8 @@
 #include "cli/compare.h"
 #include "cli/json.h"
 
-enum { NOISE_SEED = 1, MOST_CACHE = 1 << 24 };
+enum { NOISE_SEED = 1, MOST_CACHE = 1 << 26 };
+static const char LOSSES[] = "image_losses";
 
 const struct measure_name measures[MEASURES] = {[NEG_ELBO] = {"neg_elbo", 2},
                                                 [RECON] = {"recon", 2},
@@ -131,19 +132,30 @@ static json_t *read_known(const struct subject *s)
     return known;
 }
 
-static json_t *find_known(const json_t *known, const json_t *of)
+/* Is all of it there, for n images? A file may have been written by anyone. */
+static bool is_whole(const json_t *values, size_t n, bool nll)
+{
+    for (size_t m = nll ? NLL : 0; m < (nll ? MEASURES : NLL); m++)
+        if (!json_object_get(values, measures[m].name)) return false;
+    return json_array_size(json_object_get(values, LOSSES)) == n;
+}
+
+static json_t *find_known(const json_t *known, const json_t *of, size_t n, bool nll)
 {
     json_t *one;
     size_t i;
-    json_array_foreach(known, i, one) if (json_equal(json_object_get(one, "of"), of)) return json_object_get(one,
-                                                                                                             "values");
+    json_array_foreach(known, i, one)
+    {
+        json_t *values = json_object_get(one, "values");
+        if (json_equal(json_object_get(one, "of"), of) && is_whole(values, n, nll)) return values;
+    }
     return NULL;
 }
 
 /* Not with json_dumps, which leaves words out where its buffer cannot grow (jansson 2.14). */
 static void write_known(const struct subject *s, const json_t *known)
 {
-    const size_t flags = JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
+    const size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
     const size_t size = json_dumpb(known, NULL, 0, flags);
     char *text = size ? malloc(size) : NULL;
     vae_error err;
@@ -154,6 +166,15 @@ static void write_known(const struct subject *s, const json_t *known)
 
 /* ---- Measuring -------------------------------------------------------------------------------------------------- */
 
+/* Losses of images in millionths of a nat: whole numbers are short, and the same when they are read again. */
+static json_t *losses_to_json(size_t n, const double *loss)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, isfinite(loss[i]) ? json_integer((json_int_t)round(1e6 * loss[i])) : json_null());
+    return list;
+}
+
 static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, vae_error *err)
 {
     vae_eval_options options;
@@ -163,9 +184,11 @@ static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, 
     options.sparsity = false;
     options.threads = e->threads;
     if (vae_evaluate(&result, s->model, s->images, &options, err)) return NULL;
-    json_t *values = json_pack("{s:o, s:o, s:o, s:I}", "neg_elbo", json_finite(result->neg_elbo), "recon",
+    for (size_t i = 0; i < result->n; i++) result->image_recon[i] += result->image_kl[i];
+    json_t *values = json_pack("{s:o, s:o, s:o, s:I, s:o}", "neg_elbo", json_finite(result->neg_elbo), "recon",
                                json_finite(result->recon), "kl", json_finite(result->kl), "active_units",
-                               (json_int_t)result->active_units);
+                               (json_int_t)result->active_units, LOSSES,
+                               losses_to_json(result->n, result->image_recon));
     vae_evaluation_free(&result);
     if (!values) vae_fail(err, VAE_E_MEMORY, "out of memory");
     return values;
@@ -173,20 +196,36 @@ static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, 
 
 static json_t *measure_nll(const struct subject *s, const struct evaluated *e, vae_error *err)
 {
-    const vae_nll_options options = {.samples = e->samples, .seed = NOISE_SEED, .threads = e->threads};
+    vae_nll_options options = {.samples = e->samples, .seed = NOISE_SEED, .threads = e->threads};
     vae_nll result;
-    if (vae_estimate_nll(&result, s->model, s->images, &options, err)) return NULL;
-    json_t *values = json_pack("{s:o}", "nll", json_finite(result.nll));
-    if (!values) vae_fail(err, VAE_E_MEMORY, "out of memory");
+    json_t *values = NULL;
+    options.image_nll = malloc(s->images->n * sizeof *options.image_nll);
+    vae_status status = options.image_nll ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!status) status = vae_estimate_nll(&result, s->model, s->images, &options, err);
+    if (!status)
+        values = json_pack("{s:o, s:o}", "nll", json_finite(result.nll), LOSSES,
+                           losses_to_json(result.n, options.image_nll));
+    if (!status && !values) vae_fail(err, VAE_E_MEMORY, "out of memory");
+    free(options.image_nll);
     return values;
 }
 
-static void take_values(struct run *run, const json_t *values)
+/* The nll, which comes after the ELBO, takes the place of its losses. */
+static vae_status take_values(const struct subject *s, const json_t *values, vae_error *err)
 {
+    const json_t *losses = json_object_get(values, LOSSES);
+    struct run *run = s->run;
     for (size_t m = 0; m < MEASURES; m++) {
         const json_t *value = json_object_get(values, measures[m].name);
         if (value) run->value[m] = json_is_number(value) ? json_number_value(value) : (double)NAN;
     }
+    if (!run->image_loss) run->image_loss = malloc(s->images->n * sizeof *run->image_loss);
+    if (!run->image_loss) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < s->images->n; i++) {
+        const json_t *loss = json_array_get(losses, i);
+        run->image_loss[i] = json_is_integer(loss) ? (float)(1e-6 * (double)json_integer_value(loss)) : NAN;
+    }
+    return VAE_OK;
 }
 
 /* What is known, or else measured. `samples` 0: the ELBO and what comes with it; else the nll. */
@@ -197,14 +236,14 @@ static vae_status know(const struct subject *s, const struct evaluated *e, json_
     json_t *of = json_pack("{s:I, s:I, s:I, s:I, s:s}", "model", (json_int_t)s->crc, "images",
                            (json_int_t)s->run->images, "noise_seed", (json_int_t)NOISE_SEED, "nll_samples",
                            (json_int_t)samples, "build", vae_build(build, sizeof build));
-    json_t *values = json_incref(find_known(known, of));
+    json_t *values = json_incref(find_known(known, of, s->images->n, samples));
     if (of && !values) {
         *is_new = true;
         values = samples ? measure_nll(s, e, err) : measure_elbo(s, e, err);
         if (values) json_array_append_new(known, json_pack("{s:O, s:O}", "of", of, "values", values));
     }
-    const vae_status status = values ? VAE_OK : of ? err->status : vae_fail(err, VAE_E_MEMORY, "out of memory");
-    take_values(s->run, values);
+    vae_status status = values ? VAE_OK : of ? err->status : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!status) status = take_values(s, values, err);
     json_decref(values);
     json_decref(of);
     return status;
@@ -240,6 +279,7 @@ static vae_status evaluate_run(struct run *run, struct source *source, const str
         s.model = model;
         s.images = &source->images;
         run->images = source->crc;
+        run->images_n = source->images.n;
         run->divided = source->split->number;
         e->images = source->images.n;
         e->split = run_split_name(source->split->split);

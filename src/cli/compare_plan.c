@@ -190,6 +190,7 @@ vae_status runs_add(struct runs *runs, const char *path, struct run **run, vae_e
 
 void runs_free(struct runs *runs)
 {
+    for (size_t i = 0; i < runs->n; i++) free(runs->run[i].image_loss);
     free(runs->run);
     *runs = (struct runs){0};
 }

@@ -5,7 +5,9 @@
  *
  *     d_s = loss_a(s) - loss_b(s),
  *
- * on the same images and the same noise; mean and interval of d_s over the seeds are what the row says. */
+ * on the same images and the same noise; mean and interval of d_s over the seeds are what the row says. Images are not
+ * what was replicated: how much others would move that mean is said by a standard error of its own, that of the mean
+ * over images of what d_s is the mean of, first averaged over the seeds. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +76,7 @@ static void make_rows(struct table *table, struct runs *runs)
         struct run run = runs->run[i];
         struct row *row = find_row(table, &kept, &run);
         if (!row) {
+            free(run.image_loss);
             fprintf(stderr, "%s: left out: a run with these settings, seed and losses is there already\n", run.path);
             continue;
         }
@@ -183,6 +186,45 @@ static void name_row(const struct table *table, struct row *row)
 
 bool table_has(const struct table *table, enum measure measure) { return measure != NLL || table->evaluated->samples; }
 
+/* The run of the baseline with the seed of this one. */
+static const struct run *partner(const struct table *table, const struct run *run)
+{
+    return find_seed(table->runs, table->baseline, run->config.seed);
+}
+
+/* Difference of one image's losses, averaged over the pairs of a row. */
+static double image_difference(const struct table *table, size_t row, size_t image)
+{
+    const struct runs *runs = table->runs;
+    double sum = 0;
+    for (size_t i = 0; i < runs->n; i++) {
+        const struct run *run = &runs->run[i], *other = run->row == row ? partner(table, run) : NULL;
+        if (other) sum += (double)run->image_loss[image] - (double)other->image_loss[image];
+    }
+    return sum / (double)table->row[row].difference.n;
+}
+
+/* NaN without a pair, and where each pair has images of its own, as the seed chose them. */
+static double image_se(const struct table *table, size_t row)
+{
+    const struct runs *runs = table->runs;
+    size_t n = 0, pairs = 0;
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < runs->n; i++) {
+        if (runs->run[i].row != row || !partner(table, &runs->run[i])) continue;
+        if (pairs++ && runs->run[i].divided) return NAN;
+        n = runs->run[i].images_n;
+    }
+    for (size_t k = 0; k < n; k++) {
+        const double d = image_difference(table, row, k);
+        sum += d;
+        squares += d * d;
+    }
+    const double mean = sum / (double)n;
+    const double variance = squares / (double)n - mean * mean;
+    return n > 1 ? sqrt((variance < 0 ? 0 : variance) / (double)(n - 1)) : (double)NAN;
+}
+
 static void summarise(struct table *table, struct row *row, double *values)
 {
     const struct runs *runs = table->runs;
@@ -196,11 +238,11 @@ static void summarise(struct table *table, struct row *row, double *values)
     }
     n = 0;
     for (size_t i = 0; i < runs->n; i++) {
-        const struct run *run = &runs->run[i],
-                         *other = run->row == place ? find_seed(runs, table->baseline, run->config.seed) : NULL;
+        const struct run *run = &runs->run[i], *other = run->row == place ? partner(table, run) : NULL;
         if (other) values[n++] = run->value[table->loss] - other->value[table->loss];
     }
     vae_mean_of(&row->difference, n, values, CONFIDENCE);
+    row->image_se = image_se(table, place);
 }
 
 static vae_status find_baseline(struct table *table, const char *name, vae_error *err)

@@ -51,23 +51,31 @@ static void print_means(const struct table *table)
     }
 }
 
+static void print_difference(const struct row *row)
+{
+    const vae_mean *d = &row->difference;
+    char interval[64];
+    if (d->n > 1)
+        snprintf(interval, sizeof interval, "%.2f to %.2f", d->low, d->high);
+    else
+        snprintf(interval, sizeof interval, d->n ? "none from one pair" : "no seed in common");
+    printf("%5zu  ", d->n);
+    print_number(10, 2, d->mean);
+    printf("  %-24s", interval);
+    print_number(16, 2, row->image_se);
+    printf("\n");
+}
+
 static void print_differences(const struct table *table)
 {
     printf("\n%s less that of %s, seed by seed on the same images\n", measures[table->loss].name,
            table->row[table->baseline].name);
     print_cells(table, NULL);
-    printf("pairs  difference  %.0f %% interval over seeds\n", 100 * CONFIDENCE);
+    printf("pairs  difference  %.0f %% interval over seeds  se over images\n", 100 * CONFIDENCE);
     for (size_t r = 0; r < table->rows; r++) {
-        const vae_mean *d = &table->row[r].difference;
         if (r == table->baseline) continue;
         print_cells(table, &table->row[r]);
-        printf("%5zu  ", d->n);
-        print_number(10, 2, d->mean);
-        if (d->n > 1)
-            printf("  %.2f to %.2f\n", d->low, d->high);
-        else
-            printf("  none: %s\n",
-                   d->n ? "a single pair of seeds does not tell how seeds differ" : "no seed in common");
+        print_difference(&table->row[r]);
     }
 }
 
@@ -130,6 +138,7 @@ static json_t *row_to_json(const struct table *table, const struct row *row)
     for (size_t m = 0; m < MEASURES; m++)
         if (table_has(table, m)) json_object_set_new(object, measures[m].name, mean_to_json(&row->mean[m]));
     json_object_set_new(object, "difference", mean_to_json(&row->difference));
+    json_object_set_new(object, "difference_image_se", json_finite(row->image_se));
     json_object_set_new(object, "runs", runs_to_json(table, (size_t)(row - table->row)));
     return object;
 }
@@ -208,6 +217,7 @@ static void put_csv_row(FILE *file, const struct table *table, const struct row 
     put_number(file, row->difference.mean);
     put_number(file, row->difference.low);
     put_number(file, row->difference.high);
+    put_number(file, row->image_se);
     putc('\n', file);
 }
 
@@ -220,7 +230,7 @@ vae_status table_write_csv(const struct table *table, const char *path, vae_erro
     fprintf(text.file, "seeds");
     for (size_t m = 0; m < MEASURES; m++)
         if (table_has(table, m)) fprintf(text.file, ",%s,%s_sd", measures[m].name, measures[m].name);
-    fprintf(text.file, ",pairs,difference,difference_low,difference_high\n");
+    fprintf(text.file, ",pairs,difference,difference_low,difference_high,difference_image_se\n");
     for (size_t r = 0; r < table->rows; r++) put_csv_row(text.file, table, &table->row[r]);
     return text_write(&text, path, err);
 }
