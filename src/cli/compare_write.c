@@ -153,7 +153,7 @@ vae_status table_print_json(const struct table *table, vae_error *err)
                                (json_int_t)e->samples, "pseudo_likelihood", e->pseudo, "difference_of",
                                measures[table->loss].name, "baseline", json_text(table->row[table->baseline].name),
                                "confidence", CONFIDENCE, "rows", rows);
-    return json_print(object, JSON_REAL_PRECISION(9), err);
+    return json_print(object, JSON_REAL_PRECISION(15), err);
 }
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */

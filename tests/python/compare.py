@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: MIT
+"""vaectl compare: the runs that lists ask for, trained side by side and again after any end; what the table says of them,
+and its figures against those of eval."""
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+
+from shared.program import (MOST_SECONDS, on_terminal, read_bytes, refuse, started, vaectl, vaectl_json, wait_until,
+                            write_idx)
+from shared.tap import Skip, alike, near, run, same, test
+
+SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--epochs", 2]
+T_OF_THREE = 4.302652729749464  # 97.5 % quantile of Student's t with two degrees of freedom
+
+
+def models(folder):
+    """Bytes of the models in a folder of runs."""
+    return {name: read_bytes(f"{folder}/{name}/model.safetensors") for name in sorted(os.listdir(folder))}
+
+
+# ---- Plans ----------------------------------------------------------------------------------------------------------
+
+# Flags, and the folders of the runs that they ask for.
+PLANS = [
+    ("", "normal-seed1"),
+    ("--prior laplace --seeds 3", "laplace-seed1 laplace-seed2 laplace-seed3"),
+    ("--seed 5 --seeds 2", "normal-seed5 normal-seed6"),
+    ("--seed 7,9", "normal-seed7 normal-seed9"),
+    ("--prior normal,laplace --seeds 2", "normal-seed1 normal-seed2 laplace-seed1 laplace-seed2"),
+    ("--beta 0,0.25,4", "beta0-seed1 beta0.25-seed1 beta4-seed1"),
+    ("--latent 2,5 --beta 1,4",
+     "latent2-beta1-seed1 latent2-beta4-seed1 latent5-beta1-seed1 latent5-beta4-seed1"),
+    ("--prior spikeslab:p=0.8,c2=0.05,normal,laplace:scale=2",
+     "spikeslab-p-0.8-c2-0.05-seed1 normal-seed1 laplace-scale-2-seed1"),
+    ("--prior spikeslab,normal --p 0.5,0.9", "spikeslab-p0.5-seed1 spikeslab-p0.9-seed1 normal-seed1"),
+    ("--hidden 100,50/400", "hidden100-50-seed1 hidden400-seed1"),
+    ("--objective elbo,iwae --samples 5", "elbo-seed1 iwae-seed1"),
+    ("--kl exact,mc", "exact-seed1 mc-seed1"),
+    ("--conditional --latent 2,3", "latent2-seed1 latent3-seed1"),
+    ("--beta 1,1 --latent 2", "beta1-seed1"),
+    ("--beta 1,4 --beta 2", "normal-seed1"),
+]
+
+
+@test("a run for each combination of the lists, named by them")
+def _():
+    for flags, names in PLANS:
+        lines = vaectl("compare", *flags.split(), "--data", "builtin:digits", "--plan", "-o", "all")[0].splitlines()
+        same([re.search(r"--output \S*/all/(\S+) --force", line)[1] for line in lines], names.split(), flags)
+    assert not os.path.exists("all")
+
+
+@test("a plan's lines train what compare trains, in folders with any name, and again change nothing")
+def _():
+    flags = [*SMALL, "--prior", "normal,spikeslab:p=0.7", "--conditional"]
+    vaectl("compare", *flags, "--jobs", 2, "-o", "ours")
+    plan = vaectl("compare", *flags, "--plan", "--threads", 1, "-o", "it's a \"$HOME\" `x`")[0]
+    same(plan.count("\n"), 2)
+    theirs = ""
+    for _ in range(2):
+        for line in plan.splitlines():
+            subprocess.run(["sh", "-c", line], check=True, cwd="/", capture_output=True, timeout=MOST_SECONDS)
+        theirs = theirs or models("it's a \"$HOME\" `x`")
+        same(models("it's a \"$HOME\" `x`"), theirs)
+    same(theirs, models("ours"))
+    table = vaectl("compare", "ours")[0]
+    same(vaectl("compare", "it's a \"$HOME\" `x`")[0], table)
+
+
+@test("GNU parallel runs a plan")
+def _():
+    if not shutil.which("parallel"):
+        raise Skip("no GNU parallel")
+    flags = [*SMALL, "--beta", "1,4", "--seeds", 2]
+    plan = vaectl("compare", *flags, "--plan", "--threads", 1, "-o", "betas")[0]
+    done = subprocess.run(["parallel", "--jobs", "2"], input=plan, text=True, capture_output=True, timeout=MOST_SECONDS)
+    same(done.returncode, 0, done.stderr)
+    out, errors = vaectl("compare", *flags, "-o", "betas")
+    same((out.count("\n"), errors), (11, ""))
+
+
+# ---- Figures --------------------------------------------------------------------------------------------------------
+
+def interval(values):
+    mean, sd = statistics.mean(values), statistics.stdev(values)
+    half = T_OF_THREE * sd / math.sqrt(3)
+    return {"n": 3, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+
+
+def check_mean(got, want):
+    same(set(got), set(want))
+    for name, value in want.items():
+        near(got[name], value, 1e-6, name)
+
+
+@test("losses of each run are those of eval; means, deviations and paired intervals follow from them")
+def _():
+    vaectl("compare", *SMALL, "--prior", "normal,laplace", "--seeds", 3, "-o", "all")
+    for flags, loss in (([], "neg_elbo"), (["--nll", 7, "--limit", 11], "nll")):
+        table = vaectl_json("compare", "all", *flags)
+        same((table["n"], table["difference_of"], table["baseline"]), (11 if flags else 20, loss, "normal"))
+        losses = {}
+        for row in table["rows"]:
+            same([one["seed"] for one in row["runs"]], [1, 2, 3])
+            losses[row["name"]] = [one[loss] for one in row["runs"]]
+            for one in row["runs"]:
+                evaluated = vaectl_json("eval", one["run"], *(flags and ["--samples", 7, "--limit", 11]))
+                for name in ("neg_elbo", "recon", "kl", "active_units", loss):
+                    near(one[name], evaluated[name], 1e-8, name)
+            for name in ("neg_elbo", "recon", "kl", "active_units", loss):
+                check_mean(row[name], interval([one[name] for one in row["runs"]]))
+        laplace = next(row for row in table["rows"] if row["name"] == "laplace")
+        check_mean(laplace["difference"], interval([a - b for a, b in zip(losses["laplace"], losses["normal"])]))
+
+
+@test("the standard error over images is that of the mean difference of each image")
+def _():
+    vaectl("compare", *SMALL, "--beta", "1,9", "--seeds", 2, "-o", "all")
+
+    def losses(name):
+        """Of the first images: a further image moves the mean by what it has."""
+        sums = [0.0] + [n * vaectl_json("eval", f"all/{name}", "--limit", n)["neg_elbo"] for n in (1, 2, 3)]
+        return [after - before for before, after in zip(sums, sums[1:])]
+
+    differences = [(a + b - c - d) / 2 for a, b, c, d in
+                   zip(*(losses(f"beta{beta}-seed{seed}") for beta in (9, 1) for seed in (1, 2)))]
+    row = vaectl_json("compare", "all", "--limit", 3)["rows"][1]
+    near(row["difference_image_se"], statistics.stdev(differences) / math.sqrt(3), 1e-4)
+
+
+@test("the table as text, of three seeds and of one")
+def _():
+    vaectl("compare", *SMALL, "--prior", "normal,laplace", "--seeds", 3, "-o", "all")
+    rows = vaectl_json("compare", "all")["rows"]
+    head = ("builtin:digits:train=30,test=20, test split: 20 images, noise seed 1\n"
+            "nats per image; mean over seeds, and standard deviation (sd) between them\n"
+            "grey pixels under a Bernoulli likelihood: a pseudo-likelihood\n\n"
+            "prior    seeds neg_elbo    sd    recon    sd       kl    sd   active    sd\n")
+    lines = [f"{row['name']:9}{3:5}" + "".join(
+        f"{row[name]['mean']:9.{digits}f}{row[name]['sd']:6.{digits}f}"
+        for name, digits in (("neg_elbo", 2), ("recon", 2), ("kl", 2), ("active_units", 1))) for row in rows]
+    d = rows[1]["difference"]
+    between = f"{d['low']:.2f} to {d['high']:.2f}"
+    want = (head + "\n".join(lines) + "\n\nneg_elbo less that of normal, seed by seed on the same images\n"
+            "prior    pairs  difference  95 % interval over seeds  se over images\n"
+            f"laplace      3  {d['mean']:10.2f}  {between:24}{rows[1]['difference_image_se']:16.2f}\n")
+    alike(vaectl("compare", "all")[0], want)
+    assert max(map(len, want.splitlines())) <= 80
+    single = vaectl("compare", "all/normal-seed1", "all/laplace-seed1")[0]
+    assert re.search(r"laplace      1 +-?\d+\.\d\d  none from one pair +\d\.\d\d\n$", single), single
+    assert re.search(r"normal       1 +\d+\.\d\d     - ", single), single
+    same(vaectl("compare", "all/normal-seed1")[0].count("\n"), 6)
+
+
+@test("seeds without a partner are in the means and not in the differences")
+def _():
+    vaectl("compare", *SMALL, "--beta", "1,4", "--seeds", 3, "-o", "all")
+    shutil.rmtree("all/beta4-seed2")
+    rows = vaectl_json("compare", "all")["rows"]
+    same([(row["neg_elbo"]["n"], row["difference"]["n"]) for row in rows], [(3, 3), (2, 2)])
+    both = [rows[1]["runs"][i]["neg_elbo"] - rows[0]["runs"][2 * i]["neg_elbo"] for i in range(2)]
+    near(rows[1]["difference"]["mean"], sum(both) / 2, 1e-6)
+    shutil.rmtree("all/beta4-seed1")
+    text = vaectl("compare", "all/beta1-seed1", "all/beta1-seed2", "all/beta4-seed3")[0]
+    assert re.search(r"4 +0 +-  no seed in common +-\n$", text), text
+
+
+@test("rows are named by what differs; --baseline takes such a name")
+def _():
+    vaectl("compare", *SMALL, "--prior", "laplace,spikeslab:p=0.9,spikeslab:c2=0.1,spikeslab", "--latent", "2,10",
+           "-o", "all")
+    names = [row["name"] for row in vaectl_json("compare", "all")["rows"]]
+    same(names, [f"{prior}, {latent}" for prior in ("spikeslab:p=0.8,c2=0.05", "spikeslab:p=0.8,c2=0.1",
+                                                    "spikeslab:p=0.9,c2=0.05", "laplace") for latent in (2, 10)])
+    table = vaectl_json("compare", "all", "--baseline", "laplace, 2")
+    same((table["baseline"], table["rows"][6]["difference"]["mean"]), ("laplace, 2", 0))
+    given = vaectl_json("compare", "all/laplace-latent2-seed1", "all/spikeslab-latent2-seed1")
+    same([row["name"] for row in given["rows"]], ["laplace", "spikeslab"])
+    refuse(2, "--baseline: no row is named 'cauchy' (there are: laplace; spikeslab)", "compare",
+           "all/laplace-latent2-seed1", "all/spikeslab-latent2-seed1", "--baseline", "cauchy")
+
+
+@test("models of the same settings that are not the same are told apart by their folders; LaTeX and CSV escape them")
+def _():
+    odd = "a_b&c%d$e#f{g}h~i^j\\k,\"l"
+    vaectl("train", *SMALL, "-q", "-o", "plain")
+    vaectl("train", *SMALL, "--prior", "realnvp:blocks=1,width=4", "-q", "-o", odd)
+    vaectl("fit", "plain", "--prior", "realnvp:blocks=1,width=4", "--passes", 1, "-q", "-o", "fitted")
+    same([row["name"] for row in vaectl_json("compare", odd, "fitted")["rows"]], [odd, "fitted"])
+    out = vaectl("compare", odd, "fitted", "--latex", "t.tex", "--csv", "t.csv")[0]
+    assert out.endswith("\nt.csv\nt.tex\n"), out
+    with open("t.tex") as file:
+        tex = file.read()
+    assert r'a\_b\&c\%d\$e\#f\{g\}h\~{}i\^{}j\textbackslash{}k,"l & 1 & $' in tex, tex
+    assert tex.index(r"\toprule") < tex.index(r"\midrule") < tex.index(r"\bottomrule")
+    same({line.count(" & ") for line in tex.splitlines() if line.endswith(r"\\")}, {6})
+    with open("t.csv") as file:
+        csv = file.read().splitlines()
+    assert csv[1].startswith('"a_b&c%d$e#f{g}h~i^j\\k,""l",1,'), csv
+    shutil.copytree("plain", "copy")
+    errors = vaectl("compare", "plain", "copy", "fitted")[1]
+    same(errors, "copy: left out: a run with these settings, seed and losses is there already\n")
+
+
+# ---- Data -----------------------------------------------------------------------------------------------------------
+
+@test("runs on other images are refused, but for --data; a file that the seed divides is compared within each seed")
+def _():
+    vaectl("train", *SMALL, "-q", "-o", "a")
+    vaectl("train", *SMALL, "--data", "builtin:digits:train=30,test=21", "--beta", 2, "-q", "-o", "b")
+    refuse(3, "b: its images are not those of a (--data names some for all)", "compare", "a", "b")
+    table = vaectl_json("compare", "a", "b", "--data", "builtin:digits:train=5,test=7")
+    same((table["n"], [row["name"] for row in table["rows"]]),
+         (7, ["builtin:digits:train=30,test=20, 1", "builtin:digits:train=30,test=21, 2"]))
+    write_idx("images", (40, 28, 28), bytes(i * k % 251 for i in range(40) for k in range(784)))
+    vaectl("compare", *SMALL, "--data", "images", "--beta", "1,4", "--seeds", 2, "-o", "all")
+    rows = vaectl_json("compare", "all")["rows"]
+    same((rows[1]["difference"]["n"], rows[1]["difference_image_se"]), (2, None))
+
+
+@test("what is known of a run is read, if it is of this model and these options, and is what it should be")
+def _():
+    vaectl("train", *SMALL, "-q", "-o", "run")
+    before, path = vaectl("compare", "run", "--nll", 5), "run/evaluations.json"
+    known = json.loads(read_bytes(path))
+    same(sorted(one["of"]["nll_samples"] for one in known), [0, 5])
+    same(vaectl("compare", "run", "--nll", 5), before)
+    same(json.loads(read_bytes(path)), known)
+    known[0]["values"]["neg_elbo"] = 1.0
+    for text in (json.dumps(known)[:-5], "", "{}", "[1, {}, [], null]", '[{"of": 3}]'):
+        with open(path, "w") as file:
+            file.write(text)
+        same(vaectl("compare", "run", "--nll", 5), before, text)
+    with open(path, "w") as file:
+        json.dump(known, file)
+    assert "   1.00" in vaectl("compare", "run")[0]  # it is believed
+    vaectl("train", "--resume", "run", "--epochs", 3, "-q")
+    assert "   1.00 " not in vaectl("compare", "run")[0]  # but not of another model
+    same(len(json.loads(read_bytes(path))), 1)
+    os.remove(path)
+    os.mkfifo(path)
+    vaectl("compare", "run")
+
+
+# ---- Refusals -------------------------------------------------------------------------------------------------------
+
+REFUSED = [
+    (2, "compare: name RUNs that are trained, or a folder to train in (-o FOLDER, with lists of settings)", ""),
+    (2, "--prior: is a setting of training, and RUN is trained already", "run --prior normal"),
+    (2, "--samples: is a setting of training, and RUN is trained already (--nll has samples of the likelihood)",
+     "run --samples 5"),
+    (2, "--seeds: is of training, and RUN is trained already", "run --seeds 2"),
+    (2, "--seeds: --seed 1,2 is a list of seeds already", "--seed 1,2 --seeds 2 -o x"),
+    (2, "--seeds: 0 is out of range (expected 1 to 1000)", "--seeds 0 -o x"),
+    (2, "beta: an empty value in the list (expected such as 1,2)", "--beta 1,,2 -o x"),
+    (2, "hidden: an empty value in the list (expected such as 1/2)", "--hidden 8/ -o x"),
+    (2, "beta: 'b' is not a number", "--beta 1,b -o x"),
+    (2, "unknown prior 'laplac' (did you mean 'laplace'? there are: normal, spikeslab, laplace, cauchy, studentt, "
+     "logistic, scaled, mixture, vampprior, realnvp, lars)", "--prior normal,laplac -o x"),
+    (2, "prior: './my.so' is a file (--plugin loads it, and its name goes into the list)", "--prior normal,./my.so -o x"),
+    (2, "p: prior normal and likelihood bernoulli have no such parameter (they have: none; prior spikeslab has it)",
+     "--p 0.5,0.6 -o x"),
+    (2, "--jobs: 0 is out of range (expected 1 to 256)", "--jobs 0 -o x"),
+    (2, "more than 1000 runs", "--seeds 600 --beta 1,2 -o x"),
+    (5, "nowhere: cannot open: No such file or directory (expected a model file)", "nowhere"),
+    (5, "empty: no run (expected a folder with model.safetensors, or with such folders in it)", "empty"),
+    (5, "run/metrics.csv: not a safetensors file, or cut off", "run/metrics.csv"),
+    (4, "file: cannot open folder: Not a directory", "-o file"),
+]
+
+
+@test("wrong use is one line, and makes nothing")
+def _():
+    vaectl("train", *SMALL, "-q", "-o", "run")
+    os.mkdir("empty")
+    open("file", "w").close()
+    for status, message, words in REFUSED:
+        data = [] if "run" in words.split() else ["--data", "builtin:digits:train=30,test=5"]
+        refuse(status, message, "compare", *words.split(), *data)
+    assert not os.path.exists("x") or not os.listdir("x")
+
+
+@test("a folder that holds other settings, or more epochs, is not trained into")
+def _():
+    vaectl("compare", *SMALL, "-o", "all")
+    before = models("all")
+    refuse(7, "all/normal-seed1: holds a run with beta 1, not 4 (another -o keeps it)", "compare", *SMALL, "--beta", 4,
+           "-o", "all")
+    refuse(7, "all/normal-seed1: has had more than 1 epochs (another -o keeps it)", "compare", *SMALL, "--epochs", 1,
+           "-o", "all")
+    same(models("all"), before)
+    vaectl("compare", *SMALL, "--epochs", 3, "-o", "all")
+    vaectl("compare", *SMALL, "--epochs", 3, "-o", "new")
+    same(vaectl_json("info", "all/normal-seed1")["epoch"], 3)
+
+
+# ---- Ends -----------------------------------------------------------------------------------------------------------
+
+@test("a run that fails is named, the others are compared, and the status is that of the failure")
+def _():
+    out, errors = vaectl("compare", *SMALL, "--lr", "1e6,0.001", "--jobs", 1, "-o", "all", status=6)
+    assert "normal" in out and out.count("\n") == 6, out
+    why = r"training diverged: the \w+ loss is not finite at step \d+ \(epoch \d\); try a smaller lr"
+    assert re.fullmatch(rf"lr1e6-seed1: failed: {why}\nlr0.001-seed1: trained in \d+\.\d s, 1 of 2 runs\n"
+                        rf"vaectl: 1 of 2 runs failed, the first of them lr1e6-seed1: {why}\n", errors), errors
+    same(vaectl("compare", "all")[0], out)
+
+
+@test("jobs side by side train what one after the other does, and complete runs are left alone")
+def _():
+    flags = [*SMALL, "--prior", "normal,cauchy", "--seeds", 2]
+    one = vaectl("compare", *flags, "--jobs", 1, "-o", "one")
+    three = vaectl("compare", *flags, "--jobs", 3, "--threads", 2, "-o", "three")
+    same((one[0], models("one")), (three[0], models("three")))
+    assert re.fullmatch(r"(\w+-seed\d: trained in \d+\.\d s, \d of 4 runs\n){4}", one[1]), one[1]
+    logs = [read_bytes(f"one/{name}/train.log") for name in sorted(os.listdir("one"))]
+    same(vaectl("compare", *flags, "-o", "one"), (one[0], ""))
+    same([read_bytes(f"one/{name}/train.log") for name in sorted(os.listdir("one"))], logs)
+    same(vaectl("compare", *flags, "-q", "-o", "quiet")[1], "")
+
+
+SLOW = [*SMALL, "--epochs", 12, "--kl", "mc", "--kl-samples", 3000 if os.environ.get("VAECTL_RUNNER") else 10000,
+        "--prior", "normal,laplace", "--seeds", 2, "--jobs", 2, "-o"]
+IN_USE = "all: in use by another training"
+
+
+def is_at_work():
+    """Have two of the runs had an epoch, and is one of them not yet through?"""
+    rows = [read_bytes(f"all/{name}/metrics.csv").count(b"\n") - 1 for name in os.listdir("all")
+            if os.path.exists(f"all/{name}/metrics.csv")] if os.path.exists("all") else []
+    return len(rows) >= 2 and max(rows) >= 1 and min(rows) < 12
+
+
+def is_free():
+    """Can the folder be locked, as when all that trained in it is gone?"""
+    return subprocess.run(["flock", "-n", "all", "true"]).returncode == 0
+
+
+@test("killed in the middle, it takes its trainings with it; the same command then ends as if it had not been")
+def _():
+    whole = vaectl("compare", *SLOW, "whole")[0]
+    with started("compare", *SLOW, "all") as process:
+        wait_until(is_at_work, "epochs of two runs")
+        refuse(7, IN_USE, "compare", *SLOW, "all")
+        process.kill()
+        process.communicate()
+    wait_until(is_free, "the trainings end")
+    out, errors = vaectl("compare", *SLOW, "all")
+    same((out, models("all")), (whole, models("whole")))
+    assert errors.count("\n") >= 2, errors
+
+
+@test("a signal is passed on: the trainings save their state, and compare ends with the signal")
+def _():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        shutil.rmtree("all", ignore_errors=True)
+        with started("compare", *SLOW, "all") as process:
+            wait_until(is_at_work, "epochs of two runs")
+            process.send_signal(number)
+            out, errors = process.communicate()
+        same((process.returncode, out), (-number, ""), errors)
+        assert re.search(r"vaectl: interrupted: \d of 4 runs are trained \(the same command goes on\)\n$", errors), errors
+        assert is_free()
+        logs = b"".join(read_bytes(f"all/{name}/train.log") for name in os.listdir("all"))
+        assert b"vaectl: interrupted: state saved in all/" in logs, logs
+
+
+@test("on a terminal one line moves: runs, epochs and the time left")
+def _():
+    sent = on_terminal("compare", *SLOW, "all")[1]
+    assert "\n" not in sent and sent.endswith("\r\033[K"), sent
+    lines = re.findall(r"\r(\d) of 4 runs, (\d+) of 48 epochs(, \d+:\d\d left)?\x1b\[K", sent)
+    assert lines and any(line[2] for line in lines), sent
+    same([int(line[1]) for line in lines], sorted(int(line[1]) for line in lines))
+    same(len(re.findall(r"\revaluating \d of 4 runs\x1b\[K", sent)), 4)
+
+
+sys.exit(run())
