@@ -27,6 +27,7 @@ COMMANDS = [
     ("info", "what a model is: settings, tensors, losses, build"),
     ("priors", "list the priors, write one as a plug-in, check one"),
     ("bench", "speed of training against the machine's matrix products"),
+    ("compare", "one table over runs, or over settings that it trains"),
 ]
 
 # Name, what it takes, default; "": it takes nothing, and is in model files only where it is given.
@@ -88,6 +89,11 @@ FLAGS = {
         PLUGIN, HELP],
     "bench": [("", *row) for row in SETTINGS] + [
         ("", "threads", "N", "all cores"), ("", "rounds", "N", "5"), ("", "json", "", ""), PLUGIN, HELP],
+    "compare": [("", *row) for row in SETTINGS] + [
+        ("", "seeds", "N", "1"), ("", "jobs", "N", "cores"), ("", "threads", "T", "cores / jobs"), ("", "plan", "", ""),
+        ("o", "output", "FOLDER", ""), ("", "baseline", "NAME", "the first"), ("", "nll", "S", "0"),
+        ("", "limit", "N", "all"), ("", "split", "train|validation|test", "test"), ("", "csv", "FILE", ""),
+        ("", "latex", "FILE", ""), ("", "json", "", ""), ("q", "quiet", "", ""), PLUGIN, HELP],
 }
 
 MODULES = """
@@ -264,9 +270,11 @@ def _():
 def _():
     for command, _ in COMMANDS:
         text = vaectl(command, "--help")[0]
-        takes_run, takes_settings = command not in ("train", "priors", "bench"), command in ("train", "bench")
-        same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{' [RUN]' if takes_run else ''}"
-             f"{' LATENTS' if command == 'decode' else ''}")
+        takes_settings = command in ("train", "bench", "compare")
+        takes_run = command not in ("train", "priors", "bench", "compare")
+        run = " [RUN...]" if command == "compare" else " [RUN]" if takes_run else ""
+        same(text.splitlines()[0],
+             f"Usage: vaectl {command} [flags]{run}{' LATENTS' if command == 'decode' else ''}")
         rest = text[text.index("this text\n") + len("this text\n"):]
         same(rest, RUN_PARAGRAPH if takes_run else MODULES if takes_settings else "", command)
         for words in (["help", command], ["help", command, "more"], [command, "-h"]):
@@ -313,7 +321,7 @@ def _():
 
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
-LIST = "train, fit, eval, reconstruct, sample, traverse, encode, decode, info, priors, bench"
+LIST = "train, fit, eval, reconstruct, sample, traverse, encode, decode, info, priors, bench, compare"
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),
