@@ -163,14 +163,16 @@ const struct command command_compare = {
     .name = "compare",
     .group = MEASURE,
     .summary = "one table over runs, or over settings that it trains",
-    .details = "Compares runs RUN..., folders of runs among them, in one table: a row for each configuration,\n"
-               "with means over its seeds and differences from the first row, seed by seed.\n\n"
-               "Without RUN it trains them first, in -o FOLDER. Each setting may then be a list, and there\n"
-               "is a run for each combination:\n\n"
+    .details = "Compares runs RUN..., or those in a folder RUN, in one table: a row for each\n"
+               "configuration, with means over its seeds and its difference from the first row,\n"
+               "seed by seed.\n\n"
+               "Without RUN it trains them first, in -o FOLDER. Each setting may then be a list,\n"
+               "and there is a run for each combination of values:\n\n"
                "  vaectl compare --prior normal,laplace,spikeslab:p=0.8,c2=0.05 --seeds 3 -o all\n"
                "  vaectl compare --beta 0.25,1,4 --hidden 400/200,200 --epochs 30 -o betas\n\n"
-               "Values are divided by commas, those of settings that are lists themselves by slashes. Runs\n"
-               "that are complete are not trained again, and others go on where they were stopped.",
+               "Values are divided by commas, those of settings that are lists themselves by\n"
+               "slashes. Runs that are complete are not trained again, and others go on where\n"
+               "they were stopped. --nll is what --samples is to eval: here that is a setting.",
     .takes_runs = true,
     .takes_settings = true,
     .takes_lists = true,

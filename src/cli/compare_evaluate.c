@@ -14,6 +14,7 @@
 
 #include "cli/compare.h"
 #include "cli/json.h"
+#include "cli/progress.h"
 
 enum { NOISE_SEED = 1, MOST_CACHE = 1 << 26 };
 static const char LOSSES[] = "image_losses";
@@ -310,17 +311,24 @@ static vae_status check_images(const struct runs *runs, vae_error *err)
 
 vae_status runs_evaluate(struct runs *runs, const struct arguments *arguments, struct evaluated *e, vae_error *err)
 {
-    const bool shows = isatty(STDERR_FILENO) && !e->quiet;
+    const char *given = argument(arguments, "data");
+    const double began = progress_now();
     struct source source = {0};
+    struct progress progress;
     vae_status status = VAE_OK;
+    progress_begin(&progress, e->quiet);
     for (size_t i = 0; i < runs->n && !status; i++) {
-        if (shows) fprintf(stderr, "\revaluating %zu of %zu runs\033[K", i + 1, runs->n);
+        progress_show(&progress, &(struct progress_line){.work = "evaluating",
+                                                         .unit = "runs",
+                                                         .done = i,
+                                                         .loss = NAN,
+                                                         .total = runs->n,
+                                                         .seconds = progress_now() - began});
         status = evaluate_run(&runs->run[i], &source, arguments, e, err);
     }
-    if (shows) fprintf(stderr, "\r\033[K");
-    const char *given = argument(arguments, "data");
-    e->given = given;
-    if (runs->n) snprintf(e->data, sizeof e->data, "%s", given ? given : runs->run[0].config.data);
+    progress_clear(&progress);
     vae_data_free(&source.data);
+    e->given = given;
+    snprintf(e->data, sizeof e->data, "%s", given ? given : runs->run[0].config.data);
     return status ? status : check_images(runs, err);
 }

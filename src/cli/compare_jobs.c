@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/compare.h"
+#include "cli/progress.h"
 #include "cli/signals.h"
 
 static const char LOG[] = "train.log";
@@ -36,17 +37,10 @@ struct jobs {
     const struct arguments *arguments;
     const struct jobs_options *options;
     double began;
-    bool terminal;
+    struct progress progress;
     vae_error first; /* failure of a run */
     size_t failed;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static const char *base_name(const char *path)
 {
@@ -94,7 +88,10 @@ static vae_status look(struct job *job, vae_error *err)
     if (access(path, F_OK) || vae_model_load(&model, path, NULL)) return VAE_OK;
     vae_status status = check_settings(job->run, model, err);
     job->epochs_before = vae_model_metrics(model)->epoch;
-    if (!status && run_is_complete(&job->run->config, vae_model_metrics(model))) job->state = DONE;
+    if (!status && run_is_complete(&job->run->config, vae_model_metrics(model))) {
+        job->state = DONE;
+        job->epochs_before = job->run->config.epochs;
+    }
     vae_model_free(&model);
     return status;
 }
@@ -146,7 +143,7 @@ static vae_status start(struct jobs *jobs, struct job *job, const sigset_t *mask
     close(fd);
     if (status) return status;
     job->state = WORKING;
-    job->began = now();
+    job->began = progress_now();
     jobs->working++;
     return VAE_OK;
 }
@@ -165,37 +162,39 @@ static uint64_t epochs_of(const struct run *run)
     return lines ? lines - 1 : 0;
 }
 
-/* One line that moves: epochs of all runs, and the time left if they go on at the pace so far. */
-static void show_progress(const struct jobs *jobs)
+static uint64_t epochs_had(const struct job *job)
 {
-    uint64_t had = 0, total = 0, here = 0;
-    char left[32] = "";
-    if (!jobs->terminal || jobs->options->quiet) return;
-    for (size_t i = 0; i < jobs->n; i++) {
-        const struct job *job = &jobs->job[i];
-        const uint64_t all = job->run->config.epochs, now_had = job->state == WORKING   ? epochs_of(job->run)
-                                                                : job->state == WAITING ? job->epochs_before
-                                                                                        : all;
-        had += now_had;
-        total += all;
-        here += job->began > 0 && now_had > job->epochs_before ? now_had - job->epochs_before : 0;
+    switch (job->state) {
+    case WAITING: return job->epochs_before;
+    case WORKING: return epochs_of(job->run);
+    case DONE: return job->run->config.epochs; /* as if all, where patience ended it */
+    case FAILED: break;
     }
-    const double seconds = here ? (now() - jobs->began) / (double)here * (double)(total - had) : 0;
-    if (here) snprintf(left, sizeof left, ", %.0f:%02.0f left", floor(seconds / 60), floor(fmod(seconds, 60)));
-    fprintf(stderr, "\r%zu of %zu runs, %llu of %llu epochs%s\033[K", jobs->done, jobs->n, (unsigned long long)had,
-            (unsigned long long)total, left);
+    return 0;
 }
 
-static void clear_line(const struct jobs *jobs)
+/* Epochs of all runs but those that failed; the time left is that at the pace so far. */
+static void show_progress(struct jobs *jobs)
 {
-    if (jobs->terminal && !jobs->options->quiet) fprintf(stderr, "\r\033[K");
+    char work[64];
+    struct progress_line line = {.work = work, .unit = "epochs", .seconds = progress_now() - jobs->began, .loss = NAN};
+    if (!jobs->progress.shows) return;
+    for (size_t i = 0; i < jobs->n; i++) {
+        const struct job *job = &jobs->job[i];
+        if (job->state == FAILED) continue;
+        line.done += epochs_had(job);
+        line.earlier += job->epochs_before;
+        line.total += job->run->config.epochs;
+    }
+    snprintf(work, sizeof work, "%zu of %zu runs", jobs->done, jobs->n);
+    if (line.total) progress_show(&jobs->progress, &line);
 }
 
 static void tell_done(const struct jobs *jobs, const struct job *job)
 {
-    if (!jobs->terminal && !jobs->options->quiet)
-        fprintf(stderr, "%s: trained in %.1f s, %zu of %zu runs\n", base_name(job->run->path), now() - job->began,
-                jobs->done, jobs->n);
+    if (!jobs->progress.shows && !jobs->options->quiet)
+        fprintf(stderr, "%s: trained in %.1f s, %zu of %zu runs\n", base_name(job->run->path),
+                progress_now() - job->began, jobs->done, jobs->n);
 }
 
 /* The last line of a run's log, without what a terminal would obey; "" where there is none. */
@@ -218,7 +217,7 @@ static void fail(struct jobs *jobs, struct job *job, vae_status status, const ch
 {
     job->state = FAILED;
     if (!jobs->failed++) vae_fail(&jobs->first, status, "%s: %.300s", base_name(job->run->path), why);
-    clear_line(jobs);
+    progress_clear(&jobs->progress);
     fprintf(stderr, "%s: failed: %s\n", base_name(job->run->path), why);
 }
 
@@ -290,7 +289,7 @@ static void work(struct jobs *jobs)
         }
         collect(jobs);
     }
-    clear_line(jobs);
+    progress_clear(&jobs->progress);
     sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
@@ -322,8 +321,8 @@ vae_status jobs_run(struct runs *runs, const struct arguments *arguments, const 
                         .n = runs->n,
                         .arguments = arguments,
                         .options = options,
-                        .began = now(),
-                        .terminal = isatty(STDERR_FILENO)};
+                        .began = progress_now()};
+    progress_begin(&jobs.progress, options->quiet);
     vae_status status = jobs.job ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     for (size_t i = 0; i < runs->n && !status; i++) {
         jobs.job[i].run = &runs->run[i];

@@ -2,18 +2,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/array.h"
 #include "cli/eval.h"
 #include "cli/per_image.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static json_t *array(const double *values, size_t n)
 {
@@ -198,7 +190,7 @@ static vae_status evaluate(const struct arguments *arguments, struct eval *r, ui
     const vae_images *split = NULL;
     vae_evaluation *result = NULL;
     vae_status status = run_open_data(arguments, r->model, &data, &split, err);
-    const double began = now();
+    const double began = progress_now();
     if (!status) {
         vae_images images = *split; /* a view; `data` keeps the pixels */
         if (limit && limit < images.n) images.n = limit;
@@ -208,7 +200,7 @@ static vae_status evaluate(const struct arguments *arguments, struct eval *r, ui
         r->result = result;
         if (!status && r->per_image) status = write_per_image(r, &images, err);
     }
-    r->seconds = now() - began;
+    r->seconds = progress_now() - began;
     if (!status && argument(arguments, "json"))
         status = print_json(r, err);
     else if (!status)

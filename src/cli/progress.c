@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { USUAL_COLUMNS = 80, LEAST_BAR = 8, LONGEST_BAR = 24, MOST_LINE = 256 };
@@ -31,6 +32,13 @@ const char *progress_duration(double seconds, char text[32])
     return text;
 }
 
+double progress_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 void progress_begin(struct progress *progress, bool quiet)
 {
     const char *terminal = getenv("TERM");
@@ -44,14 +52,15 @@ enum part { WORK, BAR, SHARE, LOSS, RATE, LEFT, PARTS };
 static void write_parts(const struct progress_line *l, char text[PARTS][48])
 {
     char duration[32];
+    const bool has_rate = l->done > l->earlier;
     const double rate = (double)(l->done - l->earlier) / l->seconds;
     const double left = (double)(l->total - l->done + l->later) / rate;
     snprintf(text[WORK], sizeof *text, "%s", l->work);
     text[BAR][0] = '\0';
     snprintf(text[SHARE], sizeof *text, "  %3.0f %%", 100 * (double)l->done / (double)l->total);
     snprintf(text[LOSS], sizeof *text, isnan(l->loss) ? "" : "  loss %.2f", l->loss);
-    snprintf(text[RATE], sizeof *text, "  %.*f images/s", rate < 10, rate);
-    snprintf(text[LEFT], sizeof *text, "  %s left", progress_duration(left, duration));
+    snprintf(text[RATE], sizeof *text, has_rate ? "  %.*f %s/s" : "", rate < 10, rate, l->unit ? l->unit : "images");
+    snprintf(text[LEFT], sizeof *text, has_rate ? "  %s left" : "", progress_duration(left, duration));
 }
 
 /* Leaves out what has no room, and fills the rest of it with a bar. */

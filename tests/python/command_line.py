@@ -19,6 +19,7 @@ COMMANDS = [
     ("train", "train a model, write a run folder"),
     ("fit", "fit a new prior to a trained model"),
     ("eval", "ELBO, likelihood, KL per dimension, sparsity"),
+    ("compare", "one table over runs, or over settings that it trains"),
     ("reconstruct", "PNG: images above their reconstructions"),
     ("sample", "PNG: decoded draws from the prior"),
     ("traverse", "PNG: one row per latent dimension, or a grid over two"),
@@ -27,7 +28,6 @@ COMMANDS = [
     ("info", "what a model is: settings, tensors, losses, build"),
     ("priors", "list the priors, write one as a plug-in, check one"),
     ("bench", "speed of training against the machine's matrix products"),
-    ("compare", "one table over runs, or over settings that it trains"),
 ]
 
 # Name, what it takes, default; "": it takes nothing, and is in model files only where it is given.
@@ -321,7 +321,7 @@ def _():
 
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
-LIST = "train, fit, eval, reconstruct, sample, traverse, encode, decode, info, priors, bench, compare"
+LIST = "train, fit, eval, compare, reconstruct, sample, traverse, encode, decode, info, priors, bench"
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),

@@ -374,11 +374,13 @@ def _():
 @test("on a terminal one line moves: runs, epochs and the time left")
 def _():
     sent = on_terminal("compare", *SLOW, "all")[1]
-    assert "\n" not in sent and sent.endswith("\r\033[K"), sent
-    lines = re.findall(r"\r(\d) of 4 runs, (\d+) of 48 epochs(, \d+:\d\d left)?\x1b\[K", sent)
-    assert lines and any(line[2] for line in lines), sent
-    same([int(line[1]) for line in lines], sorted(int(line[1]) for line in lines))
-    same(len(re.findall(r"\revaluating \d of 4 runs\x1b\[K", sent)), 4)
+    assert "\n" not in sent and sent.endswith("\r\033[J"), sent
+    lines = re.findall(r"\r\x1b\[\?7l([^\r\n]*)\x1b\[J\x1b\[\?7h\r", sent)
+    runs = [re.fullmatch(r"(\d) of 4 runs \[#*\.*\] +(\d+) %(  \d+(\.\d)? epochs/s  (\d+ min )?\d+ s left)?", line)
+            for line in lines if not line.startswith("evaluating")]
+    assert runs and all(runs) and any(found[3] for found in runs), lines
+    for place in (1, 2):
+        same([int(found[place]) for found in runs], sorted(int(found[place]) for found in runs))
 
 
 sys.exit(run())
