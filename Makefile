@@ -29,7 +29,7 @@ LIB_SOURCES := $(sort $(wildcard src/base/*.c src/prior/*.c src/posterior/*.c sr
                src/model/*.c src/pass/*.c src/train/*.c src/evaluate/*.c src/picture/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
-CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/template.o
+CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/template.o $(BUILD)/report.o
 # The same library in double precision, where central differences can judge gradients.
 DOUBLE_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/double/%.o)
 
@@ -42,12 +42,21 @@ $(BUILD)/%.o: %.c
 $(BUILD)/double/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -DVAE_DOUBLE $(CFLAGS) -MMD -MP -c $< -o $@
-# The source that `vaectl priors --template` writes, as lines of text.
+# A C array of the lines of a file or of stdin: $(call lines,NAME,FILE)
+lines = echo 'const char *const $(1)[] = {'; sed 's/[\\"]/\\&/g; s/.*/    "&\\n",/' $(2); echo '    NULL};'
+# The source that `vaectl priors --template` writes.
 $(BUILD)/template.c: src/cli/template/prior.c
 	@mkdir -p $(@D)
-	(echo '#include "cli/command.h"'; echo 'const char *const plugin_template[] = {'; \
-	 sed 's/[\\"]/\\&/g; s/.*/    "&\\n",/' $<; echo '    NULL};') >$@
-$(BUILD)/template.o: $(BUILD)/template.c
+	(echo '#include "cli/command.h"'; $(call lines,plugin_template,$<)) >$@
+# The page of `vaectl report`, and the SHA-256 of its script as browsers want it: from hexadecimal to octal to base64.
+PAGE := src/cli/report/page
+$(BUILD)/report.c: $(PAGE).html $(PAGE).css $(PAGE).js
+	@mkdir -p $(@D)
+	(echo '#include "cli/report.h"'; $(call lines,report_html,$(PAGE).html); $(call lines,report_css,$(PAGE).css); \
+	 $(call lines,report_js,$(PAGE).js); \
+	 printf '%b' "$$( (echo; cat $(PAGE).js) | sha256sum | cut -d' ' -f1 | sed 's/../0x& /g' | xargs printf '\\0%03o')" | \
+	 base64 | { $(call lines,report_policy,); }) >$@
+$(BUILD)/template.o $(BUILD)/report.o: %.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(BUILD)/libvae.a: $(LIB_OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $^

@@ -37,6 +37,12 @@ vae_status text_end(struct text *text, const char *path, vae_error *err)
     return status;
 }
 
+void text_drop(struct text *text)
+{
+    fclose(text->to);
+    free(text->bytes);
+}
+
 /* ---- Out -------------------------------------------------------------------------------------------------------- */
 
 /* Nine digits tell any two numbers of single precision apart. */

@@ -44,5 +44,7 @@ struct text {
 vae_status text_begin(struct text *text, vae_error *err);
 /* Writes it, and gives the memory back. */
 vae_status text_end(struct text *text, const char *path, vae_error *err);
+/* Gives the memory back, and writes nothing. */
+void text_drop(struct text *text);
 
 #endif

@@ -54,6 +54,7 @@ extern const struct command command_train;
 extern const struct command command_fit;
 extern const struct command command_eval;
 extern const struct command command_compare;
+extern const struct command command_report;
 extern const struct command command_reconstruct;
 extern const struct command command_sample;
 extern const struct command command_traverse;

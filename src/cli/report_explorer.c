@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The explorer: what src/cli/report/page.js needs to run the decoder, as JSON. Weights and latents are numbers of half
+ * precision (IEEE 754 binary16), which halves the page and moves decoded pixels a little; by how much is measured, and
+ * said under the explorer. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/report.h"
+
+enum { MOST_POINTS = 1000, POINT_NUMBERS = 30000, DRAWS = 256, DATA_NUMBERS = 20000 };
+
+/* ---- Half precision ---------------------------------------------------------------------------------------------- */
+
+/* The nearest, ties to even; beyond the largest, 65504, that one. */
+static uint16_t half_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 16 & 0x8000, size = bits & 0x7fffffff;
+    if (size < 0x38800000) /* below 2^-14: a multiple of 2^-24 */
+        return (uint16_t)(sign | (uint32_t)lrintf(fabsf(value) * 0x1p24F));
+    const uint32_t rounded = (size + 0xfff + (size >> 13 & 1) - 0x38000000) >> 13;
+    return (uint16_t)(sign | (rounded < 0x7bff ? rounded : 0x7bff));
+}
+
+static float float_of(uint16_t half)
+{
+    const int exponent = half >> 10 & 31, mantissa = half & 1023;
+    const float size = exponent ? ldexpf((float)(1024 + mantissa), exponent - 25) : ldexpf((float)mantissa, -24);
+    return half & 0x8000 ? -size : size;
+}
+
+/* Little-endian, in base64 and quotes. */
+static vae_status put_halves(FILE *out, size_t n, const float *values, vae_error *err)
+{
+    uint8_t *bytes = malloc(2 * n + 1);
+    if (!bytes) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t half = half_of(values[i]);
+        bytes[2 * i] = (uint8_t)half;
+        bytes[2 * i + 1] = (uint8_t)(half >> 8);
+    }
+    fputc('"', out);
+    page_base64(out, 2 * n, bytes);
+    fputc('"', out);
+    free(bytes);
+    return VAE_OK;
+}
+
+/* ---- The decoder ------------------------------------------------------------------------------------------------- */
+
+static bool is_decoder(const vae_tensor *tensor) { return !strncmp(tensor->name, "decoder.", strlen("decoder.")); }
+
+static bool is_last(const vae_model *model, size_t i)
+{
+    vae_tensor next;
+    return !vae_model_tensor(model, i, &next) || !is_decoder(&next);
+}
+
+static size_t decoder_count(const vae_model *model)
+{
+    vae_tensor tensor;
+    size_t count = 0;
+    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++) count += is_decoder(&tensor) ? tensor.count : 0;
+    return count;
+}
+
+/* "layers": weight and bias of each, [out, in] as in PyTorch. Of the last one's outputs the page needs the first D: a
+ * Gaussian's others are deviations. */
+static vae_status put_layers(FILE *out, const vae_model *model, size_t D, vae_error *err)
+{
+    vae_tensor t;
+    size_t layers = 0;
+    vae_status status = VAE_OK;
+    fputs("\"layers\":[", out);
+    for (size_t i = 0; vae_model_tensor(model, i, &t) && !status; i++) {
+        if (!is_decoder(&t)) continue;
+        const bool is_weight = t.rank > 1, last = is_last(model, i + (is_weight ? 2 : 1));
+        float *values = calloc(t.count, sizeof *values);
+        if (!values) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+        vae_model_read(model, i, values);
+        fputs(is_weight ? layers++ ? ",{\"weight\":" : "{\"weight\":" : ",\"bias\":", out);
+        status = put_halves(out, last ? D * (is_weight ? t.dim[1] : 1) : t.count, values, err);
+        if (!is_weight) fputc('}', out);
+        free(values);
+    }
+    fputs("],\n", out);
+    return status;
+}
+
+/* Rounds the decoder of the model as the page has it, and keeps its weights in `kept`; or gives them back. */
+static void round_decoder(vae_model *model, float *kept, bool back)
+{
+    vae_tensor t;
+    for (size_t i = 0; vae_model_tensor(model, i, &t); i++) {
+        if (!is_decoder(&t)) continue;
+        if (!back) vae_model_read(model, i, kept);
+        float *values = kept + (back ? 0 : decoder_count(model));
+        for (size_t k = 0; k < t.count && !back; k++) values[k] = float_of(half_of(kept[k]));
+        vae_model_write(model, i, values);
+        kept += t.count;
+    }
+}
+
+/* ---- The rest ---------------------------------------------------------------------------------------------------- */
+
+static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Images whose latents are in the page. */
+static size_t points_of(const struct subject *s)
+{
+    return fewer(s->images.n, fewer(MOST_POINTS, 1 + POINT_NUMBERS / subject_latents(s)));
+}
+
+/* From which value to which a latent's slider goes: between the quantiles 0.5 % and 99.5 % of the aggregate posterior,
+ * and to 0 in any case. */
+static json_t *range_of(const struct subject *s, size_t j)
+{
+    const double low = fmin(0, vae_marginal_quantile(s->aggregate_marginals, j, 0.005));
+    const double high = fmax(0, vae_marginal_quantile(s->aggregate_marginals, j, 0.995));
+    return high > low ? json_pack("[f, f]", low, high) : json_pack("[f, f]", -1.0, 1.0);
+}
+
+static json_t *prior_json(const vae_config *config)
+{
+    const vae_choice *prior = &config->prior;
+    const vae_module *module = NULL;
+    json_t *object = json_pack("{s:s}", "name", prior->name);
+    for (size_t i = 0; (module = vae_module_at(VAE_PRIOR, i)) && strcmp(module->name, prior->name);) i++;
+    for (size_t k = 0; module && module->params && module->params[k].name; k++)
+        json_object_set_new(object, module->params[k].name, json_finite(prior->value[k]));
+    return object;
+}
+
+/* Names, sizes, and for each latent its place in the order and its range. */
+static vae_status put_facts(FILE *out, const struct subject *s, vae_error *err)
+{
+    const vae_config *config = vae_model_config(s->model);
+    const size_t L = subject_latents(s);
+    size_t *order = calloc(L, sizeof *order);
+    json_t *facts = json_pack(
+        "{s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:o, s:[], s:[], s:[f, f]}", "rows", (json_int_t)s->images.rows, "cols",
+        (json_int_t)s->images.cols, "picture", s->is_picture, "latent", (json_int_t)L, "classes",
+        (json_int_t)config->classes, "activation", config->activation.name, "likelihood", config->likelihood.name,
+        "prior", prior_json(config), "order", "range", "limits", s->images.values ? (double)s->images.lowest : 0,
+        s->images.values ? (double)s->images.highest : 1);
+    bool done = order && facts;
+    if (done) subject_order(s, order);
+    for (size_t i = 0; i < L && done; i++) {
+        json_array_append_new(json_object_get(facts, "order"), json_integer((json_int_t)order[i]));
+        json_array_append_new(json_object_get(facts, "range"), range_of(s, i));
+    }
+    free(order);
+    fputs("{\"facts\":", out);
+    if (done)
+        done = page_json(out, facts);
+    else
+        json_decref(facts);
+    fputs(",\n", out);
+    return done ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+}
+
+/* Draws of priors that the page has no sampler for, and null for the others. */
+static vae_status put_draws(FILE *out, const struct subject *s, vae_error *err)
+{
+    static const char *const known[] = {"normal", "spikeslab", "laplace", "cauchy", "studentt", "logistic"};
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        is_known = is_known || !strcmp(known[i], vae_model_config(s->model)->prior.name);
+    fputs("\"draws\":", out);
+    if (!is_known) return put_halves(out, fewer(DRAWS, s->images.n) * subject_latents(s), s->prior, err);
+    fputs("null", out);
+    return VAE_OK;
+}
+
+/* Rows of numbers, of which the page shows where they are. */
+static vae_status put_data(FILE *out, const struct subject *s, vae_error *err)
+{
+    const size_t D = s->images.rows * s->images.cols, n = fewer(s->images.n, 1 + DATA_NUMBERS / D);
+    if (s->is_picture) return VAE_OK;
+    float *values = calloc(n * D, sizeof *values);
+    vae_status status = values ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!status) status = vae_images_values(&s->images, 0, n, values, err);
+    fputs(",\n\"data\":", out);
+    if (!status) status = put_halves(out, n * D, values, err);
+    free(values);
+    return status;
+}
+
+static vae_status put_points(FILE *out, const struct subject *s, vae_error *err)
+{
+    const size_t n = points_of(s);
+    fputs("\"encoded\":", out);
+    vae_status status = put_halves(out, n * subject_latents(s), s->mean, err);
+    fputs(s->images.labels ? ",\n\"labels\":\"" : ",\n\"labels\":null,\n", out);
+    if (s->images.labels) page_base64(out, n, s->images.labels);
+    if (s->images.labels) fputs("\",\n", out);
+    if (!status) status = put_draws(out, s, err);
+    return status ? status : put_data(out, s, err);
+}
+
+/* ---- What is lost ------------------------------------------------------------------------------------------------ */
+
+static vae_status decode_points(const struct subject *s, float *x, vae_error *err)
+{
+    return vae_decode(s->model, points_of(s), s->mean, s->images.labels, s->eval.options.threads, x, err);
+}
+
+/* By how much pixels of the encoded images are decoded differently with rounded weights, at most. */
+static vae_status measure_loss(const struct subject *s, double *most, vae_error *err)
+{
+    const size_t count = points_of(s) * s->images.rows * s->images.cols;
+    float *before = calloc(count, sizeof *before), *after = calloc(count, sizeof *after);
+    float *kept = calloc(2 * decoder_count(s->model), sizeof *kept);
+    vae_status status = before && after && kept ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!status) status = decode_points(s, before, err);
+    if (!status) {
+        round_decoder(s->model, kept, false);
+        status = decode_points(s, after, err);
+        round_decoder(s->model, kept, true);
+    }
+    *most = 0;
+    for (size_t i = 0; i < count && !status; i++) *most = fmax(*most, fabs((double)before[i] - (double)after[i]));
+    free(before);
+    free(after);
+    free(kept);
+    return status;
+}
+
+static vae_status explore(FILE *out, const struct subject *s, vae_error *err)
+{
+    double most;
+    vae_status status = measure_loss(s, &most, err);
+    fputs("<div class=\"explorer\"><script type=\"application/json\">", out);
+    if (!status) status = put_facts(out, s, err);
+    if (!status) status = put_layers(out, s->model, s->images.rows * s->images.cols, err);
+    if (!status) status = put_points(out, s, err);
+    fputs("}</script></div>\n", out);
+    if (status) return status;
+    fprintf(out,
+            "<p class=\"note\">The plane has the first %zu images of the %s split. The page keeps weights as 16-bit "
+            "floats: of these images no decoded %s is off by more than %.2g%s.</p>\n",
+            points_of(s), s->eval.split, s->is_picture ? "pixel" : "value", s->is_picture ? 255 * most : most,
+            s->is_picture ? " of 255 levels of grey" : "");
+    return VAE_OK;
+}
+
+vae_status write_explorer(FILE *out, struct report *report, vae_error *err)
+{
+    vae_status status = VAE_OK;
+    for (size_t i = 0; i < report->n && !status; i++) {
+        const struct subject *s = &report->subject[i];
+        const size_t size = decoder_count(s->model) * 2 * 4 / 3; /* of halves in base64 */
+        begin_run(out, report, i);
+        if (size <= report->room) {
+            report->room -= size;
+            status = explore(out, s, err);
+        } else {
+            fprintf(out,
+                    "<p class=\"note\">This decoder takes %.1f MB, and there are %.1f MB left in a page that stays "
+                    "small: there is no explorer for it.</p>\n",
+                    (double)size / 1e6, (double)report->room / 1e6);
+        }
+        end_run(out, report, i);
+    }
+    return status;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One run of a report: its model, its data, and what is measured once for all parts of the page. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "cli/metrics.h"
+#include "cli/report.h"
+
+/* ---- Checksums --------------------------------------------------------------------------------------------------- */
+
+enum { CRC_ROWS = 1024 };
+
+/* CRC-32 of all pixels in their order: of bytes as they are, of real numbers in single precision. */
+static vae_status crc_of_images(const vae_images *images, uint32_t *crc, vae_error *err)
+{
+    const size_t D = images->rows * images->cols, width = images->values ? sizeof(float) : 1;
+    void *block = malloc(CRC_ROWS * D * width);
+    vae_status status = block ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    *crc = 0;
+    for (size_t first = 0; first < images->n && !status; first += CRC_ROWS) {
+        const size_t n = images->n - first < CRC_ROWS ? images->n - first : CRC_ROWS;
+        status = images->values ? vae_images_values(images, first, n, block, err)
+                                : vae_images_read(images, first, n, block, err);
+        if (!status) *crc = (uint32_t)crc32_z(*crc, block, n * D * width);
+    }
+    free(block);
+    return status;
+}
+
+static vae_status crc_of_file(const char *path, uint32_t *crc, vae_error *err)
+{
+    unsigned char block[1 << 14];
+    size_t n;
+    FILE *file = fopen(path, "rb");
+    *crc = 0;
+    while (file && (n = fread(block, 1, sizeof block, file)) > 0) *crc = (uint32_t)crc32_z(*crc, block, n);
+    const bool failed = !file || ferror(file);
+    if (failed) vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s", path, strerror(errno));
+    if (file) fclose(file);
+    return failed ? VAE_E_MODEL : VAE_OK;
+}
+
+static vae_status take_checksums(struct subject *s, const vae_images *split, vae_error *err)
+{
+    vae_status status = crc_of_file(s->path, &s->crc_model, err);
+    if (!status) status = crc_of_images(&s->data->train, &s->crc_train, err);
+    if (!status) status = crc_of_images(split, &s->crc_images, err);
+    return status;
+}
+
+/* ---- Latents ----------------------------------------------------------------------------------------------------- */
+
+static vae_status draw_latents(struct subject *s, vae_error *err)
+{
+    const size_t n = s->images.n, L = subject_latents(s), threads = s->eval.options.threads;
+    const uint64_t seed = s->eval.options.seed;
+    s->mean = calloc(n * L, sizeof(float));
+    s->z = calloc(n * L, sizeof(float));
+    s->prior = calloc(n * L, sizeof(float));
+    if (!s->mean || !s->z || !s->prior) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu images", n);
+    vae_status status = vae_encode(s->model, &s->images, 0, n, seed, threads, s->mean, NULL, err);
+    if (!status) status = vae_sample_posterior(s->model, &s->images, 0, n, seed, threads, s->z, err);
+    if (!status) status = vae_sample_prior(s->model, seed, n, s->prior, err);
+    return status;
+}
+
+void subject_order(const struct subject *s, size_t *order)
+{
+    const size_t L = subject_latents(s);
+    const double *by = eval_has_kl_per_latent(s->result) ? s->result->kl_per_dim : s->result->mean_variance;
+    for (size_t i = 0; i < L; i++) {
+        size_t at = i;
+        for (; at > 0 && by[i] > by[order[at - 1]]; at--) order[at] = order[at - 1];
+        order[at] = i;
+    }
+}
+
+/* ---- The subject ------------------------------------------------------------------------------------------------- */
+
+static vae_status read_curves(struct subject *s, vae_error *err)
+{
+    char path[PATH_MAX_RUN + 16];
+    const char *slash = strrchr(s->path, '/');
+    snprintf(path, sizeof path, "%.*smetrics.csv", slash ? (int)(slash - s->path) + 1 : 0, s->path);
+    return metrics_read(path, &s->epoch, &s->epochs, err);
+}
+
+static vae_status measure(struct subject *s, const struct arguments *arguments, vae_error *err)
+{
+    const vae_images *split = NULL;
+    uint64_t limit;
+    vae_status status = eval_options(arguments, s->model, &s->eval, &limit, err);
+    if (!status) status = run_open_data(arguments, s->model, &s->data, &split, err);
+    if (!status) status = vae_model_check_images(s->model, split, err);
+    if (status) return status;
+    s->images = *split;
+    if (limit && limit < split->n) s->images.n = limit;
+    s->is_picture = split->rows > 1 && split->cols > 1;
+    s->eval.split = run_split_name(split->split);
+    s->eval.pseudo = vae_model_is_pseudo(s->model, &s->images);
+    status = eval_measure(&s->eval, s->data, &s->images, &s->result, err);
+    s->eval.result = s->result;
+    if (!status) status = draw_latents(s, err);
+    if (!status) status = vae_prior_marginals(&s->prior_marginals, s->model, s->eval.options.seed, err);
+    if (!status)
+        status = vae_aggregate_marginals(&s->aggregate_marginals, s->model, &s->images, s->eval.options.seed,
+                                         s->eval.options.threads, err);
+    return status ? status : take_checksums(s, split, err);
+}
+
+vae_status subject_open(struct subject *s, const struct arguments *arguments, const char *run, vae_error *err)
+{
+    s->name = run ? run : "runs/latest";
+    vae_status status = run_load_model(run, &s->model, s->path, err);
+    if (status) return status;
+    const char *data = argument(arguments, "data");
+    s->eval = (struct eval){
+        .model_path = s->path, .model = s->model, .source = data ? data : vae_model_config(s->model)->data};
+    status = read_curves(s, err);
+    return status ? status : measure(s, arguments, err);
+}
+
+void subject_close(struct subject *s)
+{
+    vae_model_free(&s->model);
+    vae_data_free(&s->data);
+    vae_evaluation_free(&s->result);
+    vae_marginals_free(&s->prior_marginals);
+    vae_marginals_free(&s->aggregate_marginals);
+    free(s->epoch);
+    free(s->mean);
+    free(s->z);
+    free(s->prior);
+}
+
+const char *subject_setting(const struct subject *s, const char *name, char text[VAE_MAX_SOURCE])
+{
+    const vae_setting *setting = NULL;
+    size_t i = 0;
+    while ((setting = vae_setting_at(i)) && strcmp(setting->name, name)) i++;
+    *text = '\0';
+    return setting ? vae_config_text(vae_model_config(s->model), setting, text, VAE_MAX_SOURCE) : text;
+}
