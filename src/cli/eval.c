@@ -5,6 +5,9 @@
 
 #include "cli/array.h"
 #include "cli/eval.h"
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/latents.h"
 #include "cli/per_image.h"
 
 static json_t *array(const double *values, size_t n)
@@ -211,17 +214,6 @@ static vae_status evaluate(const struct arguments *arguments, struct eval *r, ui
     return status;
 }
 
-/* Two standard deviations of the model's spike, where it has one. */
-static double default_near_zero(const vae_model *model, double otherwise)
-{
-    const vae_choice *prior = &vae_model_config(model)->prior;
-    const vae_module *module = NULL;
-    for (size_t i = 0; (module = vae_module_at(VAE_PRIOR, i)) && strcmp(module->name, prior->name);) i++;
-    for (size_t k = 0; module && module->params && module->params[k].name; k++)
-        if (!strcmp(module->params[k].name, "c2")) return 2 * sqrt(prior->value[k]);
-    return otherwise;
-}
-
 static vae_status read_kl(const struct arguments *a, vae_kl *kl, vae_error *err)
 {
     const char *text = argument(a, "kl");
@@ -243,8 +235,7 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     if (!status) status = argument_count(a, "seed", 0, 9007199254740991.0, o->seed, &o->seed, err);
     if (!status) status = argument_count(a, "threads", 1, 256, 0, &threads, err);
     if (!status) status = argument_count(a, "limit", 1, 1e9, 0, limit, err);
-    if (!status)
-        status = argument_real(a, "near-zero", 0, 1e9, default_near_zero(model, o->near_zero), &o->near_zero, err);
+    if (!status) status = argument_real(a, "near-zero", 0, 1e9, latents_near_zero(model), &o->near_zero, err);
     if (status) return status;
     o->samples = samples;
     o->kl_samples = kl_samples;

@@ -136,8 +136,10 @@ static void print_kinds(FILE *out)
 static const struct flag flags[] = {
     PICTURE_OUTPUT("KIND.svg beside the model; of several runs, here"),
     PICTURE_SCALE,
-    {"data", 0, "SOURCE", "kl: images to use [those that the model was trained on]"},
-    {"split", 0, "train|validation|test", "kl: which part of them [test]"},
+    {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
+    {"split", 0, "train|validation|test", "which part of them [test]"},
+    {"images", 0, "I,J,...", "latents: the images with these indices [the first]"},
+    {"n", 'n', "N", "latents: how many images [6]"},
     {"log", 0, NULL, "curves: logarithmic axes"},
     {0},
 };

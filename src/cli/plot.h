@@ -35,7 +35,7 @@ struct plot {
 };
 
 /* All kinds, in the order of help texts. */
-#define PLOTS(X) X(curves) X(kl)
+#define PLOTS(X) X(curves) X(kl) X(latents)
 
 #define DECLARE_PLOT(name) extern const struct plot plot_##name;
 PLOTS(DECLARE_PLOT)

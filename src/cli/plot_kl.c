@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "cli/latents.h"
 #include "cli/plot.h"
 
 enum { NAME = 16 };
@@ -42,19 +43,9 @@ static void free_bars(struct bars *b)
     free(b->names);
 }
 
-/* Latent indices with the largest KL first; equal ones by index. */
-static void order_by_kl(const double *kl, size_t L, size_t *order)
-{
-    for (size_t i = 0; i < L; i++) {
-        size_t at = i;
-        for (; at > 0 && kl[i] > kl[order[at - 1]]; at--) order[at] = order[at - 1];
-        order[at] = i;
-    }
-}
-
 static void fill_bars(const vae_evaluation *e, struct bars *b)
 {
-    order_by_kl(e->kl_per_dim, e->latent, b->order);
+    latents_order(e->kl_per_dim, e->latent, b->order);
     for (size_t i = 0; i < e->latent; i++) {
         const size_t j = b->order[i];
         const bool active = e->mean_variance[j] > ACTIVE_VARIANCE;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What commands that show latents share: which latents and images, and where a latent is moved to. */
+#ifndef VAE_CLI_LATENTS_H
+#define VAE_CLI_LATENTS_H
+
+#include "cli/command.h"
+
+/* Latent indices in the order of their KL of the last test pass, largest first; equal or unknown ones by index. */
+void latents_order(const double *kl, size_t L, size_t *order);
+/* "z3 KL 1.25", or "z3" where the KL is not known. */
+enum { LATENT_NAME = 24 };
+void latents_name(const vae_model *model, size_t latent, char name[LATENT_NAME]);
+/* What counts as near zero: two standard deviations of the model's spike; of one without a spike, the default of
+ * evaluations. */
+double latents_near_zero(const vae_model *model);
+/* --dims I,J: two latents; without it the two of largest KL. `*given` (may be NULL): was it there? */
+vae_status latents_dims(const struct arguments *arguments, const vae_model *model, size_t dims[2], bool *given,
+                        vae_error *err);
+
+/* --images I,J,..., else the first -n. */
+enum { MOST_LISTED = 64 };
+struct image_list {
+    size_t n, index[MOST_LISTED];
+};
+vae_status latents_images(const struct arguments *arguments, const vae_images *images, size_t fallback,
+                          struct image_list *list, vae_error *err);
+/* Their pixels (n,D), posterior means (n,L) and, unless NULL, scales (n,L). */
+vae_status latents_encode(const vae_model *model, const vae_images *images, const struct image_list *list,
+                          float *pixels, float *mean, float *scale, vae_error *err);
+
+/* Where a latent is moved to, from one end of a range to the other. Steps between quantiles are those that would be
+ * even under a standard normal: z_k = F^-1(Phi(t_k)), t_k evenly from Phi^-1(0.01) to Phi^-1(0.99). So they are even
+ * under a normal prior, and closer where another prior has more of its mass. */
+struct latent_range {
+    vae_marginals *marginals; /* whose quantiles they are; NULL: numbers from -most to most */
+    double most;
+    bool same; /* is it the same for all latents? */
+};
+/* --range prior|aggregate|R. Data are opened for the aggregate alone. */
+vae_status latents_range(const struct arguments *arguments, const vae_model *model, struct latent_range *range,
+                         vae_error *err);
+void latents_range_free(struct latent_range *range);
+/* The k-th of `steps` places; one alone is in the middle. */
+double latents_place(const struct latent_range *range, size_t latent, size_t k, size_t steps);
+/* A place as text for a label, without a sign where it is zero. */
+void latents_place_name(double z, char name[LATENT_NAME]);
+
+#endif
