@@ -27,6 +27,7 @@ $(BUILD)/tests/plugins/%.so: tests/plugins/broken.c include/vae_prior.h include/
 
 # The k-th allocation fails: the library's calls of the allocator go through the test's.
 $(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
+$(BUILD)/tests/unit/test_fuzz: tests/fuzz/targets.h
 # Its calls of the system go into a log, and fail one by one.
 $(BUILD)/tests/unit/test_write_file: TEST_LDFLAGS = -Wl,--wrap=open,--wrap=write,--wrap=fsync,--wrap=close,--wrap=rename,--wrap=unlink
 # Reads that are short, and files that cannot be opened.
@@ -51,6 +52,25 @@ tsan:
 	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) test BUILD=build/tsan $(CHECKED) SANITIZE="-fsanitize=thread"
 valgrind: test-programs
 	VAE_RUNNER="valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
+
+# Readers of data under libFuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="csv png". What they find stays in build/fuzz.
+FUZZ_SECONDS ?= 10
+FUZZ_TARGETS ?= any csv idx npy cifar png
+FUZZERS = $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)
+$(BUILD)/tests/fuzz/%: tests/fuzz/fuzz.c tests/fuzz/targets.h $(BUILD)/libvae.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests -DFUZZ='"$*"' $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $< $(BUILD)/libvae.a $(LDLIBS) -o $@
+.PHONY: fuzz fuzz-run
+fuzz:
+	@if command -v clang >/dev/null; then \
+	  $(MAKE) fuzz-run BUILD=build/fuzz CC=clang $(CHECKED) \
+	    SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all"; \
+	else echo "no clang: the fuzzers are not built"; fi
+fuzz-run: $(FUZZERS)
+	for target in $(FUZZ_TARGETS); do \
+	  mkdir -p $(BUILD)/corpus/$$target; echo "fuzz: $$target"; \
+	  $(BUILD)/tests/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
+	    -verbosity=0 -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$target tests/fuzz/corpus/$$target || exit 1; done
 
 # Puts mistakes into src, one at a time, and lists those that no test notices: make mutants SEED=2 COUNT=50
 SEED ?= 1

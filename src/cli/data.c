@@ -89,9 +89,11 @@ static void print_heading(const vae_data *data)
     printf("%s: %zu", clean.message, images->n);
     if (data->test.n) printf(" + %zu", data->test.n);
     if (images->rows > 1)
-        printf(" images of %zu x %zu %s\n", images->rows, images->cols, images->values ? "real values" : "bytes");
+        printf(" image%s of %zu x %zu %s\n", images->n + data->test.n == 1 ? "" : "s", images->rows, images->cols,
+               images->values ? "real values" : "bytes");
     else
-        printf(" rows of %zu %s\n", images->cols, images->values ? "real numbers" : "bytes");
+        printf(" row%s of %zu %s\n", images->n + data->test.n == 1 ? "" : "s", images->cols,
+               images->values ? "real numbers" : "bytes");
 }
 
 static void print_text(const struct description *d)

@@ -85,8 +85,7 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
                                       err);
     if (status && !source) {
         const vae_error why = *err;
-        return vae_fail(err, status, "%.300s (the model's training data%s; --data names others)", why.message,
-                        is_relative(found) ? ", looked for here and in the folders above the model" : "");
+        return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
     }
     if (status) return status;
     const vae_images *const splits[VAE_SPLITS] = {

@@ -25,7 +25,9 @@ struct reader {
     vae_images *image;
     uint8_t *bytes; /* rows of `channels` bytes a pixel */
     size_t channels;
-    vae_status status; /* of what failed first */
+    uint8_t palette[256]; /* in grey */
+    size_t entries;       /* of it; 0: none */
+    vae_status status;    /* of what failed first */
     vae_error *err;
 };
 
@@ -62,6 +64,21 @@ static void read_bytes(png_structp png, png_bytep bytes, size_t size)
     if (r->status) png_error(png, "cannot read");
 }
 
+/* ---- To grey ---------------------------------------------------------------------------------------------------- */
+
+static uint8_t over_white(uint8_t value, uint8_t alpha)
+{
+    return (uint8_t)((value * alpha + 255 * (255 - alpha) + 127) / 255);
+}
+
+static uint8_t grey_pixel(const uint8_t *p, size_t channels)
+{
+    const bool is_grey = channels < 3;
+    const uint8_t alpha = channels % 2 ? 255 : p[channels - 1];
+    return is_grey ? over_white(p[0], alpha)
+                   : grey_of(over_white(p[0], alpha), over_white(p[1], alpha), over_white(p[2], alpha));
+}
+
 /* ---- Decoding --------------------------------------------------------------------------------------------------- */
 
 static void set_limits(png_structp png)
@@ -89,12 +106,31 @@ static vae_status check_header(png_structp png, png_infop info, const struct rea
     return VAE_OK;
 }
 
-/* Eight bits each of grey or of red, green and blue, and of alpha where there is any. */
-static void set_transforms(png_structp png, png_infop info)
+/* Palettes are looked up here: libpng 1.6 takes numbers beyond their end for black. */
+static void read_palette(png_structp png, png_infop info, struct reader *r)
+{
+    png_colorp colour = NULL;
+    png_bytep alpha = NULL;
+    int colours = 0, alphas = 0;
+    png_get_PLTE(png, info, &colour, &colours);
+    png_get_tRNS(png, info, &alpha, &alphas, NULL);
+    for (int i = 0; i < colours; i++) {
+        const uint8_t rgba[] = {colour[i].red, colour[i].green, colour[i].blue, i < alphas ? alpha[i] : 255};
+        r->palette[i] = grey_pixel(rgba, sizeof rgba);
+    }
+    r->entries = (size_t)colours;
+}
+
+/* Numbers in a palette, or eight bits each of grey or of red, green and blue, and of alpha where there is any. */
+static void set_transforms(png_structp png, png_infop info, struct reader *r)
 {
     const int colour = png_get_color_type(png, info);
-    if (png_get_bit_depth(png, info) == 16) png_set_scale_16(png);
-    if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    png_set_scale_16(png);
+    if (colour == PNG_COLOR_TYPE_PALETTE) {
+        png_set_packing(png);
+        read_palette(png, info, r);
+        return;
+    }
     if (colour == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png);
     if (png_get_valid(png, info, PNG_INFO_tRNS)) png_set_tRNS_to_alpha(png);
 }
@@ -122,33 +158,25 @@ static vae_status decode(png_structp png, png_infop info, struct reader *r)
     png_read_info(png, info);
     r->status = check_header(png, info, r);
     if (r->status) return r->status;
-    set_transforms(png, info);
+    set_transforms(png, info, r);
     read_rows(png, info, r);
     return VAE_OK;
 }
 
-/* ---- To grey ---------------------------------------------------------------------------------------------------- */
-
-static uint8_t over_white(uint8_t value, uint8_t alpha)
-{
-    return (uint8_t)((value * alpha + 255 * (255 - alpha) + 127) / 255);
-}
-
-static uint8_t grey_pixel(const uint8_t *p, size_t channels)
-{
-    const bool is_grey = channels < 3;
-    const uint8_t alpha = channels % 2 ? 255 : p[channels - 1];
-    return is_grey ? over_white(p[0], alpha)
-                   : grey_of(over_white(p[0], alpha), over_white(p[1], alpha), over_white(p[2], alpha));
-}
-
 static vae_status to_grey(const struct reader *r)
 {
+    const uint8_t *bytes = r->bytes;
     const size_t n = r->image->rows * r->image->cols;
     uint8_t *pixels = malloc(n);
     if (!pixels) return vae_fail(r->err, VAE_E_MEMORY, "%s: out of memory (%zu bytes)", r->input->path, n);
-    for (size_t i = 0; i < n; i++) pixels[i] = grey_pixel(r->bytes + i * r->channels, r->channels);
     r->image->pixels = pixels;
+    for (size_t i = 0; i < n && !r->entries; i++) pixels[i] = grey_pixel(bytes + i * r->channels, r->channels);
+    for (size_t i = 0; i < n && r->entries; i++) {
+        if (bytes[i] >= r->entries)
+            return vae_fail(r->err, VAE_E_DATA, "%s: damaged PNG (colour %d of a palette of %zu)", r->input->path,
+                            bytes[i], r->entries);
+        pixels[i] = r->palette[bytes[i]];
+    }
     return VAE_OK;
 }
 

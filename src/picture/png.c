@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * PNG through libpng's classic row interface, into memory. No PNG is ever read. */
+ * PNG through libpng's classic row interface, into memory. */
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>

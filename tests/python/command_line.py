@@ -20,11 +20,14 @@ COMMANDS = [
     ("fit", "fit a new prior to a trained model"),
     ("eval", "ELBO, likelihood, KL per dimension, sparsity"),
     ("compare", "one table over runs, or over settings that it trains"),
+    ("report", "one HTML page: numbers, figures, and the decoder to explore"),
     ("reconstruct", "PNG: images above their reconstructions"),
     ("sample", "PNG: decoded draws from the prior"),
     ("traverse", "PNG: one row per latent dimension, or a grid over two"),
+    ("plot", "figures of runs: losses, KL of the latents"),
     ("encode", "posterior means and scales of images, as .npy or .csv"),
     ("decode", "mean images of latents from a .npy or .csv"),
+    ("data", "describe, check or convert a source of data"),
     ("info", "what a model is: settings, tensors, losses, build"),
     ("priors", "list the priors, write one as a plug-in, check one"),
     ("bench", "speed of training against the machine's matrix products"),
@@ -76,6 +79,10 @@ FLAGS = {
         ("", "image", "I", "at 0"), ("", "label", "C", "that of --image, else 0"), ("", "data", "SOURCE", "what the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
         PLUGIN, HELP],
+    "data": [
+        ("", "check", "", ""), ("", "to", "idx|npy", ""), ("o", "output", "FILE|FOLDER/", ""),
+        ("", "split", "train|test", "the only one"), ("", "holdout", "F", "0"), ("", "seed", "N", "1"),
+        ("", "json", "", ""), PLUGIN, HELP],
     "encode": [
         ("o", "output", "FILE", "encode.npy beside the model"), ("", "scales", "FILE", ""), ("", "labels", "FILE", ""),
         ("", "limit", "N", "all"), ("", "seed", "N", "1"), ("", "data", "SOURCE", "those that the model was trained on"),
@@ -271,10 +278,11 @@ def _():
     for command, _ in COMMANDS:
         text = vaectl(command, "--help")[0]
         takes_settings = command in ("train", "bench", "compare")
-        takes_run = command not in ("train", "priors", "bench", "compare")
-        run = " [RUN...]" if command == "compare" else " [RUN]" if takes_run else ""
-        same(text.splitlines()[0],
-             f"Usage: vaectl {command} [flags]{run}{' LATENTS' if command == 'decode' else ''}")
+        takes_run = command not in ("train", "priors", "bench", "compare", "report", "data")
+        run = (" KIND [RUN...]" if command == "plot" else " [RUN...]" if command in ("compare", "report")
+               else " [RUN]" if takes_run else "")
+        same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{run}"
+             f"{ {'decode': ' LATENTS', 'data': ' SOURCE'}.get(command, '')}")
         rest = text[text.index("this text\n") + len("this text\n"):]
         same(rest, RUN_PARAGRAPH if takes_run else MODULES if takes_settings else "", command)
         for words in (["help", command], ["help", command, "more"], [command, "-h"]):
@@ -321,7 +329,8 @@ def _():
 
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
-LIST = "train, fit, eval, compare, reconstruct, sample, traverse, encode, decode, info, priors, bench"
+LIST = ("train, fit, eval, compare, report, reconstruct, sample, traverse, plot, encode, decode, data, info, priors, "
+        "bench")
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),

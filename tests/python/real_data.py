@@ -128,8 +128,8 @@ def _():
 
 @test("a model asks the same of all data that it is used on or goes on with")
 def _():
-    write_points()
-    write_npy("grey.npy", (N, 2), [i / 2 / N for i in range(2 * N)])
+    write_npy("points.npy", (N, 2, 1), [v for point in POINTS for v in point])
+    write_npy("grey.npy", (N, 2, 1), [i / 2 / N for i in range(2 * N)])
     vaectl("train", "--data", "grey.npy", "--hidden", 3, "--latent", 2, "--epochs", 1, "-q", "-o", "run")
     before = {name: read_bytes(f"run/{name}") for name in os.listdir("run")}
     message = f"points.npy: {RANGE}, likelihood bernoulli takes 0 to 1 (gaussian takes any)"
@@ -149,7 +149,7 @@ def _():
 
 @test("pictures show values below 0 as black and above 1 as white")
 def _():
-    write_npy("wide.npy", (4, 1, 4), [-3, 0.2, 7, 0.4] * 4)
+    write_npy("wide.npy", (4, 2, 4), [-3, 0.2, 7, 0.4] * 8)
     vaectl("train", "--data", "wide.npy", "--likelihood", "gaussian", "--hidden", 3, "--latent", 2, "--epochs", 1,
            "--holdout", 0, "-q", "-o", "run")
     vaectl("reconstruct", "run")

@@ -322,7 +322,7 @@ def _():
 
 @test("eval takes other data where given, and says whose data is missing")
 def _():
-    write_mnist("m", 1, 2, TRAIN_IMAGES, TEST_IMAGES)
+    write_mnist("m", 2, 1, TRAIN_IMAGES, TEST_IMAGES)
     vaectl("train", "--data", "m", *TINY)
     os.rename("m", "n")
     expected = ("No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
