@@ -28,6 +28,7 @@ enum rng_stream {
     RNG_OWN = 10,       /* a prior's own draws; step = training step, or round of an evaluation */
     RNG_FIT = 12,       /* eps of q(z|x) where a prior is fitted; step = its step */
     RNG_ACCEPT = 11,    /* acceptance of draws from a resampled prior; step = draw */
+    RNG_DRAWN = 13,     /* built-in sets of real numbers; step = number of the image */
 };
 
 struct rng {

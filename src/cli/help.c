@@ -36,8 +36,13 @@ static void print_sources(FILE *out)
     fprintf(out, "\nBuilt-in data (--data builtin:NAME[:k=v,...]):\n");
     for (size_t i = 0; (module = vae_module_at(VAE_SOURCE, i)); i++) {
         help_item(out, module->name, module->summary);
-        for (const vae_param *p = module->params; p && p->name; p++)
-            fprintf(out, "      %s=V  %s, %.0f to %.0f [%.0f]\n", p->name, p->help, p->min, p->max, p->value);
+        for (const vae_param *p = module->params; p && p->name; p++) {
+            const size_t used = (size_t)fprintf(out, "      %s=V  ", p->name);
+            if (p->whole && !p->words)
+                fprintf(out, "%s, %.0f to %.0f [%.0f]\n", p->help, p->min, p->max, p->value);
+            else
+                help_param(out, used, PARAM_INDENT, p);
+        }
     }
 }
 

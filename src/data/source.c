@@ -18,7 +18,8 @@
 #include "data/resize.h"
 #include "data/stream.h"
 
-static const struct source_ops *const sources[] = {&source_digits, NULL};
+static const struct source_ops *const sources[] = {&source_digits, &source_gaussians, &source_templates,
+                                                   &source_patches, NULL};
 
 const struct source_ops *source_at(size_t i) { return i < sizeof sources / sizeof *sources ? sources[i] : NULL; }
 

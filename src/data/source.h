@@ -17,7 +17,7 @@ struct source_ops {
 
 const struct source_ops *source_at(size_t i); /* NULL past the last */
 
-extern const struct source_ops source_digits;
+extern const struct source_ops source_digits, source_gaussians, source_templates, source_patches;
 
 enum {
     MAX_SIDE = 1 << 16,

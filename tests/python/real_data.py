@@ -2,6 +2,7 @@
 """Data in .npy files: points with a Gaussian likelihood against the same model in plain Python, and images whose real
 values are their bytes / 255 against the bytes. Prints TAP."""
 import gzip
+import math
 import os
 import struct
 import sys
@@ -156,6 +157,17 @@ def _():
     zoom, pad = 14, 16
     row = read("run/reconstruct.png")[0][pad]
     same([row[pad + zoom * k] for k in range(4)], [0, 51, 255, 102])
+
+
+@test("a learned sigma ends at the noise of the built-in templates, under each kind of prior")
+def _():
+    for flags in ([], ["--prior", "laplace"], ["--prior", "cauchy", "--posterior", "cauchy"]):
+        vaectl("train", "--data", "builtin:templates:train=2000,test=200", "--latent", 2, "--hidden", 30, "--activation",
+               "tanh", "--likelihood", "gaussian:sigma=learned", "--epochs", 25, "--batch", 50, "--lr", 0.005, "--schedule",
+               "cosine", "--threads", 1, "-q", "--force", "-o", "run", *flags)
+        logsigma = load("run/model.safetensors")[0]["likelihood.logsigma"][1][0]
+        near(math.exp(logsigma), 0.1, 0.003, flags)
+        same(vaectl_json("eval", "run", "--samples", 0)["active_units"], 2)
 
 
 if __name__ == "__main__":

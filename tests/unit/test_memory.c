@@ -81,6 +81,15 @@ static vae_status open_builtin(vae_error *err)
     return status;
 }
 
+static vae_status open_drawn(vae_error *err)
+{
+    vae_data *opened = NULL;
+    vae_status status = vae_data_open(&opened, "builtin:gaussians:train=3,test=2", 0, 0, 1, err);
+    assert_true((opened != NULL) == (status == VAE_OK));
+    vae_data_free(&opened);
+    return status;
+}
+
 static vae_status open_compressed(vae_error *err)
 {
     vae_data *opened = NULL;
@@ -279,6 +288,7 @@ static const struct action {
     long fewest; /* allocations that it is known to make */
 } actions[] = {
     {"opening built-in digits", open_builtin, 5},
+    {"opening a drawn set", open_drawn, 5},
     {"opening a compressed file", open_compressed, 5},
     {"opening a file of real numbers", open_reals, 7},
     {"opening a folder", open_folder, 3},
