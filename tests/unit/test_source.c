@@ -833,7 +833,8 @@ static void test_no_such_source(void **state)
              path);
     assert_string_equal(err.message, wanted);
     assert_int_equal(vae_data_open(&data, "builtin:letters", 0, 0, 1, &err), VAE_E_USAGE);
-    assert_string_equal(err.message, "unknown built-in data set 'letters' (there are: digits, gaussians, templates, patches)");
+    assert_string_equal(err.message,
+                        "unknown built-in data set 'letters' (there are: digits, gaussians, templates, patches)");
     assert_int_equal(vae_data_open(&data, "builtin", 0, 0, 1, &err), VAE_E_DATA);
 }
 
