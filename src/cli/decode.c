@@ -82,6 +82,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_output(arguments, model_path, "decode.npy", path, err);
     if (!status) status = check_name(path, err);
+    if (!status && !array_is_name(path)) status = run_check_pictures("decode", model, err);
     if (!status) status = latents_read(&latents, arguments->file, (size_t)vae_model_config(model)->latent, err);
     if (!status) status = choose_labels(arguments, model, &latents, err);
     if (!status) status = check_labels(model, &latents, err);

@@ -105,9 +105,9 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     r.latents = argument(arguments, "latents");
     if (!status && r.latents) status = array_check_name("latents", r.latents, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
-    if (!status) status = run_check_pictures("sample", model, err);
     if (!status) status = run_label(arguments, model, 0, &r.label, err);
     if (!status) status = run_output(arguments, model_path, "sample.png", path, err);
+    if (!status && !array_is_name(path)) status = run_check_pictures("sample", model, err);
     if (!status && !argument(arguments, "label")) r.classes = (size_t)vae_model_config(model)->classes;
     if (!status) status = draw(model, &r, path, err);
     vae_model_free(&model);

@@ -128,6 +128,9 @@ def _():
     vaectl("reconstruct", "run", "-n", 30)
     assert shown_in("run/reconstruct.png", read_npy("x.npy")[2][:784])
     assert not shown_in("run/reconstruct.png", pictures[3][:784]) or not shown_in("run/reconstruct.png", pictures[4][:784])
+    vaectl("encode", "run", "-o", "z.csv")
+    vaectl("decode", "run", "z.csv", "-o", "from_csv.npy")
+    same(read_bytes("from_csv.npy"), read_bytes("x.npy"))
     refuse(2, "the model is conditional (--label C, or --labels FILE, says what to decode)", "decode", "run", "z.npy")
     refuse(2, "--label and --labels: give one of them", "decode", "run", "z.npy", "--label", 1, "--labels", "y.npy")
     write_npy("ten.npy", (30,), [10] * 30, "|u1")
@@ -163,6 +166,8 @@ def _():
     same((read_npy("z.npy")[1], read_npy("x.npy")[1], read_csv("x.csv")[0]), ((4, 1), (4, 2), ["x0", "x1"]))
     vaectl("sample", "run", "-n", 5, "-o", "x.npy")
     same(read_npy("x.npy")[1], (5, 2))
+    for words in (["sample", "run"], ["decode", "run", "z.npy", "-o", "x.png"]):
+        refuse(2, f"{words[0]}: the model is one of rows of 2 numbers, which are no pictures", *words)
 
 
 @test("what is refused, and nothing written")
@@ -172,6 +177,8 @@ def _():
     write_npy("bytes.npy", (5, 3), [1] * 15, "|u1")
     write_npy("z.npy", (5, 3), [0.5] * 15)
     write_npy("y.npy", (5,), [1] * 5, "|u1")
+    with open("labels.csv", "w") as file:
+        file.write("label,z0,z1\n1,0.5,0.25\n")
     before = sorted(os.listdir("."))
     names = "(expected a name that ends in .npy or .csv)"
     for words, status, message in (
@@ -189,6 +196,8 @@ def _():
             (["decode", "run", "z.npy", "more"], 2, "decode: unexpected argument 'more'"),
             (["decode", "run", "z.npy", "-o", "x.svg"], 2,
              "--output: 'x.svg' (expected a name that ends in .npy, .csv or .png)"),
+            (["decode", "run", "labels.csv"], 3, "labels.csv: rows of 2 numbers (expected 3, one for each latent of the "
+             "model)"),
             (["decode", "run", "nothing"], 3, "nothing: cannot open: No such file or directory"),
             (["decode", "run", "wide.npy"], 3, "wide.npy: rows of 4 numbers (expected 3, one for each latent of the model)"),
             (["decode", "run", "bytes.npy"], 3,

@@ -184,12 +184,14 @@ Built-in data (--data builtin:NAME[:k=v,...]):
       distance=V  between the means, 0 to 1000 [6]
       deviation=V  standard deviation of both, in each direction, 0 to 1000 [1]
       angle=V  of the line through the means, in degrees, -360 to 360 [30]
-  templates    10x10 weighted sums of a cross and a frame, with noise; real numbers
+  templates    10x10 weighted sums of a cross and a frame, with noise; real
+               numbers
       train=V  training images, 1 to 10000000 [5000]
       test=V  test images, 1 to 10000000 [1000]
       seed=V  another seed, another set, 0 to 9007199254740992 [1]
       noise=V  standard deviation of the noise of a pixel, 0 to 1000 [0.1]
-      weights=V  distribution of the two weights, uniform|normal|laplace [uniform]
+      weights=V  distribution of the two weights, uniform|normal|laplace
+          [uniform]
   patches      5x5 patches with a few bars and edges, with noise; real numbers
       train=V  training images, 1 to 10000000 [5000]
       test=V  test images, 1 to 10000000 [1000]

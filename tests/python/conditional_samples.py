@@ -10,7 +10,7 @@ from shared.program import vaectl, vaectl_json
 from shared.tap import Skip, run, test
 
 MNIST = os.environ.get("VAE_MNIST")
-TRAIN = ["--data", MNIST, "--hidden", 200, "--latent", 2, "--epochs", 2, "--lr", 0.002, "-q"]
+TRAIN = ["--data", MNIST, "--hidden", 200, "--latent", 2, "--epochs", 2, "--lr", 0.005, "-q"]
 
 
 def real_images(numpy, n):
