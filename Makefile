@@ -34,8 +34,8 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/template.o $(BUILD)/repo
 # The same library in double precision, where central differences can judge gradients.
 DOUBLE_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/double/%.o)
 
-.PHONY: FORCE all test asan tsan valgrind format lint install uninstall clean man
-all: $(BUILD)/vaectl $(BUILD)/libvae.a $(BUILD)/$(SONAME) $(BUILD)/vae.pc
+.PHONY: all test asan tsan valgrind format lint install uninstall clean man
+all: $(BUILD)/vaectl $(BUILD)/libvae.a $(BUILD)/$(SONAME)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -67,11 +67,6 @@ $(BUILD)/$(SONAME): $(LIB_OBJECTS)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) $^ $(LDLIBS) -o $@
 $(BUILD)/vaectl: $(CLI_OBJECTS) $(BUILD)/libvae.a
 	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
-# Made anew each time: PREFIX may have changed since the last.
-$(BUILD)/vae.pc: FORCE
-	@mkdir -p $(@D)
-	printf 'prefix=$(PREFIX)\nName: vae\nDescription: variational autoencoders with pluggable priors\nVersion: $(VERSION)\nRequires.private: $(PACKAGES)\nCflags: -I$${prefix}/include\nLibs: -L$${prefix}/lib -lvae\nLibs.private: -pthread -ldl -lm\n' >$@
-
 include tests/tests.mk
 
 # ---- Manual, made from --help --------------------------------------------------------------------------------------
@@ -88,26 +83,30 @@ lint:
 	clang-tidy --quiet --warnings-as-errors='*' $(LIB_SOURCES) $(CLI_SOURCES) -- -std=c11 $(CPPFLAGS)
 	shellcheck -x scripts/*.sh scripts/reproduce/*.sh tests/*.sh .ci/run
 
+# Any of these may have spaces.
+HEADERS := $(wildcard include/*.h)
 BIN := $(DESTDIR)$(PREFIX)/bin
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
 MAN := $(DESTDIR)$(PREFIX)/share/man/man1
+PC_LINES := 'prefix=$(PREFIX)' 'Name: vae' 'Description: variational autoencoders with pluggable priors' \
+            'Version: $(VERSION)' 'Requires.private: $(PACKAGES)' 'Cflags: -I"$${prefix}/include"' \
+            'Libs: -L"$${prefix}/lib" -lvae' 'Libs.private: -pthread -ldl -lm'
 install: all
-	install -d $(BIN) $(LIB)/pkgconfig $(INCLUDE)
-	install -m 755 $(BUILD)/vaectl $(BIN)/
-	install -m 644 include/vae.h include/vae_prior.h include/vae_figure.h $(INCLUDE)/
-	install -m 644 $(BUILD)/libvae.a $(LIB)/
-	install -m 755 $(BUILD)/$(SONAME) $(LIB)/
-	ln -sf $(SONAME) $(LIB)/libvae.so
-	install -m 644 $(BUILD)/vae.pc $(LIB)/pkgconfig/
-	if command -v help2man >/dev/null; then $(MAKE) man && install -d $(MAN) && install -m 644 $(BUILD)/man/*.1 $(MAN)/; \
+	install -d "$(BIN)" "$(LIB)/pkgconfig" "$(INCLUDE)"
+	install -m 755 $(BUILD)/vaectl "$(BIN)/"
+	install -m 644 $(HEADERS) "$(INCLUDE)/"
+	install -m 644 $(BUILD)/libvae.a "$(LIB)/"
+	install -m 755 $(BUILD)/$(SONAME) "$(LIB)/"
+	ln -sf $(SONAME) "$(LIB)/libvae.so"
+	printf '%s\n' $(PC_LINES) >"$(LIB)/pkgconfig/vae.pc"
+	if command -v help2man >/dev/null; then \
+	  $(MAKE) man && install -d "$(MAN)" && install -m 644 $(BUILD)/man/*.1 "$(MAN)/"; \
 	else echo "no help2man: the manual pages are not installed"; fi
 uninstall:
-	rm -f $(BIN)/vaectl $(INCLUDE)/vae.h $(INCLUDE)/vae_prior.h $(INCLUDE)/vae_figure.h $(LIB)/libvae.a $(LIB)/$(SONAME) $(LIB)/libvae.so \
-	  $(LIB)/pkgconfig/vae.pc $(MAN)/vaectl.1 $(MAN)/vaectl-*.1
+	rm -f "$(BIN)/vaectl" $(HEADERS:include/%="$(INCLUDE)/%") "$(LIB)/libvae.a" "$(LIB)/$(SONAME)" "$(LIB)/libvae.so" \
+	  "$(LIB)/pkgconfig/vae.pc" "$(MAN)/vaectl.1" "$(MAN)"/vaectl-*.1
 clean:
 	rm -rf build
 
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(DOUBLE_OBJECTS:.o=.d)
-
-FORCE:
