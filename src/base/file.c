@@ -55,14 +55,24 @@ static bool is_special(const char *path)
     return !stat(path, &info) && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
+/* Where a file is written before it gets its name: beside it, under the same name with an end of ours. The longest name
+ * that a folder takes has room for it by losing its own end. */
+static char *temporary_path(const char *path)
+{
+    enum { LONGEST_NAME = 255, END = 32 };
+    const char *slash = strrchr(path, '/');
+    const size_t folder = slash ? (size_t)(slash - path) + 1 : 0, name = strlen(path + folder);
+    const size_t kept = folder + (name < LONGEST_NAME - END ? name : LONGEST_NAME - END), size = kept + END;
+    char *temporary = malloc(size);
+    if (temporary) snprintf(temporary, size, "%.*s.tmp-%ld", (int)kept, path, (long)getpid());
+    return temporary;
+}
+
 vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err)
 {
     if (is_special(path)) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: not a regular file", path);
-    size_t length = strlen(path) + 32;
-    char *temporary = malloc(length);
+    char *temporary = temporary_path(path);
     if (!temporary) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory while writing", path);
-    snprintf(temporary, length, "%s.tmp-%ld", path, (long)getpid());
-
     unlink(temporary); /* left by a process of the same number that was killed */
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     int failed = fd < 0 || write_and_sync(fd, bytes, size) || rename(temporary, path);

@@ -322,6 +322,27 @@ static void test_leftover_of_a_killed_process(void **state)
     assert_int_equal(scratch_entries(), 2);
 }
 
+static void test_names_as_long_as_they_may_be(void **state)
+{
+    static const size_t lengths[] = {222, 223, 224, 232, 254, 255};
+    char path[PATH_MOST], name[256];
+    vae_error err = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        memset(name, 'x', sizeof name);
+        name[lengths[i]] = '\0';
+        assert_int_equal(vae_write_file(in_scratch(path, name), "new", 3, &err), VAE_OK);
+        assert_file("a long name", path, "new");
+        assert_int_equal(vae_write_file(path, "newer", 5, &err), VAE_OK);
+        assert_file("a long name again", path, "newer");
+        assert_int_equal(scratch_entries(), i + 1);
+    }
+    strcat(path, "x");
+    assert_int_equal(vae_write_file(path, "new", 3, &err), VAE_E_WRITE);
+    assert_non_null(strstr(err.message, ": cannot write: File name too long"));
+    assert_int_equal(scratch_entries(), sizeof lengths / sizeof *lengths);
+}
+
 static void assert_refused(const char *path, const char *reason)
 {
     char wanted[2 * PATH_MOST];
@@ -387,6 +408,7 @@ int main(void)
         TEST(test_a_folder_that_cannot_be_synced),
         TEST(test_descriptor_zero),
         TEST(test_leftover_of_a_killed_process),
+        TEST(test_names_as_long_as_they_may_be),
         TEST(test_only_files_are_replaced),
         TEST(test_standard_output_is_not_replaced),
     };
