@@ -119,8 +119,8 @@ load common
     sha256sum run/*.safetensors >before
     (
         ulimit -f 8
-        refuse 4 "run/.probe: cannot write: File too large" train "${SMALL[@]}" -o run --force
-        refuse 4 "run/.probe: cannot write: File too large" train --resume run --epochs 3 -q
+        refuse 4 ": cannot write: File too large" train "${SMALL[@]}" -o run --force
+        refuse 4 ": cannot write: File too large" train --resume run --epochs 3 -q
         refuse 4 "new/model.safetensors: cannot write: File too large" train "${SMALL[@]}" -o new
         mkdir empty
         refuse 4 "empty/model.safetensors: cannot write: File too large" train "${SMALL[@]}" -o empty --force
@@ -130,6 +130,15 @@ load common
     [ ! -e new ]
     rmdir empty
     expect 0 info run
+}
+
+@test "what somebody else keeps in a run folder stays" {
+    expect 0 train "${SMALL[@]}" -o run
+    for name in .probe .probe-XXXXXX model.safetensors.tmp notes.txt; do echo "mine" >"run/$name"; done
+    expect 0 train "${SMALL[@]}" -o run --force
+    expect 0 train --resume run --epochs 3 -q
+    for name in .probe .probe-XXXXXX model.safetensors.tmp notes.txt; do [ "$(cat "run/$name")" = "mine" ]; done
+    [ "$(find run -type f | wc -l)" -eq 6 ]
 }
 
 @test "a forced run that fails at once leaves the one that was there" {
