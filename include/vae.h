@@ -68,7 +68,7 @@ VAE_API vae_status vae_fail(vae_error *err, vae_status status, const char *forma
 enum { VAE_MAX_PARAMS = 8, VAE_MAX_NAME = 32, VAE_MAX_LIST = 8, VAE_MAX_SOURCE = 1024, VAE_MAX_LABEL = 256 };
 
 typedef struct vae_param {
-    const char *name; /* also the short flag: --p, --c2; NULL ends a table */
+    const char *name; /* vae_config_set takes it as a setting of the chosen module; NULL ends a table */
     double value;     /* default */
     double min, max;  /* allowed, ends included */
     const char *help;

@@ -72,7 +72,7 @@ struct vae_prior_v1 {
     /* Required. n independent draws; bits[i] are four random words for draw i alone. Finite for any words. */
     void (*sample)(const struct vae_prior_state *state, size_t n, const uint32_t (*bits)[4], float *z);
     /* Optional: the exact KL(N(mean, s^2) || p), logvar = log s^2, and its derivatives in mean and logvar. NULL: it is
-     * taken by Monte Carlo. With it, `--kl exact` is possible. */
+     * taken by Monte Carlo. With it, the setting kl may be exact. */
     void (*kl_gaussian)(const struct vae_prior_state *state, size_t n, const float *mean, const float *logvar,
                         float *kl, float *dmean, float *dlogvar);
 

@@ -21,7 +21,7 @@ typedef void kl_function(const struct prior_state *state, size_t n, const real *
 /* The KL to one family of posteriors, in closed form or by quadrature. */
 struct exact_kl {
     const char *posterior; /* name of the family */
-    bool by_default;       /* does `--kl auto` mean it? */
+    bool by_default;       /* is it what the setting kl means by auto? */
     kl_function *kl;
 };
 
