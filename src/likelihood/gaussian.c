@@ -61,6 +61,12 @@ static void init(struct likelihood_state *state, const double *param)
     state->log_sigma = log(param[SIGMA]);
 }
 
+static const char *conflict(const double *param)
+{
+    if (kind_of(param) != FIXED || param[FLOOR] == params[FLOOR].value) return NULL;
+    return "floor has no effect on a sigma that is a number (expected sigma=learned or sigma=per-pixel)";
+}
+
 static size_t outputs(const double *param) { return kind_of(param) == PER_PIXEL ? 2 : 1; }
 
 static const struct tensor *declare(const double *param, struct block *block)
@@ -155,6 +161,7 @@ const struct likelihood_ops likelihood_gaussian = {
     .state_size = sizeof(struct likelihood_state),
     .lowest = -HUGE_VAL,
     .highest = HUGE_VAL,
+    .conflict = conflict,
     .outputs = outputs,
     .declare = declare,
     .init = init,

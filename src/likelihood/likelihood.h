@@ -23,6 +23,8 @@ struct likelihood_ops {
     double lowest, highest; /* pixels that it takes, ends included */
     bool discrete;          /* a probability of the pixels 0 and 1, not a density */
 
+    /* Optional: what does not go together in these parameters, or NULL. */
+    const char *(*conflict)(const double *param);
     /* Optional: decoder outputs per pixel; without it there is one. */
     size_t (*outputs)(const double *param);
     /* Optional: brings learned numbers into the block, as one vector. NULL where these parameters ask for none. */

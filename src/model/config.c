@@ -326,11 +326,18 @@ static vae_status check_kl(const vae_config *config, vae_error *err)
         prior_exact_kl(prior_find(config->prior.name), config->posterior.name, NULL) ? " with these parameters" : "");
 }
 
+static vae_status check_likelihood(const vae_config *config, vae_error *err)
+{
+    const struct likelihood_ops *likelihood = likelihood_find(config->likelihood.name);
+    const char *conflict = likelihood->conflict ? likelihood->conflict(config->likelihood.value) : NULL;
+    return conflict ? vae_fail(err, VAE_E_USAGE, "likelihood %s: %s", config->likelihood.name, conflict) : VAE_OK;
+}
+
 vae_status vae_config_check(const vae_config *config, vae_error *err)
 {
     vae_status status = check_settings(config, err);
-    if (status) return status;
-    status = check_kl(config, err);
+    if (!status) status = check_kl(config, err);
+    if (!status) status = check_likelihood(config, err);
     if (status) return status;
     for (size_t i = 1; i < VAE_MAX_LIST && config->lr_steps[i]; i++)
         if (config->lr_steps[i] <= config->lr_steps[i - 1])

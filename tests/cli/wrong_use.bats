@@ -95,6 +95,12 @@ teardown() { [ ! -e runs ]; }
     refuse 2 "unknown activation" train --activation gelu
 }
 
+@test "a floor of a deviation that is given" {
+    refuse 2 "vaectl: likelihood gaussian: floor has no effect on a sigma that is a number (expected sigma=learned or" \
+        train --likelihood gaussian --floor 0.1
+    refuse 2 "floor has no effect" train --likelihood gaussian:sigma=0.5,floor=0.02
+}
+
 @test "kl of an unknown kind" { refuse 2 "expected one of auto|exact|mc" train --kl exakt; }
 
 @test "help and version go to stdout" {
