@@ -10,29 +10,59 @@
 
 /* ---- What is written -------------------------------------------------------------------------------------------- */
 
-static vae_status write_all(const struct arguments *arguments, const struct table *table, vae_error *err)
+struct outputs {
+    struct picture figure, pictures; /* their paths "": not asked for */
+    const char *csv, *latex;
+    bool json;
+};
+
+/* What is wrong with them is said before anything is trained. `figure`: where it goes, or NULL. */
+static vae_status read_outputs(const struct arguments *arguments, const char *figure, struct outputs *o, vae_error *err)
 {
-    const char *csv = argument(arguments, "csv"), *latex = argument(arguments, "latex");
+    const char *pictures = argument(arguments, "pictures");
+    *o = (struct outputs){
+        .csv = argument(arguments, "csv"), .latex = argument(arguments, "latex"), .json = argument(arguments, "json")};
+    vae_status status = argument_real(arguments, "scale", 0.1, 20, 1, &o->figure.scale, err);
+    o->pictures.scale = o->figure.scale;
+    if (!status && figure) status = picture_check_name("output", figure, err);
+    if (!status && pictures) status = picture_check_name("pictures", pictures, err);
+    if (status) return status;
+    const int of_figure = snprintf(o->figure.path, PATH_MAX_RUN, "%s", figure ? figure : ""),
+              of_pictures = snprintf(o->pictures.path, PATH_MAX_RUN, "%s", pictures ? pictures : "");
+    if (of_figure < PATH_MAX_RUN && of_pictures < PATH_MAX_RUN) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "a file name of more than %d characters", PATH_MAX_RUN - 1);
+}
+
+static vae_status write_all(const struct arguments *arguments, const struct table *table, const struct outputs *o,
+                            vae_error *err)
+{
     vae_status status = VAE_OK;
-    if (argument(arguments, "json"))
+    if (o->json)
         status = table_print_json(table, err);
     else
         table_print(table);
-    if (!status && csv) status = table_write_csv(table, csv, err);
-    if (!status && latex) status = table_write_latex(table, latex, err);
+    if (!status && o->csv) status = table_write_csv(table, o->csv, err);
+    if (!status && o->latex) status = table_write_latex(table, o->latex, err);
+    if (!status && *o->figure.path) status = table_write_figure(table, &o->figure, err);
+    if (!status && *o->pictures.path) status = table_write_pictures(table, arguments, &o->pictures, err);
     return status;
 }
 
-static vae_status compare(struct runs *runs, const struct arguments *arguments, vae_error *err)
+static vae_status read_evaluated(const struct arguments *arguments, struct evaluated *e, vae_error *err)
 {
-    struct evaluated evaluated = {.quiet = argument(arguments, "quiet")};
+    *e = (struct evaluated){.quiet = argument(arguments, "quiet")};
+    vae_status status = argument_count(arguments, "nll", 0, VAE_MOST_DRAWS, 0, &e->samples, err);
+    if (!status) status = argument_count(arguments, "limit", 1, 1e9, 0, &e->limit, err);
+    return status ? status : argument_count(arguments, "threads", 1, 256, 0, &e->threads, err);
+}
+
+static vae_status compare(struct runs *runs, const struct arguments *arguments, struct evaluated *evaluated,
+                          const struct outputs *outputs, vae_error *err)
+{
     struct table table = {0};
-    vae_status status = argument_count(arguments, "nll", 0, VAE_MOST_DRAWS, 0, &evaluated.samples, err);
-    if (!status) status = argument_count(arguments, "limit", 1, 1e9, 0, &evaluated.limit, err);
-    if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &evaluated.threads, err);
-    if (!status) status = runs_evaluate(runs, arguments, &evaluated, err);
-    if (!status) status = table_make(&table, runs, &evaluated, argument(arguments, "baseline"), err);
-    if (!status) status = write_all(arguments, &table, err);
+    vae_status status = runs_evaluate(runs, arguments, evaluated, err);
+    if (!status) status = table_make(&table, runs, evaluated, argument(arguments, "baseline"), err);
+    if (!status) status = write_all(arguments, &table, outputs, err);
     table_free(&table);
     return status;
 }
@@ -58,9 +88,13 @@ static vae_status check_flags(const struct arguments *arguments, const struct co
 static vae_status compare_runs(const struct arguments *arguments, const struct command *command, vae_error *err)
 {
     struct runs runs = {0};
+    struct evaluated evaluated;
+    struct outputs outputs;
     vae_status status = check_flags(arguments, command, err);
+    if (!status) status = read_outputs(arguments, argument(arguments, "output"), &outputs, err);
+    if (!status) status = read_evaluated(arguments, &evaluated, err);
     if (!status) status = runs_find(&runs, arguments, err);
-    if (!status) status = compare(&runs, arguments, err);
+    if (!status) status = compare(&runs, arguments, &evaluated, &outputs, err);
     runs_free(&runs);
     return status;
 }
@@ -91,13 +125,19 @@ static vae_status train(struct runs *runs, const struct arguments *arguments, va
  * some runs failed, the others are compared. */
 static vae_status train_and_compare(struct runs *runs, const struct arguments *arguments, vae_error *err)
 {
-    struct folder folder;
+    char figure[PATH_MAX_RUN];
+    struct folder folder = {.lock = -1};
+    struct evaluated evaluated;
+    struct outputs outputs;
     vae_error failure = {0};
-    vae_status status = folder_make(&folder, argument(arguments, "output"), NULL, true, err);
+    snprintf(figure, sizeof figure, "%.*s/compare.svg", PATH_MAX_RUN - 32, argument(arguments, "output"));
+    vae_status status = read_outputs(arguments, figure, &outputs, err);
+    if (!status) status = read_evaluated(arguments, &evaluated, err);
+    if (!status) status = folder_make(&folder, argument(arguments, "output"), NULL, true, err);
     if (!status) settings_say_data(arguments, &runs->run[0].config);
     if (!status) fcntl(folder.lock, F_SETFD, 0);
     if (!status) status = train(runs, arguments, &failure, err);
-    if (!status && runs->n) status = compare(runs, arguments, err);
+    if (!status && runs->n) status = compare(runs, arguments, &evaluated, &outputs, err);
     folder_close(&folder);
     return status || !failure.status ? status : vae_fail(err, failure.status, "%s", failure.message);
 }
@@ -147,13 +187,15 @@ static const struct flag flags[] = {
     {"jobs", 0, "N", "trainings side by side [cores]"},
     {"threads", 0, "T", "threads of each; they do not change the result [cores / jobs]"},
     {"plan", 0, NULL, "print a shell command a run, and train nothing"},
-    {"output", 'o', "FOLDER", "folder of the runs to train"},
+    {"output", 'o', "FOLDER|FILE", "where to train, and draw compare.svg; of RUNs: figure, .svg or .png"},
     {"baseline", 0, "NAME", "row that the others are compared with [the first]"},
     {"nll", 0, "S", "importance samples an image of the nll; 0: none [0]"},
     {"limit", 0, "N", "evaluate on the first N images [all]"},
     {"split", 0, "train|validation|test", "which part of the data [test]"},
     {"csv", 0, "FILE", "write the table as CSV"},
     {"latex", 0, "FILE", "write the table for LaTeX, with booktabs"},
+    {"pictures", 0, "FILE", "draw the same images under each configuration, .png or .svg"},
+    PICTURE_SCALE,
     {"json", 0, NULL, "one JSON object on stdout, with all runs"},
     {"quiet", 'q', NULL, "no progress on stderr"},
     {0},

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * The parts of `vaectl compare`: a plan of runs (compare_plan.c), which are trained (compare_jobs.c) and evaluated
- * (compare_runs.c); a table over them with a row a configuration (compare_table.c), and what is written of it
- * (compare_write.c, compare_figure.c). */
+ * (compare_runs.c, compare_evaluate.c); a table over them with a row a configuration (compare_table.c), and what is
+ * written of it (compare_write.c, compare_figure.c, compare_pictures.c). */
 #ifndef VAE_COMPARE_H
 #define VAE_COMPARE_H
 
-#include "cli/command.h"
+#include "cli/picture.h"
 
 enum { MOST_RUNS = 1000 };
 
@@ -102,7 +102,7 @@ bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *s
 
 struct row {
     const struct run *first; /* of its runs */
-    char name[ROW_NAME];     /* its cells, with commas between */
+    char name[ROW_NAME];     /* its labels, with commas between */
     vae_mean mean[MEASURES];
     vae_mean difference; /* from the baseline, over the seeds that both have; */
     double image_se;     /* of that mean, the standard error over images */
@@ -125,6 +125,10 @@ void table_free(struct table *table);
 const char *table_heading(const struct table *table, size_t column);
 /* The value of a column in a row. */
 const char *table_cell(const struct table *table, const struct row *row, size_t column, char text[ROW_NAME]);
+/* The same with the name of the setting where it is a number, such as "beta 4". */
+const char *table_label(const struct table *table, const struct row *row, size_t column, char label[2 * ROW_NAME]);
+/* The run of the baseline that has the seed of this one, or NULL. */
+const struct run *table_partner(const struct table *table, const struct run *run);
 /* Is it asked for? */
 bool table_has(const struct table *table, enum measure measure);
 
@@ -133,5 +137,12 @@ void table_print(const struct table *table);
 vae_status table_print_json(const struct table *table, vae_error *err);
 vae_status table_write_csv(const struct table *table, const char *path, vae_error *err);
 vae_status table_write_latex(const struct table *table, const char *path, vae_error *err);
+
+/* ---- compare_figure.c ------------------------------------------------------------------------------------------- */
+vae_status table_write_figure(const struct table *table, const struct picture *picture, vae_error *err);
+
+/* ---- compare_pictures.c ----------------------------------------------------------------------------------------- */
+vae_status table_write_pictures(const struct table *table, const struct arguments *arguments,
+                                const struct picture *picture, vae_error *err);
 
 #endif

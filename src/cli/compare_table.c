@@ -173,12 +173,24 @@ const char *table_cell(const struct table *table, const struct row *row, size_t 
     return cell;
 }
 
+const char *table_label(const struct table *table, const struct row *row, size_t column, char label[2 * ROW_NAME])
+{
+    const vae_setting *setting = table->column[column];
+    const bool is_word = !setting || setting->type == VAE_T_CHOICE || setting->type == VAE_T_ENUM ||
+                         setting->type == VAE_T_TEXT;
+    char cell[ROW_NAME];
+    snprintf(label, 2 * ROW_NAME, "%s%s%s", is_word ? "" : setting->name, is_word ? "" : " ",
+             table_cell(table, row, column, cell));
+    return label;
+}
+
 static void name_row(const struct table *table, struct row *row)
 {
     for (size_t c = 0; c < table->columns; c++) {
-        char cell[ROW_NAME];
+        char label[2 * ROW_NAME];
         const size_t used = strlen(row->name);
-        snprintf(row->name + used, sizeof row->name - used, "%s%.200s", c ? ", " : "", table_cell(table, row, c, cell));
+        snprintf(row->name + used, sizeof row->name - used, "%s%.200s", c ? ", " : "",
+                 table_label(table, row, c, label));
     }
 }
 
@@ -186,8 +198,7 @@ static void name_row(const struct table *table, struct row *row)
 
 bool table_has(const struct table *table, enum measure measure) { return measure != NLL || table->evaluated->samples; }
 
-/* The run of the baseline with the seed of this one. */
-static const struct run *partner(const struct table *table, const struct run *run)
+const struct run *table_partner(const struct table *table, const struct run *run)
 {
     return find_seed(table->runs, table->baseline, run->config.seed);
 }
@@ -198,7 +209,7 @@ static double image_difference(const struct table *table, size_t row, size_t ima
     const struct runs *runs = table->runs;
     double sum = 0;
     for (size_t i = 0; i < runs->n; i++) {
-        const struct run *run = &runs->run[i], *other = run->row == row ? partner(table, run) : NULL;
+        const struct run *run = &runs->run[i], *other = run->row == row ? table_partner(table, run) : NULL;
         if (other) sum += (double)run->image_loss[image] - (double)other->image_loss[image];
     }
     return sum / (double)table->row[row].difference.n;
@@ -211,7 +222,7 @@ static double image_se(const struct table *table, size_t row)
     size_t n = 0, pairs = 0;
     double sum = 0, squares = 0;
     for (size_t i = 0; i < runs->n; i++) {
-        if (runs->run[i].row != row || !partner(table, &runs->run[i])) continue;
+        if (runs->run[i].row != row || !table_partner(table, &runs->run[i])) continue;
         if (pairs++ && runs->run[i].divided) return NAN;
         n = runs->run[i].images_n;
     }
@@ -238,7 +249,7 @@ static void summarise(struct table *table, struct row *row, double *values)
     }
     n = 0;
     for (size_t i = 0; i < runs->n; i++) {
-        const struct run *run = &runs->run[i], *other = run->row == place ? partner(table, run) : NULL;
+        const struct run *run = &runs->run[i], *other = run->row == place ? table_partner(table, run) : NULL;
         if (other) values[n++] = run->value[table->loss] - other->value[table->loss];
     }
     vae_mean_of(&row->difference, n, values, CONFIDENCE);

@@ -3,18 +3,18 @@
 
 #include <string.h>
 
-static vae_status check_name(const char *path, vae_error *err)
+vae_status picture_check_name(const char *flag, const char *path, vae_error *err)
 {
     const char *dot = strrchr(path, '.');
     if (dot && (!strcmp(dot, ".png") || !strcmp(dot, ".svg"))) return VAE_OK;
-    return vae_fail(err, VAE_E_USAGE, "--output: '%s' (expected a name that ends in .png or .svg)", path);
+    return vae_fail(err, VAE_E_USAGE, "--%s: '%s' (expected a name that ends in .png or .svg)", flag, path);
 }
 
 vae_status picture_options(const struct arguments *arguments, const char *model_path, const char *name,
                            struct picture *picture, vae_error *err)
 {
     vae_status status = run_output(arguments, model_path ? model_path : "", name, picture->path, err);
-    if (!status) status = check_name(picture->path, err);
+    if (!status) status = picture_check_name("output", picture->path, err);
     return status ? status : argument_real(arguments, "scale", 0.1, 20, 1, &picture->scale, err);
 }
 

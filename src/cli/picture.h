@@ -26,6 +26,9 @@ struct picture {
 vae_status picture_options(const struct arguments *arguments, const char *model_path, const char *name,
                            struct picture *picture, vae_error *err);
 
+/* Is it the name of a picture? `flag` is how messages call it. */
+vae_status picture_check_name(const char *flag, const char *path, vae_error *err);
+
 /* "PRIOR on DATA". */
 enum { PICTURE_NAME = 256 };
 void picture_model_name(const vae_model *model, char name[PICTURE_NAME]);

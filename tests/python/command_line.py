@@ -98,9 +98,10 @@ FLAGS = {
         ("", "threads", "N", "all cores"), ("", "rounds", "N", "5"), ("", "json", "", ""), PLUGIN, HELP],
     "compare": [("", *row) for row in SETTINGS] + [
         ("", "seeds", "N", "1"), ("", "jobs", "N", "cores"), ("", "threads", "T", "cores / jobs"), ("", "plan", "", ""),
-        ("o", "output", "FOLDER", ""), ("", "baseline", "NAME", "the first"), ("", "nll", "S", "0"),
+        ("o", "output", "FOLDER|FILE", ""), ("", "baseline", "NAME", "the first"), ("", "nll", "S", "0"),
         ("", "limit", "N", "all"), ("", "split", "train|validation|test", "test"), ("", "csv", "FILE", ""),
-        ("", "latex", "FILE", ""), ("", "json", "", ""), ("q", "quiet", "", ""), PLUGIN, HELP],
+        ("", "latex", "FILE", ""), ("", "pictures", "FILE", ""), ("", "scale", "S", "1"), ("", "json", "", ""),
+        ("q", "quiet", "", ""), PLUGIN, HELP],
 }
 
 MODULES = """
@@ -310,7 +311,7 @@ def _():
             same(vaectl(*words), (text, ""), words)
 
 
-GROUPS = {"Train": "train fit", "Measure": "eval compare", "Draw": "reconstruct sample traverse plot",
+GROUPS = {"Train": "train fit", "Measure": "eval compare", "Draw": "report reconstruct sample traverse plot",
           "Exchange with other programs": "encode decode data", "Inspect": "info priors bench"}
 
 

@@ -10,18 +10,31 @@ import signal
 import statistics
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 from shared.program import (MOST_SECONDS, on_terminal, read_bytes, refuse, started, vaectl, vaectl_json, wait_until,
                             write_idx)
 from shared.tap import Skip, alike, near, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--epochs", 2]
+SVG = "{http://www.w3.org/2000/svg}"
 T_OF_THREE = 4.302652729749464  # 97.5 % quantile of Student's t with two degrees of freedom
 
 
 def models(folder):
     """Bytes of the models in a folder of runs."""
-    return {name: read_bytes(f"{folder}/{name}/model.safetensors") for name in sorted(os.listdir(folder))}
+    return {name: read_bytes(f"{folder}/{name}/model.safetensors") for name in runs_in(folder)}
+
+
+def runs_in(folder):
+    return sorted(name for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}"))
+
+
+def trained(folder, *words):
+    """The table that `compare ... -o FOLDER` prints before the name of its figure, and what it says."""
+    out, errors = vaectl("compare", *words, "-o", folder)
+    assert out.endswith(f"\n{folder}/compare.svg\n"), out
+    return out[:out.rindex(folder)], errors
 
 
 # ---- Plans ----------------------------------------------------------------------------------------------------------
@@ -81,7 +94,7 @@ def _():
     plan = vaectl("compare", *flags, "--plan", "--threads", 1, "-o", "betas")[0]
     done = subprocess.run(["parallel", "--jobs", "2"], input=plan, text=True, capture_output=True, timeout=MOST_SECONDS)
     same(done.returncode, 0, done.stderr)
-    out, errors = vaectl("compare", *flags, "-o", "betas")
+    out, errors = trained("betas", *flags)
     same((out.count("\n"), errors), (11, ""))
 
 
@@ -176,10 +189,10 @@ def _():
     vaectl("compare", *SMALL, "--prior", "laplace,spikeslab:p=0.9,spikeslab:c2=0.1,spikeslab", "--latent", "2,10",
            "-o", "all")
     names = [row["name"] for row in vaectl_json("compare", "all")["rows"]]
-    same(names, [f"{prior}, {latent}" for prior in ("spikeslab:p=0.8,c2=0.05", "spikeslab:p=0.8,c2=0.1",
+    same(names, [f"{prior}, latent {latent}" for prior in ("spikeslab:p=0.8,c2=0.05", "spikeslab:p=0.8,c2=0.1",
                                                     "spikeslab:p=0.9,c2=0.05", "laplace") for latent in (2, 10)])
-    table = vaectl_json("compare", "all", "--baseline", "laplace, 2")
-    same((table["baseline"], table["rows"][6]["difference"]["mean"]), ("laplace, 2", 0))
+    table = vaectl_json("compare", "all", "--baseline", "laplace, latent 2")
+    same((table["baseline"], table["rows"][6]["difference"]["mean"]), ("laplace, latent 2", 0))
     given = vaectl_json("compare", "all/laplace-latent2-seed1", "all/spikeslab-latent2-seed1")
     same([row["name"] for row in given["rows"]], ["laplace", "spikeslab"])
     refuse(2, "--baseline: no row is named 'cauchy' (there are: laplace; spikeslab)", "compare",
@@ -208,6 +221,73 @@ def _():
     same(errors, "copy: left out: a run with these settings, seed and losses is there already\n")
 
 
+# ---- Figures ---------------------------------------------------------------------------------------------------------
+
+def marks(path):
+    """Of a figure: its texts, the places of all points, and those of the ends of all intervals."""
+    root = ElementTree.parse(path).getroot()
+    inner = [line for clip in root.iter(f"{SVG}svg") if clip is not root for line in clip.iter(f"{SVG}polyline")]
+    ends = [[float(word) for word in re.split("[ ,]", line.get("points"))] for line in inner]
+    return ([text.text for text in root.iter(f"{SVG}text")],
+            [(float(dot.get("cx")), float(dot.get("cy"))) for dot in root.iter(f"{SVG}circle")], ends)
+
+
+def check_scale(places, values):
+    """Places are a straight line of the values, to the rounding of the file."""
+    low, high = min(values), max(values)
+    least, most = (places[values.index(value)] for value in (low, high))
+    for place, value in zip(places, values, strict=True):
+        assert abs(place - least - (most - least) * (value - low) / (high - low)) < 0.02, (places, values)
+
+
+@test("the figure has a point a seed, means with their intervals, and the paired differences")
+def _():
+    vaectl("compare", *SMALL, "--prior", "normal,laplace", "--seeds", 3, "-o", "all")
+    same(vaectl("compare", "all", "-o", "figure.svg")[0].splitlines()[-1], "figure.svg")
+    rows = vaectl_json("compare", "all")["rows"]
+    texts, dots, ends = marks("figure.svg")
+    assert {"normal", "laplace", "difference from normal, seed by seed", "neg_elbo, nats per image"} <= set(texts), texts
+    values = [[one["neg_elbo"] for one in row["runs"]] + [row["neg_elbo"]["mean"]] for row in rows]
+    same(len(dots), 12)
+    check_scale([x for x, _ in dots[:8]] + [end for x1, _, x2, _ in ends[:2] for end in (x1, x2)],
+                values[0] + values[1] + [row["neg_elbo"][end] for row in rows for end in ("low", "high")])
+    d = rows[1]["difference"]
+    assert ends[2][0] == ends[2][2]  # the line at zero
+    check_scale([x for x, _ in dots[8:]] + [ends[3][0], ends[3][2]],
+                [b - a for a, b in zip(*values)][:3] + [d["mean"], d["low"], d["high"]])
+    same([len({y for _, y in dots[i:i + 4]}) for i in (0, 4, 8)], [1, 1, 1])
+    assert dots[0][1] < dots[4][1] == dots[8][1], dots
+
+
+@test("where a number is varied, reconstruction against KL is joined in its order")
+def _():
+    vaectl("compare", *SMALL, "--beta", "4,0.5,10", "--lr", "0.01", "-o", "all")
+    rows = vaectl_json("compare", "all")["rows"]
+    same([row["name"] for row in rows], ["beta 0.5", "beta 4", "beta 10"])
+    root = ElementTree.parse("all/compare.svg").getroot()
+    line = [one for one in root.iter(f"{SVG}polyline") if len(one.get("points").split()) == 3 and one.get("class") != "ink"]
+    same(len(line), 1)
+    x, y = zip(*(map(float, point.split(",")) for point in line[0].get("points").split()))
+    check_scale(x, [row["kl"]["mean"] for row in rows])
+    check_scale(y, [row["recon"]["mean"] for row in rows])
+    assert "reconstruction and KL by beta" in marks("all/compare.svg")[0]
+
+
+@test("pictures: the same images, and below them reconstructions under each configuration")
+def _():
+    vaectl("compare", *SMALL, "--prior", "normal,laplace", "--seeds", 2, "-o", "all", "--pictures", "p.svg")
+    texts = marks("p.svg")[0]
+    for name in ("images", "normal", "laplace"):
+        assert name in texts, texts
+    before = read_bytes("p.svg")
+    vaectl("compare", "all", "--pictures", "p.svg")
+    same(read_bytes("p.svg"), before)
+    vaectl("compare", "all/laplace-seed1", "all/normal-seed1", "--pictures", "p.svg")
+    assert read_bytes("p.svg") != before
+    refuse(2, "--pictures: 'p.jpg' (expected a name that ends in .png or .svg)", "compare", "all", "--pictures", "p.jpg")
+    refuse(2, "--output: 'figure' (expected a name that ends in .png or .svg)", "compare", "all", "-o", "figure")
+
+
 # ---- Data -----------------------------------------------------------------------------------------------------------
 
 @test("runs on other images are refused, but for --data; a file that the seed divides is compared within each seed")
@@ -217,7 +297,7 @@ def _():
     refuse(3, "b: its images are not those of a (--data names some for all)", "compare", "a", "b")
     table = vaectl_json("compare", "a", "b", "--data", "builtin:digits:train=5,test=7")
     same((table["n"], [row["name"] for row in table["rows"]]),
-         (7, ["builtin:digits:train=30,test=20, 1", "builtin:digits:train=30,test=21, 2"]))
+         (7, ["builtin:digits:train=30,test=20, beta 1", "builtin:digits:train=30,test=21, beta 2"]))
     write_idx("images", (40, 28, 28), bytes(i * k % 251 for i in range(40) for k in range(784)))
     vaectl("compare", *SMALL, "--data", "images", "--beta", "1,4", "--seeds", 2, "-o", "all")
     rows = vaectl_json("compare", "all")["rows"]
@@ -305,28 +385,29 @@ def _():
 @test("a run that fails is named, the others are compared, and the status is that of the failure")
 def _():
     out, errors = vaectl("compare", *SMALL, "--lr", "1e6,0.001", "--jobs", 1, "-o", "all", status=6)
-    assert "normal" in out and out.count("\n") == 6, out
+    assert out.endswith("\nall/compare.svg\n") and out.count("\n") == 7, out
     why = r"training diverged: the \w+ loss is not finite at step \d+ \(epoch \d\); try a smaller lr"
     assert re.fullmatch(rf"lr1e6-seed1: failed: {why}\nlr0.001-seed1: trained in \d+\.\d s, 1 of 2 runs\n"
                         rf"vaectl: 1 of 2 runs failed, the first of them lr1e6-seed1: {why}\n", errors), errors
-    same(vaectl("compare", "all")[0], out)
+    same(vaectl("compare", "all")[0] + "all/compare.svg\n", out)
 
 
 @test("jobs side by side train what one after the other does, and complete runs are left alone")
 def _():
     flags = [*SMALL, "--prior", "normal,cauchy", "--seeds", 2]
-    one = vaectl("compare", *flags, "--jobs", 1, "-o", "one")
-    three = vaectl("compare", *flags, "--jobs", 3, "--threads", 2, "-o", "three")
-    same((one[0], models("one")), (three[0], models("three")))
+    one = trained("one", *flags, "--jobs", 1)
+    three = trained("three", *flags, "--jobs", 3, "--threads", 2)
+    same((one[0], models("one"), read_bytes("one/compare.svg")),
+         (three[0], models("three"), read_bytes("three/compare.svg")))
     assert re.fullmatch(r"(\w+-seed\d: trained in \d+\.\d s, \d of 4 runs\n){4}", one[1]), one[1]
-    logs = [read_bytes(f"one/{name}/train.log") for name in sorted(os.listdir("one"))]
-    same(vaectl("compare", *flags, "-o", "one"), (one[0], ""))
-    same([read_bytes(f"one/{name}/train.log") for name in sorted(os.listdir("one"))], logs)
-    same(vaectl("compare", *flags, "-q", "-o", "quiet")[1], "")
+    logs = [read_bytes(f"one/{name}/train.log") for name in runs_in("one")]
+    same(trained("one", *flags), (one[0], ""))
+    same([read_bytes(f"one/{name}/train.log") for name in runs_in("one")], logs)
+    same(trained("quiet", *flags, "-q")[1], "")
 
 
 SLOW = [*SMALL, "--epochs", 12, "--kl", "mc", "--kl-samples", 3000 if os.environ.get("VAECTL_RUNNER") else 10000,
-        "--prior", "normal,laplace", "--seeds", 2, "--jobs", 2, "-o"]
+        "--prior", "normal,laplace", "--seeds", 2, "--jobs", 2]
 IN_USE = "all: in use by another training"
 
 
@@ -344,14 +425,14 @@ def is_free():
 
 @test("killed in the middle, it takes its trainings with it; the same command then ends as if it had not been")
 def _():
-    whole = vaectl("compare", *SLOW, "whole")[0]
-    with started("compare", *SLOW, "all") as process:
+    whole = trained("whole", *SLOW)[0]
+    with started("compare", *SLOW, "-o", "all") as process:
         wait_until(is_at_work, "epochs of two runs")
-        refuse(7, IN_USE, "compare", *SLOW, "all")
+        refuse(7, IN_USE, "compare", *SLOW, "-o", "all")
         process.kill()
         process.communicate()
     wait_until(is_free, "the trainings end")
-    out, errors = vaectl("compare", *SLOW, "all")
+    out, errors = trained("all", *SLOW)
     same((out, models("all")), (whole, models("whole")))
     assert errors.count("\n") >= 2, errors
 
@@ -360,20 +441,20 @@ def _():
 def _():
     for number in (signal.SIGTERM, signal.SIGINT):
         shutil.rmtree("all", ignore_errors=True)
-        with started("compare", *SLOW, "all") as process:
+        with started("compare", *SLOW, "-o", "all") as process:
             wait_until(is_at_work, "epochs of two runs")
             process.send_signal(number)
             out, errors = process.communicate()
         same((process.returncode, out), (-number, ""), errors)
         assert re.search(r"vaectl: interrupted: \d of 4 runs are trained \(the same command goes on\)\n$", errors), errors
         assert is_free()
-        logs = b"".join(read_bytes(f"all/{name}/train.log") for name in os.listdir("all"))
+        logs = b"".join(read_bytes(f"all/{name}/train.log") for name in runs_in("all"))
         assert b"vaectl: interrupted: state saved in all/" in logs, logs
 
 
 @test("on a terminal one line moves: runs, epochs and the time left")
 def _():
-    sent = on_terminal("compare", *SLOW, "all")[1]
+    sent = on_terminal("compare", *SLOW, "-o", "all")[1]
     assert "\n" not in sent and sent.endswith("\r\033[J"), sent
     lines = re.findall(r"\r\x1b\[\?7l([^\r\n]*)\x1b\[J\x1b\[\?7h\r", sent)
     runs = [re.fullmatch(r"(\d) of 4 runs \[#*\.*\] +(\d+) %(  \d+(\.\d)? epochs/s  (\d+ min )?\d+ s left)?", line)
