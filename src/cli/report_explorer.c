@@ -67,8 +67,8 @@ static size_t decoder_count(const vae_model *model)
     return count;
 }
 
-/* "layers": weight and bias of each, [out, in] as in PyTorch. Of the last one's outputs the page needs the first D: a
- * Gaussian's others are deviations. */
+/* "layers": weight and bias of each, [out, in] as in PyTorch; the gates of a gated layer are one of their own. Of the
+ * last one's outputs the page needs the first D: a Gaussian's others are deviations. */
 static vae_status put_layers(FILE *out, const vae_model *model, size_t D, vae_error *err)
 {
     vae_tensor t;

@@ -20,14 +20,16 @@ static vae_panel *begin_figure(vae_figure **figure, vae_error *err)
     return vae_figure_new(figure, NULL, NULL, 1, err) ? NULL : vae_figure_panel(*figure, NULL);
 }
 
-/* Ends it: `alt` says in a sentence what is to be seen, `caption` what it means. Both are plain text. */
-static vae_status end_figure(FILE *out, vae_figure **figure, const char *alt, const char *caption, vae_error *err)
+/* Ends it: `alt` says in a sentence what is to be seen, `caption` what it means. Both are plain text. `kind` is its
+ * class in page.css, which decides how wide it is. */
+static vae_status end_figure(FILE *out, vae_figure **figure, const char *kind, const char *alt, const char *caption,
+                             vae_error *err)
 {
     char *svg = NULL;
     vae_status status = *figure ? vae_figure_svg(*figure, 1, &svg, err) : VAE_E_MEMORY;
     vae_figure_free(figure);
     if (status) return status;
-    fputs("<figure><div role=\"img\" aria-label=\"", out);
+    fprintf(out, "<figure class=\"%s\"><div role=\"img\" aria-label=\"", kind);
     page_text(out, alt);
     fprintf(out, "\">%s</div><figcaption>", svg);
     page_text(out, caption);
@@ -97,7 +99,7 @@ static vae_status put_curve(FILE *out, const struct subject *s, const struct qua
     vae_panel_labels(panel, "epoch", label);
     vae_panel_line(panel, n, x, train, (vae_mark){.series = 1, .name = "training"});
     vae_panel_line(panel, n, x, test, (vae_mark){.series = 0, .name = "test"});
-    return end_figure(out, &figure, alt, q->caption, err);
+    return end_figure(out, &figure, "plot", alt, q->caption, err);
 }
 
 static vae_status draw_training(FILE *out, const struct subject *s, vae_error *err)
@@ -151,7 +153,7 @@ static vae_status tiles_put(FILE *out, const struct tiles *t, const char *alt, c
 {
     vae_figure *figure;
     vae_panel_tiles(begin_figure(&figure, err), &t->grid);
-    return end_figure(out, &figure, alt, caption, err);
+    return end_figure(out, &figure, "tiles", alt, caption, err);
 }
 
 /* Pairs of rows: images `index`, and the reconstructions of their posterior means. */
@@ -270,6 +272,11 @@ static void widest(size_t n, size_t D, const float *x, size_t dim[2])
         if (at == 0) most[1] = most[0], dim[1] = dim[0];
         if (at < 2) most[at] = variance, dim[at] = k;
     }
+    if (dim[0] > dim[1]) {
+        const size_t first = dim[1];
+        dim[1] = dim[0];
+        dim[0] = first;
+    }
 }
 
 static void column(size_t n, size_t D, const float *x, size_t dim, double *to)
@@ -301,7 +308,7 @@ static vae_status put_cloud(FILE *out, const struct subject *s, struct cloud *c,
     column(c->n, c->D, c->decoded, c->dim[0], c->x);
     column(c->n, c->D, c->decoded, c->dim[1], c->y);
     vae_panel_points(panel, c->n, c->x, c->y, NULL, (vae_mark){.series = 0, .name = name, .size = 2});
-    return end_figure(out, &figure, caption, caption, err);
+    return end_figure(out, &figure, "plot", caption, caption, err);
 }
 
 static vae_status draw_clouds(FILE *out, const struct subject *s, vae_error *err)
@@ -361,14 +368,14 @@ static vae_status put_kl(FILE *out, const struct subject *s, const size_t *order
             snprintf(name[i], NAME, "z%zu", order[i]);
             names[i] = name[i];
         }
-        vae_panel_size(panel, L > 16 ? 640 : 340, 220);
+        vae_panel_size(panel, 640, 180);
         vae_panel_labels(panel, "latent", "KL, nats per image");
         vae_panel_ticks_x(panel, L, x, names);
         vae_panel_bars(panel, L, x, y, NULL, 0.8, (vae_mark){.series = 0});
         if (isfinite(e->kl_floor))
             vae_panel_rule_y(panel, e->kl_floor, (vae_mark){.series = VAE_INK, .name = "floor of an idle latent"});
         status = end_figure(
-            out, &figure, "Bars of the KL of each latent, the largest first",
+            out, &figure, "broad", "Bars of the KL of each latent, the largest first",
             isfinite(e->kl_floor)
                 ? "KL of each latent, the largest first. The rule is what a latent costs that carries nothing."
                 : "KL of each latent, the largest first.",
@@ -418,7 +425,7 @@ static vae_status put_marginal(FILE *out, const struct subject *s, size_t j, vae
                  s->result->mean_variance[j]);
     else
         snprintf(caption, sizeof caption, "z%zu: variance of the mean %.3g", j, s->result->mean_variance[j]);
-    return end_figure(out, &figure, alt, caption, err);
+    return end_figure(out, &figure, "small", alt, caption, err);
 }
 
 static vae_status draw_latents(FILE *out, const struct subject *s, vae_error *err)
@@ -432,8 +439,7 @@ static vae_status draw_latents(FILE *out, const struct subject *s, vae_error *er
     else
         fputs("<p class=\"note\">Under a joint prior or a flow the KL is one number for all latents together.</p>\n",
               out);
-    fputs("</div>\n<h3>Aggregate posterior, filled, against the prior, line</h3>\n<div class=\"figures small\">\n",
-          out);
+    fputs("</div>\n<h3>Aggregate posterior, filled, against the prior, line</h3>\n<div class=\"figures\">\n", out);
     for (size_t i = 0; i < n && !status; i++) status = put_marginal(out, s, order[i], err);
     if (n < L) fprintf(out, "<p class=\"note\">The first %zu of %zu; all numbers are in the CSV.</p>\n", n, L);
     free(order);

@@ -104,11 +104,19 @@ vae_status write_verdict(FILE *out, struct report *report, vae_error *err)
 
 /* ---- Warnings ---------------------------------------------------------------------------------------------------- */
 
-/* What is wrong, and what helps; plain text. */
+/* What is wrong, and what helps, where ` begins and ends words for the command line. */
 static void warn(FILE *out, size_t *n, const char *what, const char *remedy)
 {
+    bool code = false;
     fprintf(out, "<li><b>%s</b> ", what);
-    page_text(out, remedy);
+    for (const char *c = remedy; *c; c++) {
+        if (*c != '`') {
+            fputc(*c, out);
+            continue;
+        }
+        code = !code;
+        fputs(code ? "<code>" : "</code>", out);
+    }
     fputs("</li>\n", out);
     ++*n;
 }
@@ -136,16 +144,16 @@ static void warn_of_latents(FILE *out, size_t *n, const struct subject *s)
         snprintf(what, sizeof what, "The posterior has collapsed: the KL is %.2f nats.", e->kl);
         warn(out, n, what,
              "The decoder does not use z. Give it less to do by itself or let the KL in slowly: "
-             "--beta-warmup 10, --free-bits 0.1, a smaller --beta, a narrower --hidden, a smaller --lr.");
+             "`--beta-warmup 10`, `--free-bits 0.1`, a smaller `--beta`, a narrower `--hidden`, a smaller `--lr`.");
     } else if (e->active_units < e->latent) {
         snprintf(what, sizeof what, "%zu of %zu latents are idle.", e->latent - e->active_units, e->latent);
-        warn(
-            out, n, what,
-            isfinite(e->kl_floor) && e->kl_floor > 0.001
-                ? "Each still costs the floor in the figure of KL below. A smaller --latent saves it; --beta-warmup or "
-                  "--free-bits may wake some of them."
-                : "That costs nothing under this prior. A smaller --latent would do; --beta-warmup or --free-bits may "
-                  "wake some of them.");
+        warn(out, n, what,
+             isfinite(e->kl_floor) && e->kl_floor > 0.001 ? "Each still costs the floor in the figure of KL below. A "
+                                                            "smaller `--latent` saves it; `--beta-warmup` or "
+                                                            "`--free-bits` may wake some of them."
+                                                          : "That costs nothing under this prior. A smaller `--latent` "
+                                                            "would do; `--beta-warmup` or `--free-bits` may "
+                                                            "wake some of them.");
     }
     if (apart > 0.2) {
         snprintf(what, sizeof what,
@@ -153,7 +161,7 @@ static void warn_of_latents(FILE *out, size_t *n, const struct subject *s)
                  100 * apart);
         warn(out, n, what,
              "Draws from the prior then fall where no image is encoded, and look worse than reconstructions. A learned "
-             "prior closes the gap: vaectl fit RUN --prior realnvp.");
+             "prior closes the gap: `vaectl fit RUN --prior realnvp`.");
     }
 }
 
@@ -169,18 +177,18 @@ static void warn_of_training(FILE *out, size_t *n, const struct subject *s)
     if (epoch < config->epochs && !config->validation && !config->patience) {
         snprintf(what, sizeof what, "Training ended after epoch %llu of %llu.", (unsigned long long)epoch,
                  (unsigned long long)config->epochs);
-        warn(out, n, what, "vaectl train --resume RUN goes on where it stopped.");
+        warn(out, n, what, "`vaectl train --resume RUN` goes on where it stopped.");
     }
     if (last && last->test_neg_elbo > best->test_neg_elbo + 0.5) {
         snprintf(what, sizeof what, "The test loss rises: %.2f in epoch %llu, %.2f at the end.", best->test_neg_elbo,
                  (unsigned long long)best->epoch, last->test_neg_elbo);
         warn(out, n, what,
-             "The model fits its training images too well. --validation 0.1 --patience 20 keeps the best model; "
-             "--binarize dynamic and a narrower --hidden help as well.");
+             "The model fits its training images too well. `--validation 0.1 --patience 20` keeps the best model; "
+             "`--binarize dynamic` and a narrower `--hidden` help as well.");
     } else if (s->epochs >= 6 && s->epoch[s->epochs - 4].test_neg_elbo - last->test_neg_elbo > 1.5) {
         snprintf(what, sizeof what, "The loss still falls: by %.2f nats in the last three epochs.",
                  s->epoch[s->epochs - 4].test_neg_elbo - last->test_neg_elbo);
-        warn(out, n, what, "Train longer: vaectl train --resume RUN --epochs N.");
+        warn(out, n, what, "Train longer: `vaectl train --resume RUN --epochs N`.");
     }
     if (!s->epochs) warn(out, n, "There is no metrics.csv beside the model.", "So there are no curves.");
 }
@@ -190,12 +198,12 @@ static void warn_of_numbers(FILE *out, size_t *n, const struct subject *s)
     const vae_nll *nll = &s->eval.nll;
     if (s->eval.pseudo)
         warn(out, n, "Grey pixels under a Bernoulli likelihood.",
-             "Its losses are a pseudo-likelihood: they compare with others of grey pixels alone. --binarize dynamic "
+             "Its losses are a pseudo-likelihood: they compare with others of grey pixels alone. `--binarize dynamic` "
              "makes "
-             "pixels 0 or 1, --likelihood cbernoulli is a density of grey ones.");
+             "pixels 0 or 1, `--likelihood cbernoulli` is a density of grey ones.");
     if (nll->samples && nll->effective_samples < 5)
         warn(out, n, "The NLL rests on few effective samples.",
-             "It is too high by more than its bias says. Give more --samples.");
+             "It is too high by more than its bias says. Give more `--samples`.");
     if (vae_model_config(s->model)->beta < 1 || vae_model_config(s->model)->beta > 1)
         warn(out, n, "Trained with a beta other than 1.", "What is shown is not weighted: neg_elbo = recon + KL.");
 }

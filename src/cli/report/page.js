@@ -29,7 +29,6 @@ const halves = (base64) => {
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
 const activations = {
-  identity: (x) => x,
   relu: (x) => Math.max(x, 0),
   tanh: Math.tanh,
   sigmoid,
@@ -44,25 +43,28 @@ const means = {
   gaussian: (x) => x,
 };
 
-/* y = f(W x + b). Behind the weights of x each row has those of the labels; a gated layer has all h, then all g. */
-const forward = (layer, x, label, activation) => {
+/* W x + b. Behind the weights of x each row has those of the labels. */
+const linear = (layer, x, label) => {
   const rows = layer.bias.length, width = layer.weight.length / rows, sums = new Float64Array(rows);
   for (let r = 0; r < rows; r++) {
     let sum = layer.bias[r];
-    const row = r * width;
-    for (let i = 0; i < x.length; i++) sum += layer.weight[row + i] * x[i];
-    sums[r] = width > x.length ? sum + layer.weight[row + x.length + label] : sum;
+    for (let i = 0; i < x.length; i++) sum += layer.weight[r * width + i] * x[i];
+    sums[r] = width > x.length ? sum + layer.weight[r * width + x.length + label] : sum;
   }
-  if (activation !== "gated") return sums.map(activations[activation]);
-  return sums.subarray(0, rows / 2).map((h, i) => h * sigmoid(sums[rows / 2 + i]));
+  return sums;
 };
 
+/* Where layers are gated, every hidden one comes as two: h, and behind it the g of h sigmoid(g). */
 const decoder = (model) => {
   const layers = model.layers.map((layer) => ({ weight: halves(layer.weight), bias: halves(layer.bias) }));
+  const gated = model.activation === "gated", last = layers.length - 1;
   return (z, label = 0) => {
-    const last = layers.length - 1;
-    const out = layers.reduce((x, layer, i) => forward(layer, x, label, i < last ? model.activation : "identity"), z);
-    return out.map(means[model.likelihood]);
+    let x = z;
+    for (let i = 0; i < last; i += gated ? 2 : 1) {
+      const h = linear(layers[i], x, label), g = gated && linear(layers[i + 1], x, label);
+      x = gated ? h.map((value, k) => value * sigmoid(g[k])) : h.map(activations[model.activation]);
+    }
+    return linear(layers[last], x, label).map(means[model.likelihood]);
   };
 };
 

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: MIT
+"""The page of `vaectl report`: what a parser finds in it, and what a browser shows and computes. Prints TAP."""
+import base64
+import csv
+import html.parser
+import json
+import os
+import shutil
+import struct
+import sys
+
+from shared import browser
+from shared.model_file import load, save
+from shared.program import read_bytes, refuse, vaectl, vaectl_json
+from shared.tap import Skip, near, run, same, test
+
+SOURCE = "builtin:digits:train=60,test=30"
+SMALL = ["--data", SOURCE, "--hidden", 8, "--latent", 3, "--epochs", 2, "--batch", 20, "--lr", 0.01, "--threads", 1, "-q"]
+QUICK = ["--samples", 5, "--threads", 1]
+VOID = {"meta", "br", "input", "link", "img", "path", "polyline", "line", "rect", "circle", "image", "polygon"}
+
+
+class Page(html.parser.HTMLParser):
+    """Elements as (tag, attributes), and the texts of scripts, in their order."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.elements, self.scripts, self.text, self.open = [], [], "", []
+        with open(path, encoding="utf-8") as file:
+            self.feed(file.read())
+        self.close()
+        same(self.open, [], "elements that are not closed")
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            same(self.open.pop(), tag, "an element ends")
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+        elif "style" not in self.open:
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def numbers(self):
+        return next(json.loads(text) for text in self.scripts if text.startswith('{"vaectl"'))
+
+    def explorers(self):
+        return [json.loads(text) for text in self.scripts if text.startswith('{"facts"')]
+
+
+def train(name, *flags):
+    vaectl("train", *SMALL, *flags, "-o", name)
+    return name
+
+
+def report(*words):
+    """The page of these runs."""
+    path = vaectl("report", *words, *QUICK)[0].strip()
+    assert os.path.getsize(path) < 2_000_000, path
+    return Page(path)
+
+
+def halves(text):
+    data = base64.b64decode(text, validate=True)
+    return struct.unpack(f"<{len(data) // 2}e", data)
+
+
+# ---- Without a browser -----------------------------------------------------------------------------------------------
+
+@test("the numbers are those of eval --json, of metrics.csv and of the model's settings")
+def _():
+    train("run", "--prior", "spikeslab", "--p", 0.7)
+    page = report("run")
+    numbers, want = page.numbers()["runs"][0], vaectl_json("eval", "run", *QUICK)
+    del want["seconds"], want["per_image"]
+    same(numbers["evaluation"], want)
+    row = dict(zip(numbers["runs"]["columns"], numbers["runs"]["rows"][0]))
+    same((row["nll"], row["neg_elbo"], row["setting_prior"]), (want["nll"], want["neg_elbo"], "spikeslab:p=0.7,c2=0.05"))
+    same([r[1] for r in numbers["latents"]["rows"]], want["kl_per_dim"])
+    with open("run/metrics.csv", encoding="ascii") as file:
+        for got, line in zip(numbers["epochs"]["rows"], csv.DictReader(file)):
+            got = dict(zip(numbers["epochs"]["columns"], got))
+            for name, value in line.items():
+                near(got[name], float(value), 1e-8, name)
+    for value in (want["nll"], want["neg_elbo"]):
+        assert f"{value:.2f}" in page.text, value
+    same(f"{want['active_units']} of 3" in page.text, True)
+
+
+@test("the same page for any number of threads, and made again")
+def _():
+    train("run")
+    pages = []
+    for threads in (1, 3, 1):
+        vaectl("report", "run", "--samples", 5, "--threads", threads, "-o", f"{threads}.html")
+        pages.append(read_bytes(f"{threads}.html").replace(b"--threads %d" % threads, b"").replace(b"%d.html" % threads, b""))
+    assert pages[0] == pages[1] == pages[2]
+
+
+@test("the page asks for nothing: its policy, no address in it, pictures inside")
+def _():
+    page = report(train("run"))
+    policy = next(m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:;") and "script-src 'sha256-" in policy, policy
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            if name in ("src", "href", "xlink:href"):
+                assert value.startswith(("#", "data:image/png")), (tag, value)
+            assert not name.startswith("on"), (tag, name)
+    for image in page.all("svg"):
+        assert "viewBox" in image or "viewbox" in image
+    same(len([a for tag, a in page.elements if tag == "div" and a.get("role") == "img" and not a.get("aria-label")]), 0)
+
+
+@test("names from outside are text and nothing else")
+def _():
+    name = "<script>alert(1)<!-- \"'&\x1b[31m\xe9"
+    train("run")
+    shutil.move("run", name)
+    page = report(name)
+    same(len(page.all("script")), 3)
+    assert "<script>alert(1)<!-- \"'&?[31m\xe9" in page.text
+    same(page.numbers()["runs"][0]["run"], name)
+    with open(name + "/report.html", encoding="utf-8") as file:
+        assert "\x1b" not in file.read()
+
+
+@test("the decoder in the page is the model's, in half precision")
+def _():
+    train("run", "--activation", "gated", "--conditional")
+    facts, tensors = report("run").explorers()[0], load("run/model.safetensors")[0]
+    same(len(facts["layers"]), 3)
+    for name, layer in zip(("decoder.0", "decoder.0.gate", "decoder.1"), facts["layers"]):
+        for part in ("weight", "bias"):
+            want = tensors[f"{name}.{part}"][1]
+            same(halves(layer[part]), tuple(struct.unpack("<e", struct.pack("<e", v))[0] for v in want))
+    vaectl("encode", "run", "-o", "z.csv")
+    with open("z.csv", encoding="ascii") as file:
+        rows = list(csv.DictReader(file))
+    encoded = halves(facts["encoded"])
+    for i, row in enumerate(rows):
+        for j in range(3):
+            near(encoded[3 * i + j], float(row[f"z{j}"]), 1e-3)
+    same(list(base64.b64decode(facts["labels"])), [int(row["label"]) for row in rows])
+
+
+@test("warnings: a collapsed posterior, an unfinished training, no metrics.csv, grey pixels")
+def _():
+    train("run", "--beta", 50)
+    text = report("run").text
+    for words in ("The posterior has collapsed", "Grey pixels under a Bernoulli likelihood", "a beta other than 1"):
+        assert words in text, words
+    os.remove("run/metrics.csv")
+    assert "no metrics.csv beside the model" in report("run").text
+    tensors, metadata = load("run/model.safetensors")
+    metadata["vaectl.config"] = metadata["vaectl.config"].replace('"epochs":2', '"epochs":7')
+    save("run/model.safetensors", tensors, metadata)
+    assert "Training ended after epoch 2 of 7." in report("run").text
+
+
+@test("several runs stand side by side, up to eight")
+def _():
+    names = [train("a"), train("b", "--prior", "mixture:components=4")]
+    page = report(*names)
+    same([r["run"] for r in page.numbers()["runs"]], names)
+    same(len(page.explorers()), 2)
+    same(page.explorers()[0]["draws"], None)
+    same(len(halves(page.explorers()[1]["draws"])), 3 * 30)
+    refuse(2, "report: 9 runs (expected at most 8)", "report", *["a"] * 9)
+    refuse(5, "nowhere: cannot open: No such file or directory (expected a model file)", "report", "a", "nowhere")
+    same(os.path.exists("nowhere"), False)
+
+
+def ring(path):
+    with open(path, "w", encoding="ascii") as file:
+        file.write("".join(f"{(i * 7 % 50) / 25 - 1},{(i * 13 % 50) / 25 - 1}\n" for i in range(200)))
+
+
+@test("rows of numbers and one latent have a page as well")
+def _():
+    ring("ring.csv")
+    vaectl("train", *SMALL[2:], "--latent", 1, "--data", "ring.csv", "--likelihood", "gaussian:sigma=per-pixel", "-o", "run")
+    page = report("run")
+    facts = page.explorers()[0]
+    same((facts["facts"]["picture"], len(halves(facts["data"])), len(halves(facts["layers"][-1]["bias"]))), (False, 40, 2))
+    same(page.all("image"), [])
+
+
+# ---- In a browser -----------------------------------------------------------------------------------------------------
+
+ERRORS = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+PRIORS = ["normal", "spikeslab", "laplace", "cauchy", "studentt", "logistic", "scaled"]
+ACTIVATIONS = ["relu", "tanh", "sigmoid", "softplus", "elu", "gated"]
+LIKELIHOODS = ["bernoulli", "cbernoulli", "gaussian:sigma=0.5", "gaussian:sigma=per-pixel"]
+
+
+def needs_browser():
+    if not browser.find():
+        raise Skip("Chromium is not installed")
+
+
+def quiet(page):
+    """Nothing was reported, and nothing fetched but files that were opened."""
+    same([event for event in page.events if event[0] in ERRORS], [])
+    for method, parameters in page.events:
+        if method == "Network.requestWillBeSent":
+            url = parameters["request"]["url"]
+            assert url.startswith(("data:", "file:///")) and (url[0] == "d" or url.endswith(".html")), url
+
+
+@test("in a browser: decoded pixels are within 2/255 of vaectl decode's, for all activations, likelihoods, labels")
+def _():
+    needs_browser()
+    page = browser.Browser()
+    try:
+        for i, activation in enumerate(ACTIVATIONS):
+            likelihood, conditional = LIKELIHOODS[i % 4], ["--conditional"] if i % 2 else []
+            train("run", "--force", "--activation", activation, "--likelihood", likelihood, "--prior", PRIORS[i], *conditional)
+            report("run")
+            with open("z.csv", "w", encoding="ascii") as file:
+                file.write("z0,z1,z2\n0,0,0\n1.5,-2,0.25\n-3,4,-6\n")
+            vaectl("decode", "run", "z.csv", "-o", "x.csv", *(["--label", 7] if conditional else []))
+            page.open("run/report.html")
+            with open("x.csv", encoding="ascii") as file:
+                for z, row in zip(([0, 0, 0], [1.5, -2, 0.25], [-3, 4, -6]), list(csv.reader(file))[1:]):
+                    row = row[-784:]  # behind the label of a conditional model
+                    got = page.run(f"[...explorers[0].decode(Float64Array.from({z}), 7)]")
+                    worst = max(abs(min(1, max(0, a)) - min(1, max(0, float(b)))) for a, b in zip(got, row))
+                    same(len(got), 784)
+                    assert worst < 2 / 255, (activation, likelihood, z, worst)
+            quiet(page)
+    finally:
+        page.close()
+
+
+SHOWN = "document.querySelector('.picture').toDataURL()"
+
+
+@test("in a browser: no overflow at 400, 800 and 1600 pixels, light or dark; sliders, plane and draws change the picture")
+def _():
+    needs_browser()
+    train("a", "--conditional")
+    train("b", "--prior", "mixture:components=4")
+    report("a")
+    report("a", "b")
+    page = browser.Browser()
+    try:
+        papers = set()
+        for path in ("a/report.html", "report.html"):
+            for width in (400, 800, 1600):
+                page.open(path, width, dark=width == 800)
+                assert page.run("document.documentElement.scrollWidth") <= width, (path, width)
+                same(page.run("document.querySelectorAll('.slider input').length"), 3 if path[0] == "a" else 6)
+                papers.add(page.run("getComputedStyle(document.body).backgroundColor"))
+        same(len(papers), 2)
+        page.open("a/report.html", 800)
+        pictures = [page.run(SHOWN)]
+
+        def changed(what):
+            pictures.append(page.run(SHOWN))
+            assert pictures[-1] != pictures[-2], what
+        page.run("(() => { const s = document.querySelector('.slider input'); s.value = s.max; s.dispatchEvent(new Event('input')) })()")
+        changed("a slider")
+        page.run("document.querySelector('.slider input').focus()")
+        for kind in ("rawKeyDown", "keyUp"):
+            page.call("Input.dispatchKeyEvent", type=kind, key="ArrowLeft", code="ArrowLeft", windowsVirtualKeyCode=37)
+        changed("a key on a slider")
+        page.run("document.querySelector('.plane').focus()")
+        for kind in ("rawKeyDown", "keyUp"):
+            page.call("Input.dispatchKeyEvent", type=kind, key="ArrowUp", code="ArrowUp", windowsVirtualKeyCode=38)
+        changed("a key on the plane")
+        page.run("document.querySelector('.explorer select').value = 3, document.querySelector('.explorer select').dispatchEvent(new Event('change'))")
+        changed("another label")
+        x, y = page.run("(() => { const c = document.querySelector('.plane'); c.scrollIntoView(); const r = c.getBoundingClientRect(); return [r.x + r.width / 3, r.y + r.height / 3] })()")
+        for kind in ("mousePressed", "mouseReleased"):
+            page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        changed("a click on the plane")
+        page.run("[...document.querySelectorAll('.explorer button')].find((b) => b.textContent.startsWith('Draw')).click()")
+        changed("a draw from the prior")
+        rows = list(csv.reader(page.run("csv('latents')").splitlines()))
+        same((rows[0], len(rows)), (["run", "latent", "kl", "kl_floor", "mean_variance"], 4))
+        quiet(page)
+    finally:
+        page.close()
+
+
+@test("in a browser: every prior can be drawn from, rows of numbers are shown, names are harmless")
+def _():
+    needs_browser()
+    ring("ring.csv")
+    page = browser.Browser()
+    try:
+        for prior in PRIORS:
+            vaectl("train", *SMALL[2:], "--latent", 1, "--data", "ring.csv", "--likelihood", "gaussian", "--prior", prior, "--force", "-o", "<img src=x onerror=alert(1)>")
+            report("<img src=x onerror=alert(1)>")
+            page.open("<img src=x onerror=alert(1)>/report.html".replace("%", "%25"))
+            for _ in range(5):
+                page.run("[...document.querySelectorAll('.explorer button')].find((b) => b.textContent.startsWith('Draw')).click()")
+                assert abs(page.run("explorers[0].z[0]")) > 0
+            same(page.run("document.querySelectorAll('h1 img').length"), 0)
+        quiet(page)
+    finally:
+        page.close()
+
+
+sys.exit(run())
