@@ -201,6 +201,7 @@ const struct command command_report = {
                "network for anything: losses beside published ones, warnings with remedies, curves, reconstructions, "
                "samples,\n"
                "latents, and the decoder itself with a slider for each latent. Several runs stand side by side.",
+    .takes_run = true,
     .takes_runs = true,
     .flags = flags,
     .run = run,

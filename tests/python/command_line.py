@@ -96,6 +96,11 @@ FLAGS = {
         PLUGIN, HELP],
     "bench": [("", *row) for row in SETTINGS] + [
         ("", "threads", "N", "all cores"), ("", "rounds", "N", "5"), ("", "json", "", ""), PLUGIN, HELP],
+    "report": [
+        ("", "samples", "S", "100"), ("", "limit", "N", "all"), ("", "seed", "N", "1"),
+        ("", "data", "SOURCE", "those that the model was trained on"), ("", "split", "train|validation|test", "test"),
+        ("", "threads", "N", "all cores"), ("o", "output", "FILE", "report.html beside the model; of several runs, here"),
+        PLUGIN, HELP],
     "compare": [("", *row) for row in SETTINGS] + [
         ("", "seeds", "N", "1"), ("", "jobs", "N", "cores"), ("", "threads", "T", "cores / jobs"), ("", "plan", "", ""),
         ("o", "output", "FOLDER|FILE", ""), ("", "baseline", "NAME", "the first"), ("", "nll", "S", "0"),
