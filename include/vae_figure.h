@@ -32,9 +32,7 @@ typedef struct vae_grid {
     /* Values are from -1 to 1, zero in the middle, and have colours, from dark to light, with a bar that says so. */
     bool diverging;
     double unit; /* the number that 1 stands for in that bar; 0: 1 */
-    const char *title;
 } vae_grid;
-VAE_API vae_status vae_picture_grid(const char *path, const vae_grid *grid, vae_error *err);
 
 /* A figure whose panels stand `columns` a row. `title` names model and data; `note` (may be NULL) is a line below it.
  */

@@ -38,7 +38,7 @@ $(BUILD)/tests/unit/test_bench: TEST_LDFLAGS = -Wl,--wrap=clock_gettime,--wrap=c
 $(BUILD)/tests/unit/test_tiles: TEST_LDFLAGS = -Wl,--wrap=pool_run,--wrap=cblas_sgemm
 
 .PHONY: test-programs
-test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS) $(addprefix $(BUILD)/tests/tools/,dump_gradient draw_grid) \
+test-programs: all $(UNIT_TESTS) $(DOUBLE_TESTS) $(addprefix $(BUILD)/tests/tools/,dump_gradient draw_figure) \
                $(PLUGINS:%=$(BUILD)/tests/plugins/%.so)
 test: test-programs
 	tests/run.sh $(BUILD)

@@ -3,19 +3,40 @@
 
 #include <string.h>
 
-vae_status picture_check_name(const char *flag, const char *path, vae_error *err)
+#include "cli/array.h"
+
+static vae_status check_name(const char *flag, const char *path, bool arrays, vae_error *err)
 {
     const char *dot = strrchr(path, '.');
     if (dot && (!strcmp(dot, ".png") || !strcmp(dot, ".svg"))) return VAE_OK;
-    return vae_fail(err, VAE_E_USAGE, "--%s: '%s' (expected a name that ends in .png or .svg)", flag, path);
+    if (arrays && array_is_name(path)) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "--%s: '%s' (expected a name that ends in %s.png or .svg)", flag, path,
+                    arrays ? ".npy, .csv, " : "");
+}
+
+vae_status picture_check_name(const char *flag, const char *path, vae_error *err)
+{
+    return check_name(flag, path, false, err);
+}
+
+static vae_status options(const struct arguments *arguments, const char *model_path, const char *name, bool arrays,
+                          struct picture *picture, vae_error *err)
+{
+    vae_status status = run_output(arguments, model_path ? model_path : "", name, picture->path, err);
+    if (!status) status = check_name("output", picture->path, arrays, err);
+    return status ? status : argument_real(arguments, "scale", 0.1, 20, 1, &picture->scale, err);
 }
 
 vae_status picture_options(const struct arguments *arguments, const char *model_path, const char *name,
                            struct picture *picture, vae_error *err)
 {
-    vae_status status = run_output(arguments, model_path ? model_path : "", name, picture->path, err);
-    if (!status) status = picture_check_name("output", picture->path, err);
-    return status ? status : argument_real(arguments, "scale", 0.1, 20, 1, &picture->scale, err);
+    return options(arguments, model_path, name, false, picture, err);
+}
+
+vae_status picture_or_array_options(const struct arguments *arguments, const char *model_path, const char *name,
+                                    struct picture *picture, vae_error *err)
+{
+    return options(arguments, model_path, name, true, picture, err);
 }
 
 /* The last part of a path; names of built-in sets as they are. */

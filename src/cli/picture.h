@@ -12,19 +12,26 @@
     {                                                                                                                  \
         "output", 'o', "FILE", ".png, or .svg with title and labels [" fallback "]"                                    \
     }
+#define PICTURE_OR_ARRAY(fallback)                                                                                     \
+    {                                                                                                                  \
+        "output", 'o', "FILE", ".png or .svg, or .npy or .csv of the images [" fallback "]"                            \
+    }
 #define PICTURE_SCALE                                                                                                  \
     {                                                                                                                  \
         "scale", 0, "S", "size of the picture, 0.1 to 20 [1]"                                                          \
     }
 
-/* Where the picture goes and how large it is: -o, or NAME beside the model file (in the working directory where that is
- * NULL), and --scale. VAE_E_USAGE where the name is that of no picture. */
 struct picture {
     char path[PATH_MAX_RUN];
     double scale;
 };
+/* Where the picture goes and how large it is: -o, or NAME beside the model file (in the working directory where that is
+ * NULL), and --scale. VAE_E_USAGE where the name does not end in .png or .svg. */
 vae_status picture_options(const struct arguments *arguments, const char *model_path, const char *name,
                            struct picture *picture, vae_error *err);
+/* The same for a command that also writes arrays: the name may end in .npy or .csv. */
+vae_status picture_or_array_options(const struct arguments *arguments, const char *model_path, const char *name,
+                                    struct picture *picture, vae_error *err);
 
 /* Is it the name of a picture? `flag` is how messages call it. */
 vae_status picture_check_name(const char *flag, const char *path, vae_error *err);

@@ -109,8 +109,7 @@ static vae_status draw_runs(const struct arguments *arguments, const struct plot
         return vae_fail(err, VAE_E_USAGE, "plot %s: %zu runs (expected at most %zu)", plot->name, job.n, plot->most);
     job.run = calloc(job.n, sizeof *job.run);
     if (!job.run) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu runs", job.n);
-    vae_status status = picture_options(arguments, NULL, plot->output, &job.picture, err);
-    if (!status) status = load_runs(arguments, &job, err);
+    vae_status status = load_runs(arguments, &job, err);
     if (!status)
         status = picture_options(arguments, job.n == 1 ? job.run->path : NULL, plot->output, &job.picture, err);
     if (!status) status = draw(plot, &job, err);

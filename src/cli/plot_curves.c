@@ -40,14 +40,16 @@ static double value_of(const vae_metrics *row, size_t offset)
 static void draw_run(const struct plot_job *job, size_t which, const vae_metrics *rows, size_t n, vae_panel **panel,
                      double *x, double *y)
 {
-    const char *name = job->n > 1 ? job->run[which].name : "test";
+    const bool alone = job->n == 1;
     for (size_t i = 0; i < n; i++) x[i] = (double)rows[i].epoch;
     for (size_t k = 0; k < QUANTITIES; k++) {
+        const bool last = k + 1 == QUANTITIES; /* it has the legend */
+        const char *name = alone ? "test" : job->run[which].name;
+        const vae_mark faint = {.series = (int)which, .name = last && alone ? "training" : NULL, .faint = true};
         for (size_t i = 0; i < n; i++) y[i] = value_of(&rows[i], quantities[k].train);
-        vae_panel_line(panel[k], n, x, y,
-                       (vae_mark){.series = (int)which, .name = job->n > 1 ? NULL : "training", .faint = true});
+        vae_panel_line(panel[k], n, x, y, faint);
         for (size_t i = 0; i < n; i++) y[i] = value_of(&rows[i], quantities[k].test);
-        vae_panel_line(panel[k], n, x, y, (vae_mark){.series = (int)which, .name = name});
+        vae_panel_line(panel[k], n, x, y, (vae_mark){.series = (int)which, .name = last ? name : NULL});
     }
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/array.h"
-#include "cli/command.h"
-#include "vae_figure.h"
+#include "cli/picture.h"
 
 enum { LABEL = 24, MOST_CLASSES = 256 };
 
@@ -45,59 +45,64 @@ static vae_status fill(const vae_model *model, const struct request *r, size_t n
     return status;
 }
 
-/* The n images as they are, or the grid as a picture; and the draws, where they are asked for. */
-static vae_status write_all(const struct request *r, const vae_grid *grid, size_t n, size_t L, const float *z,
-                            const uint8_t *labels, const char *path, vae_error *err)
+/* The n images as they are, or as a picture; and the draws, where they are asked for. */
+static vae_status write_all(const vae_model *model, const struct request *r, const vae_grid *grid, size_t n,
+                            const float *z, const uint8_t *labels, const char *note, const struct picture *picture,
+                            vae_error *err)
 {
     const struct array images = {n, grid->rows, grid->cols, grid->tiles, labels, 'x'};
-    const struct array latents = {n, 1, L, z, labels, 'z'};
-    vae_status status = array_is_name(path) ? array_write(path, &images, err) : vae_picture_grid(path, grid, err);
-    if (!status) run_say_written(path);
+    const struct array latents = {n, 1, (size_t)vae_model_config(model)->latent, z, labels, 'z'};
+    const bool is_array = array_is_name(picture->path);
+    vae_status status = is_array ? array_write(picture->path, &images, err)
+                                 : picture_write_tiles(picture, model, "Samples", note, grid, err);
+    if (!status && is_array) run_say_written(picture->path);
     if (!status && r->latents) status = array_write(r->latents, &latents, err);
     if (!status && r->latents) run_say_written(r->latents);
     return status;
 }
 
 static vae_status draw_tiles(const vae_model *model, const struct request *r, size_t n, vae_grid *grid,
-                             const char *path, vae_error *err)
+                             const char *note, const struct picture *picture, vae_error *err)
 {
     vae_model_shape(model, &grid->rows, &grid->cols);
-    const size_t L = (size_t)vae_model_config(model)->latent, classes = (size_t)vae_model_config(model)->classes;
-    float *z = calloc(n * L, sizeof *z);
-    float *tiles = calloc(grid->down * grid->across * grid->rows * grid->cols, sizeof *tiles);
+    const size_t D = grid->rows * grid->cols, places = grid->down * grid->across;
+    float *z = calloc(n * vae_model_config(model)->latent, sizeof *z), *tiles = calloc(places * D, sizeof *tiles);
     uint8_t *label = calloc(n, sizeof *label);
     vae_status status = z && tiles && label ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu samples", n);
     if (!status) status = fill(model, r, n, grid->across, z, label, err);
     if (!status) status = vae_decode(model, n, z, label, 0, tiles, err);
+    for (size_t i = n; i < places && !status; i++) tiles[i * D] = NAN; /* left out */
     grid->tiles = tiles;
-    if (!status) status = write_all(r, grid, n, L, z, classes ? label : NULL, path, err);
+    const bool labelled = vae_model_config(model)->classes;
+    if (!status) status = write_all(model, r, grid, n, z, labelled ? label : NULL, note, picture, err);
     free(z);
     free(tiles);
     free(label);
     return status;
 }
 
-static vae_status draw(const vae_model *model, const struct request *r, const char *path, vae_error *err)
+static vae_status draw(const vae_model *model, const struct request *r, const struct picture *picture, vae_error *err)
 {
     char text[MOST_CLASSES][LABEL];
     const char *labels[MOST_CLASSES];
-    vae_grid grid = {.title = "draws from the prior, decoded"};
+    vae_grid grid = {0};
     if (!r->classes) {
         grid.across = columns_for(r->n);
         grid.down = (r->n + grid.across - 1) / grid.across;
-        return draw_tiles(model, r, r->n, &grid, path, err);
+        return draw_tiles(model, r, r->n, &grid, "Draws from the prior, decoded to their means.", picture, err);
     }
     write_labels(r->classes, text, labels);
-    grid.title = "draws from the prior, decoded with each label";
     grid.labels = labels;
     grid.down = r->classes;
     grid.across = (r->n + r->classes - 1) / r->classes;
-    return draw_tiles(model, r, grid.down * grid.across, &grid, path, err);
+    return draw_tiles(model, r, grid.down * grid.across, &grid,
+                      "Draws from the prior, a column each, decoded to their means with each label.", picture, err);
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)
 {
-    char model_path[PATH_MAX_RUN], path[PATH_MAX_RUN];
+    char model_path[PATH_MAX_RUN];
+    struct picture picture;
     struct request r = {0};
     vae_model *model = NULL;
     vae_status status = argument_count(arguments, "n", 1, 10000, 100, &r.n, err);
@@ -106,10 +111,10 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status && r.latents) status = array_check_name("latents", r.latents, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_label(arguments, model, 0, &r.label, err);
-    if (!status) status = run_output(arguments, model_path, "sample.png", path, err);
-    if (!status && !array_is_name(path)) status = run_check_pictures("sample", model, err);
+    if (!status) status = picture_or_array_options(arguments, model_path, "sample.png", &picture, err);
+    if (!status && !array_is_name(picture.path)) status = run_check_pictures("sample", model, err);
     if (!status && !argument(arguments, "label")) r.classes = (size_t)vae_model_config(model)->classes;
-    if (!status) status = draw(model, &r, path, err);
+    if (!status) status = draw(model, &r, &picture, err);
     vae_model_free(&model);
     return status;
 }
@@ -118,7 +123,8 @@ static const struct flag flags[] = {
     {"n", 'n', "N", "how many [100]"},
     {"seed", 0, "N", "of the draws [1]"},
     {"label", 0, "C", "of a conditional model: label of all draws [a row of tiles for each]"},
-    {"output", 'o', "FILE", "PNG, or .npy or .csv of the images, to write [sample.png beside the model]"},
+    PICTURE_OR_ARRAY("sample.png beside the model"),
+    PICTURE_SCALE,
     {"latents", 0, "FILE", ".npy or .csv to write the draws to"},
     {0},
 };
@@ -126,7 +132,7 @@ static const struct flag flags[] = {
 const struct command command_sample = {
     .name = "sample",
     .group = DRAW,
-    .summary = "PNG: decoded draws from the prior",
+    .summary = "picture: decoded draws from the prior",
     .details = "Draws latents from the prior, decodes them and writes their mean images as a square of tiles. Of a "
                "conditional\n"
                "model each row has another label and the same draws, as many as make up -n tiles.",

@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/command.h"
-#include "vae_figure.h"
+#include "cli/picture.h"
 
-enum { LABEL = 24, MOST_ROWS = 256 };
+enum { LABEL = 24, NOTE = 192, MOST_ROWS = 256, MOST_STEPS = 101 };
 
 struct request {
     uint64_t steps, rows;
@@ -66,8 +65,17 @@ static void write_labels(const struct request *r, const double *kl, const size_t
     }
 }
 
+/* Values of z above the columns and, of a plane, beside the rows, in three digits. */
+static void write_values(const struct request *r, bool downwards, char (*text)[LABEL], const char **labels)
+{
+    for (size_t k = 0; k < r->steps; k++) {
+        snprintf(text[k], LABEL, "%.3g", (double)position(r, downwards ? r->steps - 1 - k : k));
+        labels[k] = text[k];
+    }
+}
+
 static vae_status decode_and_draw(const vae_model *model, const struct request *r, vae_grid *grid, const float *z,
-                                  const char *path, vae_error *err)
+                                  const char *note, const struct picture *picture, vae_error *err)
 {
     const size_t n = grid->down * grid->across;
     vae_model_shape(model, &grid->rows, &grid->cols);
@@ -77,35 +85,47 @@ static vae_status decode_and_draw(const vae_model *model, const struct request *
     if (!status) memset(labels, r->label, n);
     if (!status) status = vae_decode(model, n, z, labels, 0, tiles, err);
     grid->tiles = tiles;
-    if (!status) status = vae_picture_grid(path, grid, err);
+    if (!status) status = picture_write_tiles(picture, model, "Traversal", note, grid, err);
     free(tiles);
     free(labels);
     return status;
 }
 
-static vae_status draw(const vae_model *model, const struct request *r, const float *base, const char *path,
-                       vae_error *err)
+/* "The other latents are those of image 4 of the test split." */
+static void write_note(const struct request *r, const double *kl, char note[NOTE])
+{
+    if (r->plane)
+        snprintf(note, NOTE, "z%zu to the right, z%zu upwards", r->dims[0], r->dims[1]);
+    else
+        snprintf(note, NOTE, "A row a latent%s, from left to right",
+                 isfinite(kl[0]) ? " in the order of their KL (nats per image)" : "");
+    const size_t used = strlen(note);
+    snprintf(note + used, NOTE - used,
+             r->image ? "; the others at the posterior mean of image %s." : "; the others at 0.", r->image);
+}
+
+static vae_status draw(const vae_model *model, const struct request *r, const float *base,
+                       const struct picture *picture, vae_error *err)
 {
     const size_t L = (size_t)vae_model_config(model)->latent, down = r->plane ? r->steps : r->rows;
     const double *kl = vae_model_kl_per_dim(model);
-    char text[MOST_ROWS][LABEL], title[96];
-    const char *labels[MOST_ROWS];
-    vae_grid grid = {.down = down, .across = r->steps, .title = title};
+    char text[MOST_ROWS][LABEL], above[MOST_STEPS][LABEL], note[NOTE];
+    const char *labels[MOST_ROWS], *columns[MOST_STEPS];
+    vae_grid grid = {.down = down, .across = r->steps, .labels = labels, .columns = columns};
     size_t *order = calloc(L, sizeof *order);
     float *z = calloc(down * r->steps * L, sizeof *z);
     vae_status status = order && z ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu latents", L);
-    snprintf(title, sizeof title, "latents%s, each from left to right",
-             isfinite(kl[0]) ? " in the order of their KL" : "");
+    write_note(r, kl, note);
+    write_values(r, false, above, columns);
     if (!status && r->plane) {
         fill_plane(r, base, L, z);
-        snprintf(title, sizeof title, "latent %zu to the right, latent %zu upwards", r->dims[0], r->dims[1]);
+        write_values(r, true, text, labels);
     } else if (!status) {
         order_by_kl(kl, L, order);
         fill_rows(r, base, L, order, z);
         write_labels(r, kl, order, text, labels);
-        grid.labels = labels;
     }
-    if (!status) status = decode_and_draw(model, r, &grid, z, path, err);
+    if (!status) status = decode_and_draw(model, r, &grid, z, note, picture, err);
     free(order);
     free(z);
     return status;
@@ -143,7 +163,7 @@ static vae_status read_dims(struct request *r, const char *text, size_t L, vae_e
 }
 
 static vae_status traverse(const struct arguments *arguments, const vae_model *model, struct request *r,
-                           const char *path, vae_error *err)
+                           const struct picture *picture, vae_error *err)
 {
     const size_t L = (size_t)vae_model_config(model)->latent;
     const char *dims = argument(arguments, "dims");
@@ -154,25 +174,25 @@ static vae_status traverse(const struct arguments *arguments, const vae_model *m
     if (!status && dims) status = read_dims(r, dims, L, err);
     if (!status && r->image) status = encode_base(arguments, model, r->image, base, &label, err);
     if (!status) status = run_label(arguments, model, label, &r->label, err);
-    if (!status) status = draw(model, r, base, path, err);
+    if (!status) status = draw(model, r, base, picture, err);
     free(base);
     return status;
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)
 {
-    char model_path[PATH_MAX_RUN], path[PATH_MAX_RUN];
+    char model_path[PATH_MAX_RUN];
+    struct picture picture;
     struct request r = {.image = argument(arguments, "image")};
     vae_model *model = NULL;
-    vae_status status = argument_count(arguments, "steps", 1, 101, 11, &r.steps, err);
+    vae_status status = argument_count(arguments, "steps", 1, MOST_STEPS, 11, &r.steps, err);
     if (!status) status = argument_count(arguments, "rows", 1, MOST_ROWS, 32, &r.rows, err);
     if (!status) status = argument_real(arguments, "range", 0, 1e6, 3, &r.range, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_check_pictures("traverse", model, err);
-    if (!status) status = run_output(arguments, model_path, "traverse.png", path, err);
-    if (!status) status = traverse(arguments, model, &r, path, err);
+    if (!status) status = picture_options(arguments, model_path, "traverse.png", &picture, err);
+    if (!status) status = traverse(arguments, model, &r, &picture, err);
     vae_model_free(&model);
-    if (!status) run_say_written(path);
     return status;
 }
 
@@ -185,14 +205,15 @@ static const struct flag flags[] = {
     {"label", 0, "C", "of a conditional model: label of all tiles [that of --image, else 0]"},
     {"data", 0, "SOURCE", "where --image is from [what the model was trained on]"},
     {"split", 0, "train|validation|test", "which part of it [test]"},
-    {"output", 'o', "FILE", "PNG to write [traverse.png beside the model]"},
+    PICTURE_OUTPUT("traverse.png beside the model"),
+    PICTURE_SCALE,
     {0},
 };
 
 const struct command command_traverse = {
     .name = "traverse",
     .group = DRAW,
-    .summary = "PNG: one row per latent dimension, or a grid over two",
+    .summary = "picture: one row per latent dimension, or a grid over two",
     .details =
         "Moves one latent at a time and decodes: one row a latent, in the order of their KL (of the last test pass),\n"
         "which stands beside each row in nats. A joint prior has one KL for all latents, which then are in their "

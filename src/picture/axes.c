@@ -8,7 +8,7 @@
 
 #include "picture/text.h"
 
-enum { TICK = 4, GAP = 4, LABEL_GAP = 8, ROOM_X = 70, ROOM_Y = 42 };
+enum { TICK = 4, GAP = 4, LABEL_GAP = 8, ROOM_X = 60, ROOM_Y = 42 };
 
 double frame_x(const struct frame *f, double value)
 {

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "picture/buffer.h"
-#include "picture/layout.h"
+#include "picture/ticks.h"
 
 enum { PANEL_WIDTH = 320, PANEL_HEIGHT = 220, LEAST_SIDE = 16, MOST_SIDE = 4096 };
 
@@ -186,56 +185,12 @@ void vae_panel_tiles(vae_panel *panel, const vae_grid *grid)
     if (!copy) return;
     *copy = *grid;
     if (__builtin_mul_overflow(grid->down, grid->across, &tiles) ||
-        __builtin_mul_overflow(tiles, grid->rows * grid->cols, &values))
+        __builtin_mul_overflow(tiles, grid->rows, &values) || __builtin_mul_overflow(values, grid->cols, &values))
         store->failed = true;
-    float *pixels = store_take(store, values, sizeof *pixels);
-    for (size_t i = 0; pixels && i < values; i++) pixels[i] = grid->tiles[i];
+    float *pixels = store->failed ? NULL : store_take(store, values, sizeof *pixels);
+    if (pixels && values) memcpy(pixels, grid->tiles, values * sizeof *pixels);
     copy->tiles = pixels;
     copy->labels = copy_texts(store, grid->down, grid->labels);
     copy->columns = copy_texts(store, grid->across, grid->columns);
     panel->tiles = copy;
-}
-
-/* ---- Writing ---------------------------------------------------------------------------------------------------- */
-
-static vae_status encode_svg(const vae_figure *figure, double scale, bool paper, struct buffer *buffer, vae_error *err)
-{
-    struct drawing drawing = {0};
-    vae_status status = store_status(&figure->store, err);
-    if (!status) status = layout_figure(figure, &drawing, err);
-    if (!status) status = svg_encode(&drawing, scale, paper, buffer, err);
-    store_free(&drawing.store);
-    return status;
-}
-
-vae_status vae_figure_svg(const vae_figure *figure, double scale, char **svg, vae_error *err)
-{
-    struct buffer buffer = {0};
-    *svg = NULL;
-    vae_status status = encode_svg(figure, scale, false, &buffer, err);
-    buffer_add(&buffer, "", 1);
-    if (!status && buffer.failed) status = vae_fail(err, VAE_E_MEMORY, "out of memory for a figure");
-    if (status)
-        free(buffer.bytes);
-    else
-        *svg = buffer.bytes;
-    return status;
-}
-
-static bool ends_in(const char *path, const char *ending)
-{
-    const size_t length = strlen(path), end = strlen(ending);
-    return length > end && !strcmp(path + length - end, ending);
-}
-
-vae_status vae_figure_write(const vae_figure *figure, const char *path, double scale, vae_error *err)
-{
-    struct buffer buffer = {0};
-    if (!ends_in(path, ".svg") && !ends_in(path, ".png"))
-        return vae_fail(err, VAE_E_USAGE, "%s: unknown kind of picture (expected a name that ends in .svg or .png)",
-                        path);
-    vae_status status = encode_svg(figure, scale, true, &buffer, err);
-    if (!status) status = vae_write_file(path, buffer.bytes, buffer.size, err);
-    free(buffer.bytes);
-    return status;
 }

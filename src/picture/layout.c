@@ -9,7 +9,7 @@
 
 #include "picture/text.h"
 
-enum { MARGIN = 14, GAP = 22, LEAST_WIDTH = 240, MOST_LINES = 4, PLAIN_LETTERS = 24 };
+enum { MARGIN = 14, GAP = 22, LEAST_WIDTH = 480, MOST_LINES = 4, PLAIN_MARGIN = 4, PLAIN_LETTERS = 24 };
 
 /* Room of a column or row of panels: before, of and behind the plotting area. */
 struct lane {
@@ -55,7 +55,7 @@ static double draw_lines(struct drawing *d, double x, double y, const char *text
     return y;
 }
 
-/* As wide as its longest word or line, up to the width that panels of the usual size have. */
+/* As wide as the panels, or as title and note, which are broken where they are longer than LEAST_WIDTH. */
 static double width_for(const vae_figure *figure, double panels)
 {
     const double title = figure->title ? text_width(figure->title, SIZE_TITLE, true) : 0;
@@ -128,5 +128,21 @@ vae_status layout_figure(const vae_figure *figure, struct drawing *d, vae_error 
         measure(&frames[i++], &d->store);
     }
     if (frames) draw_grid(figure, d, frames, columns, rows);
+    return store_status(&d->store, err);
+}
+
+vae_status layout_tiles(const vae_panel *panel, const char *text, double width, struct drawing *d, vae_error *err)
+{
+    struct frame f = {.panel = panel};
+    const double above = text ? PLAIN_LETTERS + PLAIN_MARGIN : 0;
+    tiles_measure(&f, PLAIN_LETTERS);
+    f.area.x = PLAIN_MARGIN + f.left;
+    f.area.y = PLAIN_MARGIN + above + f.top;
+    d->title = "";
+    d->width = fmax(width, ceil(f.area.x + f.area.width + f.right + PLAIN_MARGIN));
+    d->height = ceil(f.area.y + f.area.height + f.bottom + PLAIN_MARGIN);
+    if (text)
+        draw_text(d, PLAIN_MARGIN, PLAIN_MARGIN + PLAIN_LETTERS * 0.8, text, PLAIN_LETTERS, ANCHOR_START, drawing_ink);
+    tiles_draw(&f, d);
     return store_status(&d->store, err);
 }

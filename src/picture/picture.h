@@ -6,10 +6,21 @@
 
 struct buffer;
 
-enum { FONT_WIDTH = 6, FONT_HEIGHT = 7 }; /* of a character cell at scale 1; 5 x 7 dots and a column of space */
+enum {
+    FONT_WIDTH = 6,
+    FONT_ROWS = 8,
+    FONT_BASE = 7
+}; /* of a letter's cell, with a column of space; rows above its base */
 
-/* Writes `text` with its upper left corner at (x, y), clipped to the canvas. */
-void canvas_text(struct canvas *canvas, size_t x, size_t y, size_t scale, uint8_t ink, const char *text);
+/* Columns of a letter, FONT_WIDTH - 1 bytes whose lowest bit is the uppermost dot; of '?' where it is none of ASCII. */
+const uint8_t *font_letter(uint32_t character);
+
+/* Paints a drawing on white into a new canvas of three channels, whose pixels the caller frees. VAE_E_USAGE where it is
+ * too large; `path` is for that message. */
+vae_status dots_paint(const struct drawing *drawing, double scale, const char *path, struct canvas *canvas,
+                      vae_error *err);
+/* One channel instead of three where there is no colour. */
+void dots_make_grey(struct canvas *canvas);
 
 /* Adds the canvas as a PNG file to the buffer. */
 void png_encode(const struct canvas *canvas, const char *title, struct buffer *buffer);

@@ -52,5 +52,5 @@ void store_free(struct store *store)
 
 vae_status store_status(const struct store *store, vae_error *err)
 {
-    return store->failed ? vae_fail(err, VAE_E_MEMORY, "out of memory for a figure") : VAE_OK;
+    return store->failed ? vae_fail(err, VAE_E_MEMORY, "out of memory for a picture") : VAE_OK;
 }

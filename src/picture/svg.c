@@ -215,5 +215,5 @@ vae_status svg_encode(const struct drawing *d, double scale, bool paper, struct 
     put_head(b, d, scale, paper);
     for (const struct primitive *p = d->first; p; p = p->next) put[p->shape](b, p);
     buffer_text(b, "</svg>\n");
-    return b->failed ? vae_fail(err, VAE_E_MEMORY, "out of memory for a figure") : VAE_OK;
+    return b->failed ? vae_fail(err, VAE_E_MEMORY, "out of memory for a picture") : VAE_OK;
 }

@@ -59,13 +59,10 @@ static void add_tick(struct store *store, struct ticks *ticks, double value, int
 static void add_even(struct store *store, const struct range *r, size_t about, struct ticks *ticks)
 {
     const double wanted = (r->high - r->low) / (double)about, slack = 1e-9;
-    int exponent = (int)floor(log10(wanted)), step = 1;
-    const double rest = wanted / scaled(1, exponent);
-    if (rest > 5 + slack) {
-        exponent++;
-    } else if (rest > 1 + slack) {
-        step = rest > 2 + slack ? 5 : 2;
-    }
+    int exponent = (int)floor(log10(wanted));
+    const double rest = wanted / scaled(1, exponent); /* the nearest of 1, 2, 5 and 10 as a ratio */
+    const int step = rest > sqrt(50) ? 1 : rest > sqrt(10) ? 5 : rest > sqrt(2) ? 2 : 1;
+    if (rest > sqrt(50)) exponent++;
     const double width = scaled(step, exponent), most = fmax(fabs(r->low), fabs(r->high));
     const int size = most > 0 ? (int)floor(log10(most)) : 0;
     const bool plain = size < PLAIN_DIGITS && exponent >= -PLAIN_DECIMALS;

@@ -271,9 +271,13 @@ static vae_status draw_picture(vae_error *err)
 {
     static const float tiles[2 * 100 * 90];
     const char *const labels[] = {"0", "1"};
-    const vae_grid grid = {
-        .down = 2, .across = 1, .rows = 100, .cols = 90, .tiles = tiles, .labels = labels, .title = "title"};
-    return vae_picture_grid(output, &grid, err);
+    const vae_grid grid = {.down = 2, .across = 1, .rows = 100, .cols = 90, .tiles = tiles, .labels = labels};
+    vae_figure *figure = NULL;
+    vae_status status = vae_figure_new(&figure, "title", "note", 1, err);
+    if (!status) vae_panel_tiles(vae_figure_panel(figure, NULL), &grid);
+    if (!status) status = vae_figure_write(figure, output, 1, err);
+    vae_figure_free(&figure);
+    return status;
 }
 
 static void ignore(void *context, const vae_check *check) { (void)context, (void)check; }

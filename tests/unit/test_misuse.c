@@ -47,8 +47,6 @@ static void sizes_out_of_range(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(vae_model_new(&model, &config, bad[i][0], bad[i][1], NULL), VAE_E_USAGE);
     assert_null(model);
-    const vae_grid none = {.across = 1, .down = 1};
-    assert_int_equal(vae_picture_grid("/nowhere/x.png", &none, NULL), VAE_E_USAGE);
 }
 
 /* Fields written without vae_config_set. */
