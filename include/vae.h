@@ -459,11 +459,21 @@ VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, 
                               float *mean, vae_error *err);
 /* n draws (n,L) from the prior. Fails where memory is short, or a prior that rejects draws finds none. */
 VAE_API vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err);
+enum { VAE_MOST_TEMPERATURE = 1000 };
+/* The same at a temperature T, by which the noise is multiplied that the draws are made of: z = T eps under a normal
+ * prior, and T times a draw under every prior of independent latents; of a mixture's component z = mean + T sd eps; of
+ * a RealNVP what it makes of T eps. 1 is the prior. VAE_E_USAGE for lars, which rejects draws, unless T is 1. */
+VAE_API vae_status vae_sample_tempered(const vae_model *model, uint64_t seed, double temperature, size_t n, float *z,
+                                       vae_error *err);
 
 /* n draws (n,L) from the posteriors q(z|x) of images first .. first+n-1, one of each; VAE_E_USAGE where there are not
  * so many. `seed`: of the noise, and of binarised pixels. */
 VAE_API vae_status vae_sample_posterior(const vae_model *model, const vae_images *images, size_t first, size_t n,
                                         uint64_t seed, size_t threads, float *z, vae_error *err);
+/* n draws (n,L) from the aggregate posterior, the mean of q(z|x) over these images: of images drawn with replacement.
+ */
+VAE_API vae_status vae_sample_aggregate(const vae_model *model, const vae_images *images, uint64_t seed, size_t n,
+                                        size_t threads, float *z, vae_error *err);
 
 /* The distribution of each latent by itself, whatever the others are. */
 typedef struct vae_marginals vae_marginals;

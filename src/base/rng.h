@@ -29,6 +29,7 @@ enum rng_stream {
     RNG_FIT = 12,       /* eps of q(z|x) where a prior is fitted; step = its step */
     RNG_ACCEPT = 11,    /* acceptance of draws from a resampled prior; step = draw */
     RNG_DRAWN = 13,     /* built-in sets of real numbers; step = number of the image */
+    RNG_AGGREGATE = 14, /* whose posterior a draw from the aggregate is from */
 };
 
 struct rng {

@@ -6,7 +6,7 @@
 #include "cli/array.h"
 #include "cli/picture.h"
 
-enum { LABEL = 24, MOST_CLASSES = 256 };
+enum { LABEL = 24, NOTE = 160, MOST_CLASSES = 256 };
 
 /* The smallest square that holds n tiles, wide rather than high. */
 static size_t columns_for(size_t n)
@@ -18,6 +18,8 @@ static size_t columns_for(size_t n)
 
 struct request {
     uint64_t n, seed;
+    const vae_images *images; /* of whose aggregate posterior draws are; NULL: of the prior, at this temperature */
+    double temperature;
     const char *latents; /* file for the draws, or NULL */
     uint8_t label;
     size_t classes; /* a row of tiles for each; 0: a square of one label, or of none */
@@ -37,7 +39,8 @@ static vae_status fill(const vae_model *model, const struct request *r, size_t n
                        uint8_t *label, vae_error *err)
 {
     const size_t L = (size_t)vae_model_config(model)->latent, draws = r->classes ? across : n;
-    vae_status status = vae_sample_prior(model, r->seed, draws, z, err);
+    vae_status status = r->images ? vae_sample_aggregate(model, r->images, r->seed, draws, 0, z, err)
+                                  : vae_sample_tempered(model, r->seed, r->temperature, draws, z, err);
     for (size_t i = 0; i < n && !status; i++) {
         if (i >= draws) memcpy(z + i * L, z + (i - draws) * L, L * sizeof *z);
         label[i] = (uint8_t)(r->classes ? i / across : r->label);
@@ -81,22 +84,62 @@ static vae_status draw_tiles(const vae_model *model, const struct request *r, si
     return status;
 }
 
+/* Where the draws are from, and how they are decoded. */
+static void write_note(const struct request *r, char note[NOTE])
+{
+    char from[64] = "the prior";
+    if (r->images)
+        snprintf(from, sizeof from, "the aggregate posterior of the %s split", run_split_name(r->images->split));
+    else if (r->temperature != 1)
+        snprintf(from, sizeof from, "the prior at temperature %g", r->temperature);
+    snprintf(note, NOTE,
+             r->classes ? "Draws from %s, a column each, decoded to their means with each label."
+                        : "Draws from %s, decoded to their means.",
+             from);
+}
+
 static vae_status draw(const vae_model *model, const struct request *r, const struct picture *picture, vae_error *err)
 {
-    char text[MOST_CLASSES][LABEL];
+    char text[MOST_CLASSES][LABEL], note[NOTE];
     const char *labels[MOST_CLASSES];
     vae_grid grid = {0};
+    write_note(r, note);
     if (!r->classes) {
         grid.across = columns_for(r->n);
         grid.down = (r->n + grid.across - 1) / grid.across;
-        return draw_tiles(model, r, r->n, &grid, "Draws from the prior, decoded to their means.", picture, err);
+        return draw_tiles(model, r, r->n, &grid, note, picture, err);
     }
     write_labels(r->classes, text, labels);
     grid.labels = labels;
     grid.down = r->classes;
     grid.across = (r->n + r->classes - 1) / r->classes;
-    return draw_tiles(model, r, grid.down * grid.across, &grid,
-                      "Draws from the prior, a column each, decoded to their means with each label.", picture, err);
+    return draw_tiles(model, r, grid.down * grid.across, &grid, note, picture, err);
+}
+
+/* --from, and flags that go with one of its words alone. */
+static vae_status read_from(const struct arguments *arguments, bool *aggregate, vae_error *err)
+{
+    static const char *const of_prior[] = {"temperature", NULL}, *const of_aggregate[] = {"data", "split", NULL};
+    const char *from = argument(arguments, "from");
+    *aggregate = from && !strcmp(from, "aggregate");
+    if (from && !*aggregate && strcmp(from, "prior"))
+        return vae_fail(err, VAE_E_USAGE, "--from: '%s' (expected prior or aggregate)", from);
+    for (const char *const *flag = *aggregate ? of_prior : of_aggregate; *flag; flag++)
+        if (argument(arguments, *flag))
+            return vae_fail(err, VAE_E_USAGE, "--%s: goes with --from %s alone", *flag,
+                            *aggregate ? "prior" : "aggregate");
+    return VAE_OK;
+}
+
+static vae_status read_request(const struct arguments *arguments, struct request *r, bool *aggregate, vae_error *err)
+{
+    vae_status status = argument_count(arguments, "n", 1, 10000, 100, &r->n, err);
+    if (!status) status = argument_count(arguments, "seed", 0, 9007199254740991.0, 1, &r->seed, err);
+    if (!status) status = read_from(arguments, aggregate, err);
+    if (!status) status = argument_real(arguments, "temperature", 0, VAE_MOST_TEMPERATURE, 1, &r->temperature, err);
+    r->latents = argument(arguments, "latents");
+    if (!status && r->latents) status = array_check_name("latents", r->latents, err);
+    return status;
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)
@@ -104,17 +147,18 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     char model_path[PATH_MAX_RUN];
     struct picture picture;
     struct request r = {0};
+    bool aggregate;
+    vae_data *data = NULL;
     vae_model *model = NULL;
-    vae_status status = argument_count(arguments, "n", 1, 10000, 100, &r.n, err);
-    if (!status) status = argument_count(arguments, "seed", 0, 9007199254740991.0, 1, &r.seed, err);
-    r.latents = argument(arguments, "latents");
-    if (!status && r.latents) status = array_check_name("latents", r.latents, err);
+    vae_status status = read_request(arguments, &r, &aggregate, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_label(arguments, model, 0, &r.label, err);
     if (!status) status = picture_or_array_options(arguments, model_path, "sample.png", &picture, err);
     if (!status && !array_is_name(picture.path)) status = run_check_pictures("sample", model, err);
     if (!status && !argument(arguments, "label")) r.classes = (size_t)vae_model_config(model)->classes;
+    if (!status && aggregate) status = run_open_data(arguments, model, &data, &r.images, err);
     if (!status) status = draw(model, &r, &picture, err);
+    vae_data_free(&data);
     vae_model_free(&model);
     return status;
 }
@@ -122,6 +166,10 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 static const struct flag flags[] = {
     {"n", 'n', "N", "how many [100]"},
     {"seed", 0, "N", "of the draws [1]"},
+    {"from", 0, "prior|aggregate", "draws of the prior, or of the posteriors of images [prior]"},
+    {"temperature", 0, "T", "multiplies the noise that draws of the prior are made of [1]"},
+    {"data", 0, "SOURCE", "images of --from aggregate [what the model was trained on]"},
+    {"split", 0, "train|validation|test", "which part of them [test]"},
     {"label", 0, "C", "of a conditional model: label of all draws [a row of tiles for each]"},
     PICTURE_OR_ARRAY("sample.png beside the model"),
     PICTURE_SCALE,
@@ -133,9 +181,14 @@ const struct command command_sample = {
     .name = "sample",
     .group = DRAW,
     .summary = "picture: decoded draws from the prior",
-    .details = "Draws latents from the prior, decodes them and writes their mean images as a square of tiles. Of a "
-               "conditional\n"
-               "model each row has another label and the same draws, as many as make up -n tiles.",
+    .details =
+        "Draws latents from the prior, decodes them and writes their mean images as a square of tiles. Of a "
+        "conditional model each row has another label and the same draws, as many as make up -n tiles.\n\n"
+        "--from aggregate draws from the posterior of an image that is itself drawn: what the decoder was "
+        "trained on. Where such images are better than those from the prior, the two differ.\n\n"
+        "--temperature T multiplies the noise: z = T eps under a normal prior, T times a draw under any prior of "
+        "independent latents, mean + T sd eps in a component of a mixture, what RealNVP makes of T eps. lars, "
+        "which rejects draws, has none.",
     .takes_run = true,
     .flags = flags,
     .run = run,

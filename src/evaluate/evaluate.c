@@ -321,19 +321,19 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     return status;
 }
 
-vae_status vae_sample_posterior(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
-                                size_t threads, float *z, vae_error *err)
+/* One draw from the posterior of each of n images: those of `index`, or first, first + 1, ... */
+static vae_status sample_posteriors(const vae_model *model, const vae_images *images, const uint32_t *index,
+                                    size_t first, size_t n, uint64_t seed, size_t threads, float *z, vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass;
-    vae_status status = check_span(model, images, first, n, err);
-    if (!status) status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
+    vae_status status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
     if (status) return status;
     pass.pixels = model_pixels(model, images, seed, 0);
     for (size_t done = 0, block = 0; done < n && !status; done += pass.B, block++) {
         const size_t B = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
         const struct rng noise = {.seed = seed, .step = block, .stream = RNG_EVAL};
-        status = pass_gather(&pass, images, NULL, first + done, B, err);
+        status = pass_gather(&pass, images, index, first + done, B, err);
         if (status) break;
         pass_encode(&pass);
         pass_latent(&pass, &noise);
@@ -341,6 +341,27 @@ vae_status vae_sample_posterior(const vae_model *model, const vae_images *images
     }
     pass_free(&pass);
     pool_free(pool);
+    return status;
+}
+
+vae_status vae_sample_posterior(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
+                                size_t threads, float *z, vae_error *err)
+{
+    vae_status status = check_span(model, images, first, n, err);
+    return status ? status : sample_posteriors(model, images, NULL, first, n, seed, threads, z, err);
+}
+
+vae_status vae_sample_aggregate(const vae_model *model, const vae_images *images, uint64_t seed, size_t n,
+                                size_t threads, float *z, vae_error *err)
+{
+    const struct rng rng = {.seed = seed, .stream = RNG_AGGREGATE};
+    vae_status status = check_span(model, images, 0, 1, err);
+    uint32_t *index = status ? NULL : mem_new(n, sizeof *index, err);
+    if (!index) return status ? status : VAE_E_MEMORY;
+    rng_words(&rng, 0, n, index);
+    for (size_t i = 0; i < n; i++) index[i] = (uint32_t)(((uint64_t)index[i] * images->n) >> 32);
+    status = sample_posteriors(model, images, index, 0, n, seed, threads, z, err);
+    free(index);
     return status;
 }
 
@@ -386,7 +407,8 @@ vae_status vae_decode(const vae_model *model, size_t n, const float *z, const ui
 }
 
 /* Draw i uses the random numbers of place i, however the draws are cut into blocks. */
-static vae_status sample_joint(const vae_model *model, const struct rng *rng, size_t n, float *z, vae_error *err)
+static vae_status sample_joint(const vae_model *model, const struct rng *rng, double temperature, size_t n, float *z,
+                               vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass = {0};
@@ -394,6 +416,7 @@ static vae_status sample_joint(const vae_model *model, const struct rng *rng, si
     vae_status status = begin(&pass, &pool, model, block, 1, KL_PER_DRAW, err);
     if (status) return status;
     pass_derive(&pass, NULL);
+    pass.density.temperature = R(temperature);
     for (size_t done = 0; done < n && !status; done += block) {
         const size_t rows = n - done < block ? n - done : block, own = pass.density.own;
         status = model->prior->joint->draw(&pass.density, rng, (struct span){own, own + rows}, done, pass.z, err);
@@ -404,16 +427,28 @@ static vae_status sample_joint(const vae_model *model, const struct rng *rng, si
     return status;
 }
 
-vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err)
+vae_status vae_sample_tempered(const vae_model *model, uint64_t seed, double temperature, size_t n, float *z,
+                               vae_error *err)
 {
     const struct rng rng = {.seed = seed, .stream = RNG_PRIOR};
-    if (model->prior->joint) return sample_joint(model, &rng, n, z, err);
+    if (!(temperature >= 0 && temperature <= VAE_MOST_TEMPERATURE))
+        return vae_fail(err, VAE_E_USAGE, "temperature: %g is out of range (expected 0 to %d)", temperature,
+                        VAE_MOST_TEMPERATURE);
+    if (model->prior->joint && !model->prior->joint->tempered && temperature != 1)
+        return vae_fail(err, VAE_E_USAGE, "temperature: prior %s rejects draws, and has no noise to multiply",
+                        model->prior->module.name);
+    if (model->prior->joint) return sample_joint(model, &rng, temperature, n, z, err);
     for (size_t i = 0; i < n * model->L; i++) {
         uint32_t bits[1][4];
         real draw;
         rng_block(&rng, i, bits[0]);
         model->prior->sample(model->prior_state, 1, (const uint32_t(*)[4])bits, &draw);
-        z[i] = (float)draw;
+        z[i] = (float)(R(temperature) * draw);
     }
     return VAE_OK;
+}
+
+vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err)
+{
+    return vae_sample_tempered(model, seed, 1, n, z, err);
 }

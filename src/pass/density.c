@@ -29,6 +29,7 @@ vae_status density_new(struct density *d, const struct vae_model *model, size_t 
                           .L = model->L,
                           .own = model->declared.own,
                           .capacity = capacity,
+                          .temperature = R(1),
                           .learns = learns};
     d->run = d->runs;
     d->file = mem_new(1, joint->size, err);

@@ -221,19 +221,20 @@ static size_t choose(const struct components *c, const real *log_weight, double 
     return k;
 }
 
-static void draw_row(const struct components *c, const real *log_weight, const struct rng *rng, size_t place, real *z)
+static void draw_row(const struct components *c, const real *log_weight, real temperature, const struct rng *rng,
+                     size_t place, real *z)
 {
     size_t k = 0;
     for (size_t j = 0; j < c->L; j++) {
         uint32_t word[4];
         rng_block(rng, place * c->L + j, word);
         if (j == 0) k = choose(c, log_weight, rng_uniform(word[1]));
-        z[j] = c->mean[k * c->L + j] + rng_normal(word[0]) / vm_sqrt(c->precision[k * c->L + j]);
+        z[j] = c->mean[k * c->L + j] + temperature * rng_normal(word[0]) / vm_sqrt(c->precision[k * c->L + j]);
     }
 }
 
-void components_draw(const struct components *c, const real *log_weight, const struct rng *rng, size_t n, size_t place,
-                     real *z)
+void components_draw(const struct components *c, const real *log_weight, real temperature, const struct rng *rng,
+                     size_t n, size_t place, real *z)
 {
-    for (size_t i = 0; i < n; i++) draw_row(c, log_weight, rng, place + i, z + i * c->L);
+    for (size_t i = 0; i < n; i++) draw_row(c, log_weight, temperature, rng, place + i, z + i * c->L);
 }

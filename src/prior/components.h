@@ -37,8 +37,8 @@ void components_backward(struct components *c, struct span rows, const real *z, 
 real components_learn(const struct components *c, const struct density *d, size_t k, const real *z, real factor,
                       real *dm, real *dl);
 /* n draws, the first with the random numbers of place `place`, the next with those of the next: one word chooses the
- * component, others make noise. */
-void components_draw(const struct components *c, const real *log_weight, const struct rng *rng, size_t n, size_t place,
-                     real *z);
+ * component, others make noise, which is multiplied by the temperature. */
+void components_draw(const struct components *c, const real *log_weight, real temperature, const struct rng *rng,
+                     size_t n, size_t place, real *z);
 
 #endif

@@ -48,6 +48,7 @@ struct density {
     bool learns;             /* is there memory for the way back? */
     bool fresh;              /* own rows were drawn since log_prob saw them */
     bool calibrated;         /* log_prob uses constants of an evaluation */
+    real temperature;        /* of draws: their noise is multiplied by it, where the prior is `tempered` */
 
     struct run *run; /* of each network; the prior's lay_out sets `x` */
     struct run runs[PRIOR_NETS];
@@ -79,7 +80,8 @@ static inline const real *density_values(const struct density *d, size_t i)
 enum weighing { OWN_FRESH, OWN_AGAIN, OWN_FIRST_ROUND, OWN_NEXT_ROUND };
 
 struct joint_ops {
-    size_t size; /* bytes of struct file */
+    size_t size;   /* bytes of struct file */
+    bool tempered; /* may draws have a temperature? */
 
     /* Brings networks and tensors into the block. Fails with VAE_E_USAGE where parameters and shape do not go
      * together. */

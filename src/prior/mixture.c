@@ -87,12 +87,13 @@ static vae_status draw(struct density *d, const struct rng *rng, struct span row
                        vae_error *err)
 {
     (void)err;
-    components_draw(&d->file->components, d->file->log_weight, rng, rows.end - rows.begin, place, z);
+    components_draw(&d->file->components, d->file->log_weight, d->temperature, rng, rows.end - rows.begin, place, z);
     return VAE_OK;
 }
 
 static const struct joint_ops joint = {
     .size = sizeof(struct file),
+    .tempered = true,
     .declare = declare,
     .lay_out = lay_out,
     .derive = derive,

@@ -195,7 +195,7 @@ static void draw_noise(struct density *d, const struct rng *rng, struct span row
             uint32_t word[4];
             rng_block(rng, place * d->L + j, word);
             real *to = j < n ? f->p[blocks + 1] + r * n + j : f->p[blocks] + r * (d->L - n) + j - n;
-            *to = rng_normal(word[0]);
+            *to = d->temperature * rng_normal(word[0]);
         }
 }
 
@@ -221,6 +221,7 @@ static vae_status draw(struct density *d, const struct rng *rng, struct span row
 
 static const struct joint_ops joint = {
     .size = sizeof(struct file),
+    .tempered = true,
     .declare = declare,
     .lay_out = lay_out,
     .derive = derive,

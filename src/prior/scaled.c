@@ -113,13 +113,14 @@ static vae_status draw(struct density *d, const struct rng *rng, struct span row
             uint32_t bits[1][4];
             rng_block(rng, place * d->L + j, bits[0]);
             f->family->sample(f->state, 1, (const uint32_t(*)[4])bits, z);
-            *z *= f->scale[j];
+            *z *= d->temperature * f->scale[j];
         }
     return VAE_OK;
 }
 
 static const struct joint_ops joint = {
     .size = sizeof(struct file),
+    .tempered = true,
     .declare = declare,
     .lay_out = lay_out,
     .derive = derive,
