@@ -131,6 +131,11 @@ vae_status layout_figure(const vae_figure *figure, struct drawing *d, vae_error 
     return store_status(&d->store, err);
 }
 
+double layout_text_width(const char *text)
+{
+    return text ? ceil(text_width(text, PLAIN_LETTERS, false)) + 2 * PLAIN_MARGIN : 0;
+}
+
 vae_status layout_tiles(const vae_panel *panel, const char *text, double width, struct drawing *d, vae_error *err)
 {
     struct frame f = {.panel = panel};

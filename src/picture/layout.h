@@ -52,6 +52,7 @@ void tiles_draw(const struct frame *frame, struct drawing *drawing);
 /* The whole figure, into an empty drawing; its store is to be given back in any case. */
 vae_status layout_figure(const vae_figure *figure, struct drawing *drawing, vae_error *err);
 /* Of a panel of tiles nothing but these and their labels, and `text` above them (may be NULL). At least so wide. */
+double layout_text_width(const char *text); /* that such a text needs; NULL: none */
 vae_status layout_tiles(const vae_panel *panel, const char *text, double width, struct drawing *drawing,
                         vae_error *err);
 

@@ -24,5 +24,7 @@ void dots_make_grey(struct canvas *canvas);
 
 /* Adds the canvas as a PNG file to the buffer. */
 void png_encode(const struct canvas *canvas, const char *title, struct buffer *buffer);
+/* Adds an animated PNG to the buffer, from n PNG files of png_encode that are alike but for their pixels. */
+void png_animate(size_t n, const struct buffer *frames, double seconds_per_frame, struct buffer *buffer);
 
 #endif

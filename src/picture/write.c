@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Figures into files and texts. */
+ * Figures and animations into files and texts. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "picture/buffer.h"
 #include "picture/layout.h"
 #include "picture/picture.h"
@@ -82,5 +84,80 @@ vae_status vae_figure_write(const vae_figure *figure, const char *path, double s
     if (!status) status = svg ? to_svg(figure, scale, true, &buffer, err) : to_png(figure, path, scale, &buffer, err);
     if (!status) status = vae_write_file(path, buffer.bytes, buffer.size, err);
     free(buffer.bytes);
+    return status;
+}
+
+/* ---- Animations ------------------------------------------------------------------------------------------------- */
+
+/* Have all frames the shape of the first? */
+static bool are_alike(size_t n, const vae_grid *frames)
+{
+    for (size_t i = 1; i < n; i++)
+        if (frames[i].down != frames->down || frames[i].across != frames->across || frames[i].rows != frames->rows ||
+            frames[i].cols != frames->cols || frames[i].diverging != frames->diverging)
+            return false;
+    return true;
+}
+
+static vae_status paint_frame(const vae_figure *figure, const char *path, const char *text, double width, double scale,
+                              struct canvas *canvas, vae_error *err)
+{
+    struct drawing drawing = {0};
+    vae_status status = check(figure, path, scale, err);
+    if (!status) status = layout_tiles(figure->first, text, width, &drawing, err);
+    if (!status) status = dots_paint(&drawing, scale, path, canvas, err);
+    store_free(&drawing.store);
+    return status;
+}
+
+/* One frame as a PNG. A grid without colours is grey in all frames. */
+static vae_status encode_frame(const vae_grid *grid, const char *path, const char *text, double width, double scale,
+                               struct buffer *buffer, vae_error *err)
+{
+    struct canvas canvas = {0};
+    vae_figure *figure = NULL;
+    vae_status status = vae_figure_new(&figure, NULL, NULL, 1, err);
+    if (!status) vae_panel_tiles(vae_figure_panel(figure, NULL), grid);
+    if (!status) status = paint_frame(figure, path, text, width, scale, &canvas, err);
+    vae_figure_free(&figure);
+    if (status) return status;
+    if (!grid->diverging) dots_make_grey(&canvas);
+    png_encode(&canvas, NULL, buffer);
+    free(canvas.pixels);
+    return buffer->failed ? out_of_memory(err) : VAE_OK;
+}
+
+/* Width and height are in bytes 16 to 23 of each file. */
+static vae_status assemble(const char *path, size_t n, const struct buffer *frames, double seconds, vae_error *err)
+{
+    struct buffer buffer = {0};
+    for (size_t i = 1; i < n; i++)
+        if (memcmp(frames[i].bytes + 16, frames[0].bytes + 16, 8))
+            return vae_fail(err, VAE_E_USAGE, "%s: frames of different sizes (expected labels of one width)", path);
+    png_animate(n, frames, seconds, &buffer);
+    vae_status status = buffer.failed ? out_of_memory(err) : vae_write_file(path, buffer.bytes, buffer.size, err);
+    free(buffer.bytes);
+    return status;
+}
+
+vae_status vae_animation_write(const char *path, size_t n, const vae_grid *frames, const char *const *texts,
+                               double seconds_per_frame, double scale, vae_error *err)
+{
+    double width = 0;
+    if (!ends_in(path, ".png"))
+        return vae_fail(err, VAE_E_USAGE, "%s: unknown kind of animation (expected a name that ends in .png)", path);
+    if (!n || n > INT32_MAX || !are_alike(n, frames))
+        return vae_fail(err, VAE_E_USAGE, "%s: %zu frames (expected one or more of one shape)", path, n);
+    struct buffer *encoded = mem_new(n, sizeof *encoded, err);
+    if (!encoded) return VAE_E_MEMORY;
+    for (size_t i = 0; texts && i < n; i++) width = fmax(width, layout_text_width(texts[i]));
+    vae_status status = VAE_OK;
+    for (size_t i = 0; i < n && !status; i++) {
+        const char *text = texts && !texts[i] ? "" : texts ? texts[i] : NULL;
+        status = encode_frame(&frames[i], path, text, width, scale, &encoded[i], err);
+    }
+    if (!status) status = assemble(path, n, encoded, seconds_per_frame, err);
+    for (size_t i = 0; i < n; i++) free(encoded[i].bytes);
+    free(encoded);
     return status;
 }

@@ -4,7 +4,9 @@
  * one a line, words between tabs, and writes FILE, or, where that is "-", the text of vae_figure_svg. The words are
  * those of the call, arrays at the end: "line SERIES NAME SIZE FAINT x y x y ...", "band ... x low high",
  * "points ... x y error", "bars ... WIDTH x y error", "tiles DOWN ACROSS ROWS COLS BAND DIVERGING UNIT value ...",
- * before which "rows text ..." and "columns text ..." name labels. Exits with the status, the message on stderr. */
+ * before which "rows text ..." and "columns text ..." name labels. Tiles before the first panel are frames of an
+ * animation instead, each with the text of a line "frame" before it, for SCALE seconds. Exits with the status, the
+ * message on stderr. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,11 @@ static double column[3][MOST_WORDS];
 static float values[MOST_WORDS];
 static const char *rows[MOST_WORDS], *columns[MOST_WORDS];
 static size_t row_labels, column_labels;
+
+enum { MOST_FRAMES = 64 };
+static vae_grid frame[MOST_FRAMES];
+static const char *frame_text[MOST_FRAMES];
+static size_t frames;
 
 static double number(size_t i) { return i < words ? strtod(word[i], NULL) : 0; }
 static const char *text(size_t i) { return i < words && *word[i] ? word[i] : NULL; }
@@ -72,7 +79,14 @@ static void draw_tiles(vae_panel *panel)
                            .tiles = values,
                            .labels = row_labels ? rows : NULL,
                            .columns = column_labels ? columns : NULL};
-    vae_panel_tiles(panel, &grid);
+    if (panel || frames == MOST_FRAMES) {
+        vae_panel_tiles(panel, &grid);
+        return;
+    }
+    float *copy = malloc(sizeof values);
+    if (!copy) abort();
+    frame[frames] = grid;
+    frame[frames++].tiles = memcpy(copy, values, sizeof values);
 }
 
 /* Words that are kept until the tiles come. */
@@ -114,6 +128,8 @@ static void call(vae_figure *figure, vae_panel **panel)
         set_ticks(*panel, name[6] == 'x');
     else if (!strcmp(name, "text"))
         vae_panel_text(*panel, number(1), number(2), word[3]);
+    else if (!strcmp(name, "frame"))
+        frame_text[frames] = words > 1 ? strdup(word[1]) : NULL;
     else if (!strcmp(name, "rows"))
         row_labels = keep_labels(rows);
     else if (!strcmp(name, "columns"))
@@ -147,8 +163,12 @@ int main(int argc, char **argv)
     const double scale = strtod(argv[2], NULL);
     vae_status status = vae_figure_new(&figure, argv[4], argc > 5 ? argv[5] : NULL, strtoull(argv[3], NULL, 10), &err);
     if (!status) read_calls(figure);
-    if (!status && strcmp(argv[1], "-")) status = vae_figure_write(figure, argv[1], scale, &err);
-    if (!status && !strcmp(argv[1], "-")) status = vae_figure_svg(figure, scale, &svg, &err);
+    if (!status && frames)
+        status = vae_animation_write(argv[1], frames, frame, *frame_text ? frame_text : NULL, scale, 1, &err);
+    else if (!status && strcmp(argv[1], "-"))
+        status = vae_figure_write(figure, argv[1], scale, &err);
+    else if (!status)
+        status = vae_figure_svg(figure, scale, &svg, &err);
     if (svg) fputs(svg, stdout);
     if (status) fprintf(stderr, "%s\n", err.message);
     free(svg);
