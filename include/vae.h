@@ -457,6 +457,9 @@ VAE_API vae_status vae_encode(const vae_model *model, const vae_images *images, 
  * VAE_E_USAGE where it has no such class. */
 VAE_API vae_status vae_decode(const vae_model *model, size_t n, const float *z, const uint8_t *labels, size_t threads,
                               float *mean, vae_error *err);
+/* Draws x (n,D) of p(x|z) at latents z (n,L), one of each; `labels` as above. `seed`: of the noise. */
+VAE_API vae_status vae_sample_data(const vae_model *model, size_t n, const float *z, const uint8_t *labels,
+                                   uint64_t seed, size_t threads, float *x, vae_error *err);
 /* n draws (n,L) from the prior. Fails where memory is short, or a prior that rejects draws finds none. */
 VAE_API vae_status vae_sample_prior(const vae_model *model, uint64_t seed, size_t n, float *z, vae_error *err);
 enum { VAE_MOST_TEMPERATURE = 1000 };
@@ -488,6 +491,8 @@ VAE_API vae_status vae_prior_marginals(vae_marginals **out, const vae_model *mod
 VAE_API vae_status vae_aggregate_marginals(vae_marginals **out, const vae_model *model, const vae_images *images,
                                            uint64_t seed, size_t threads, vae_error *err);
 VAE_API void vae_marginals_free(vae_marginals **marginals);
+/* From how many draws they are; 0: they are exact. */
+VAE_API size_t vae_marginal_draws(const vae_marginals *marginals);
 /* P(z_latent <= z), and the z below which a latent is with this probability, between 0 and 1. The mean density between
  * a and b is (cdf(b) - cdf(a)) / (b - a). */
 VAE_API double vae_marginal_cdf(const vae_marginals *marginals, size_t latent, double z);

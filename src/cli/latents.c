@@ -113,9 +113,26 @@ vae_status latents_encode(const vae_model *model, const vae_images *images, cons
     return status;
 }
 
+vae_status latents_decode(const struct arguments *arguments, const vae_model *model, size_t n, const float *z,
+                          float **tiles, vae_error *err)
+{
+    size_t rows, cols;
+    uint8_t label;
+    vae_model_shape(model, &rows, &cols);
+    vae_status status = run_label(arguments, model, 0, &label, err);
+    if (status) return status;
+    *tiles = calloc(n * rows * cols, sizeof **tiles);
+    uint8_t *labels = calloc(n, sizeof *labels);
+    if (!*tiles || !labels) status = vae_fail(err, VAE_E_MEMORY, "out of memory for %zu mean images", n);
+    if (!status) memset(labels, label, n);
+    if (!status) status = vae_decode(model, n, z, labels, 0, *tiles, err);
+    free(labels);
+    return status;
+}
+
 /* ---- Where they are moved to ------------------------------------------------------------------------------------ */
 
-static const double MOST_NORMAL = 2.3263478740408408; /* the 99 % quantile of a standard normal */
+static const double MOST_NORMAL = 1.9599639845400542; /* the 97.5 % quantile of a standard normal */
 
 static vae_status aggregate(const struct arguments *arguments, const vae_model *model, vae_marginals **marginals,
                             vae_error *err)
@@ -144,6 +161,8 @@ vae_status latents_range(const struct arguments *arguments, const vae_model *mod
     const char *text = argument(arguments, "range");
     const bool prior = !text || !strcmp(text, "prior"), known = prior || !strcmp(text, "aggregate");
     *range = (struct latent_range){.same = true};
+    snprintf(range->name, sizeof range->name, "over the middle 95 %% of the %s",
+             prior ? "prior" : "aggregate posterior");
     if (prior) {
         vae_status status = vae_prior_marginals(&range->marginals, model, 1, err);
         range->same = !status && is_same(range->marginals, (size_t)vae_model_config(model)->latent);
@@ -153,7 +172,9 @@ vae_status latents_range(const struct arguments *arguments, const vae_model *mod
     if (known) return aggregate(arguments, model, &range->marginals, err);
     if (!strpbrk(text, "0123456789"))
         return vae_fail(err, VAE_E_USAGE, "--range: '%s' (expected prior, aggregate or a number)", text);
-    return argument_real(arguments, "range", 0, 1e6, 0, &range->most, err);
+    vae_status status = argument_real(arguments, "range", 0, 1e6, 0, &range->most, err);
+    snprintf(range->name, sizeof range->name, "from %g to %g", -range->most, range->most);
+    return status;
 }
 
 void latents_range_free(struct latent_range *range) { vae_marginals_free(&range->marginals); }

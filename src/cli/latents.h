@@ -29,13 +29,19 @@ vae_status latents_images(const struct arguments *arguments, const vae_images *i
 vae_status latents_encode(const vae_model *model, const vae_images *images, const struct image_list *list,
                           float *pixels, float *mean, float *scale, vae_error *err);
 
+/* Mean images (n,D) of latents z (n,L), which the caller frees. All have the label that --label says, where the model
+ * is conditional. */
+vae_status latents_decode(const struct arguments *arguments, const vae_model *model, size_t n, const float *z,
+                          float **tiles, vae_error *err);
+
 /* Where a latent is moved to, from one end of a range to the other. Steps between quantiles are those that would be
- * even under a standard normal: z_k = F^-1(Phi(t_k)), t_k evenly from Phi^-1(0.01) to Phi^-1(0.99). So they are even
- * under a normal prior, and closer where another prior has more of its mass. */
+ * even under a standard normal: z_k = F^-1(Phi(t_k)), t_k evenly from Phi^-1(0.025) to Phi^-1(0.975). So they are
+ * even under a normal prior, and closer where another prior has more of its mass. */
 struct latent_range {
     vae_marginals *marginals; /* whose quantiles they are; NULL: numbers from -most to most */
     double most;
-    bool same; /* is it the same for all latents? */
+    char name[64]; /* what it is, for a note */
+    bool same;     /* is it the same for all latents? */
 };
 /* --range prior|aggregate|R. Data are opened for the aggregate alone. */
 vae_status latents_range(const struct arguments *arguments, const vae_model *model, struct latent_range *range,

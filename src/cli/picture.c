@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/picture.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "cli/array.h"
@@ -54,6 +55,20 @@ void picture_model_name(const vae_model *model, char name[PICTURE_NAME])
     for (size_t i = 0; (setting = vae_setting_at(i)); i++)
         if (!strcmp(setting->name, "prior")) vae_config_text(config, setting, prior, sizeof prior);
     snprintf(name, PICTURE_NAME, "%.120s on %.120s", prior, short_name(config->data));
+}
+
+vae_status picture_check_shape(const vae_model *model, vae_error *err)
+{
+    size_t rows, cols;
+    vae_model_shape(model, &rows, &cols);
+    if (rows > 1) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "the model's data are rows of %zu numbers, not pictures (expected images)", cols);
+}
+
+double picture_round(double most)
+{
+    const double power = pow(10, floor(log10(most))), digit = most / power;
+    return power * (digit < 2 ? 1 : digit < 5 ? 2 : 5);
 }
 
 vae_status picture_write(const struct picture *picture, const vae_figure *figure, vae_error *err)

@@ -139,6 +139,11 @@ static const struct flag flags[] = {
     {"split", 0, "train|validation|test", "which part of them [test]"},
     {"images", 0, "I,J,...", "latents: the images with these indices [the first]"},
     {"n", 'n', "N", "latents: how many images [6]"},
+    {"points", 0, "N", "scatter: at most so many images [3000]"},
+    {"dims", 0, "I,J", "scatter, manifold: latents to the right and upwards [of largest KL]"},
+    {"range", 0, "prior|aggregate|R", "manifold: between quantiles, or from -R to R [prior]"},
+    {"steps", 0, "N", "manifold: tiles on each side [15, of one latent 11]"},
+    {"label", 0, "C", "scatter, manifold, fields: of a conditional model [0]"},
     {"log", 0, NULL, "curves: logarithmic axes"},
     {0},
 };

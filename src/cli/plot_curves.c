@@ -69,7 +69,7 @@ static vae_status add_run(const struct plot_job *job, size_t which, vae_panel **
 
 static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_error *err)
 {
-    char name[PICTURE_NAME], title[PICTURE_NAME + 32];
+    char name[PICTURE_NAME], title[PICTURE_NAME + 64];
     vae_panel *panel[QUANTITIES];
     const bool log = argument(job->arguments, "log");
     picture_model_name(job->run->model, name);

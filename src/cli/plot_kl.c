@@ -107,7 +107,7 @@ static vae_status add_run(const struct plot_job *job, const struct plot_run *run
 
 static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_error *err)
 {
-    char name[PICTURE_NAME], title[PICTURE_NAME + 32];
+    char name[PICTURE_NAME], title[PICTURE_NAME + 64];
     picture_model_name(job->run->model, name);
     snprintf(title, sizeof title, "KL of each latent: %s", job->n > 1 ? "several runs" : name);
     vae_status status = vae_figure_new(figure, title, "Active: the posterior's mean has variance above 0.01.",

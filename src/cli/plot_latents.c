@@ -71,8 +71,7 @@ static void set_ticks(vae_panel *panel, const struct code *c, double most, bool 
 {
     char y_text[3][LATENT_NAME], (*text)[LATENT_NAME] = calloc(c->L, sizeof *text);
     const char *y_name[3], **name = calloc(c->L, sizeof *name);
-    const double power = pow(10, floor(log10(most))), digit = floor(most / power);
-    const double step = power * (digit < 2 ? 1 : digit < 5 ? 2 : 5), at[3] = {-step, 0, step};
+    const double step = picture_round(most), at[3] = {-step, 0, step};
     for (size_t k = 0; k < 3; k++) {
         snprintf(y_text[k], sizeof y_text[k], "%g", at[k]);
         y_name[k] = y_text[k];

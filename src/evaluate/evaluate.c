@@ -376,20 +376,38 @@ static vae_status check_labels(const struct vae_model *model, size_t n, const ui
     return VAE_OK;
 }
 
-static void decode_block(struct pass *pass, size_t rows, const float *z, float *mean)
+/* Where decoded rows go: means, or, where there is noise, draws, whose row r uses words r*D and following. */
+struct decoding {
+    const struct rng *noise;
+    uint32_t *bits; /* (D) */
+    float *x;       /* (n,D) */
+};
+
+static void decode_row(const struct pass *pass, const struct decoding *d, size_t row, const real *out)
+{
+    const struct vae_model *m = pass->model;
+    const struct learned learned = {m->learned ? m->params + m->learned->offset : NULL, NULL};
+    if (d->noise) {
+        rng_words(d->noise, (uint64_t)row * m->D, m->D, d->bits);
+        m->likelihood->sample(m->likelihood_state, m->D, out, d->bits, &learned, pass->x);
+    } else {
+        m->likelihood->mean(m->likelihood_state, m->D, out, pass->x);
+    }
+    copy_out(m->D, pass->x, d->x + row * m->D);
+}
+
+/* Latents first .. first+rows-1 of z. */
+static void decode_block(struct pass *pass, const struct decoding *d, size_t first, size_t rows, const float *z)
 {
     const struct vae_model *m = pass->model;
     const real *out = run_result(&pass->decoder);
-    for (size_t i = 0; i < rows * m->L; i++) pass->z[i] = R(z[i]);
+    for (size_t i = 0; i < rows * m->L; i++) pass->z[i] = R(z[first * m->L + i]);
     pass_decode(pass, rows);
-    for (size_t r = 0; r < rows; r++) {
-        m->likelihood->mean(m->likelihood_state, m->D, out + r * m->D * m->outputs, pass->x);
-        copy_out(m->D, pass->x, mean + r * m->D);
-    }
+    for (size_t r = 0; r < rows; r++) decode_row(pass, d, first + r, out + r * m->D * m->outputs);
 }
 
-vae_status vae_decode(const vae_model *model, size_t n, const float *z, const uint8_t *labels, size_t threads,
-                      float *mean, vae_error *err)
+static vae_status decode(const vae_model *model, size_t n, const float *z, const uint8_t *labels, size_t threads,
+                         const struct decoding *d, vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass;
@@ -399,11 +417,27 @@ vae_status vae_decode(const vae_model *model, size_t n, const float *z, const ui
     for (size_t done = 0; done < n; done += pass.plan.capacity) {
         const size_t rows = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
         if (model->C) pass.decoder.label = (struct labels){labels + done, rows};
-        decode_block(&pass, rows, z + done * model->L, mean + done * model->D);
+        decode_block(&pass, d, done, rows, z);
     }
     pass_free(&pass);
     pool_free(pool);
     return VAE_OK;
+}
+
+vae_status vae_decode(const vae_model *model, size_t n, const float *z, const uint8_t *labels, size_t threads,
+                      float *mean, vae_error *err)
+{
+    return decode(model, n, z, labels, threads, &(struct decoding){.x = mean}, err);
+}
+
+vae_status vae_sample_data(const vae_model *model, size_t n, const float *z, const uint8_t *labels, uint64_t seed,
+                           size_t threads, float *x, vae_error *err)
+{
+    const struct rng noise = {.seed = seed, .stream = RNG_DATA};
+    const struct decoding d = {&noise, mem_new(model->D, sizeof(uint32_t), err), x};
+    vae_status status = d.bits ? decode(model, n, z, labels, threads, &d, err) : VAE_E_MEMORY;
+    free(d.bits);
+    return status;
 }
 
 /* Draw i uses the random numbers of place i, however the draws are cut into blocks. */

@@ -195,6 +195,8 @@ vae_status vae_aggregate_marginals(vae_marginals **out, const vae_model *model, 
     return finish(out, m, status);
 }
 
+size_t vae_marginal_draws(const vae_marginals *m) { return m->n; }
+
 double vae_marginal_cdf(const vae_marginals *m, size_t latent, double z)
 {
     if (isnan(z)) return NAN;

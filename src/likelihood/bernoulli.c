@@ -7,6 +7,7 @@
  * with softplus and sigmoid from the one exponential t = exp(-|l|), softplus(l) = max(l, 0) + log(1+t), so that no
  * logit overflows. For grey pixels x in (0, 1) this is the usual cross-entropy, a pseudo-likelihood: it is not a
  * density of grey values, and its floor is the entropy of the pixels, not zero. */
+#include "base/rng.h"
 #include "base/simd.h"
 #include "base/vmath.h"
 #include "likelihood/lanes.h"
@@ -75,6 +76,13 @@ VAE_SIMD static void mean(const struct likelihood_state *state, size_t D, const 
     for (size_t i = 0; i < D; i++) mean[i] = vm_sigmoid(out[i]);
 }
 
+static void sample(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                   const struct learned *learned, real *x)
+{
+    (void)state, (void)learned;
+    for (size_t i = 0; i < D; i++) x[i] = rng_uniform(bits[i]) < (double)vm_sigmoid(out[i]) ? R(1) : R(0);
+}
+
 /* Logits of the means, kept within 0.001 and 0.999 (as Burda et al. 2016 do): pixels that are never ink have no finite
  * logit. */
 static void output_for(const struct likelihood_state *state, size_t D, const real *mean, const real *deviation,
@@ -99,4 +107,5 @@ const struct likelihood_ops likelihood_bernoulli = {
     .nll = nll,
     .output_for = output_for,
     .mean = mean,
+    .sample = sample,
 };

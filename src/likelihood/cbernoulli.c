@@ -17,6 +17,7 @@
  * Known answers: -log p(x|0) = 0, -log p(1|2) = -0.8385606, m(2) = 0.6565176. */
 #include <math.h>
 
+#include "base/rng.h"
 #include "base/simd.h"
 #include "base/vmath.h"
 #include "likelihood/lanes.h"
@@ -85,6 +86,18 @@ VAE_SIMD static void mean(const struct likelihood_state *state, size_t D, const 
     for (size_t i = 0; i < D; i++) mean[i] = out[i] < 0 ? R(1) - mean_of(size_of(out[i])) : mean_of(size_of(out[i]));
 }
 
+/* The distribution function is (exp(l x) - 1) / (exp l - 1); here for l < 0, and 1 - x for l > 0. */
+static void sample(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                   const struct learned *learned, real *x)
+{
+    (void)state, (void)learned;
+    for (size_t i = 0; i < D; i++) {
+        const double l = -(double)size_of(out[i]), u = rng_uniform(bits[i]);
+        const double darker = l > -1e-5 ? u : fmin(1, log1p(u * expm1(l)) / l);
+        x[i] = R(out[i] < 0 ? darker : 1 - darker);
+    }
+}
+
 /* The logit of a mean, by bisection: m rises. */
 static void output_for(const struct likelihood_state *state, size_t D, const real *mean, const real *deviation,
                        real *out)
@@ -116,4 +129,5 @@ const struct likelihood_ops likelihood_cbernoulli = {
     .nll = nll,
     .output_for = output_for,
     .mean = mean,
+    .sample = sample,
 };

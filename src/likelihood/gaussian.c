@@ -24,6 +24,7 @@
  * Known answers, sigma = 1/2: -log p(1|0.5) = 0.7257914, d/dm = -2, d/dlog sigma = 0. */
 #include <math.h>
 
+#include "base/rng.h"
 #include "base/simd.h"
 #include "base/vmath.h"
 #include "likelihood/lanes.h"
@@ -142,6 +143,22 @@ static void mean(const struct likelihood_state *state, size_t D, const real *out
     for (size_t i = 0; i < D; i++) mean[i] = out[i];
 }
 
+static double log_sigma_of(const struct likelihood_state *state, size_t D, const real *out, size_t i,
+                           const struct learned *learned)
+{
+    if (state->kind == FIXED) return state->log_sigma;
+    if (state->kind == LEARNED) return (double)*learned->value;
+    const double d = (double)(out[D + i] - state->log_floor), s = sqrt(d * d + 4);
+    return (double)state->log_floor + (d < 0 ? 2 / (s - d) : (d + s) / 2);
+}
+
+static void sample(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                   const struct learned *learned, real *x)
+{
+    for (size_t i = 0; i < D; i++)
+        x[i] = out[i] + R(exp(log_sigma_of(state, D, out, i, learned))) * rng_normal(bits[i]);
+}
+
 /* Per pixel also its deviation, or, where that is near the floor, the sigma where r has most of its slope. */
 static void output_for(const struct likelihood_state *state, size_t D, const real *mean, const real *deviation,
                        real *out)
@@ -168,4 +185,5 @@ const struct likelihood_ops likelihood_gaussian = {
     .nll = nll,
     .output_for = output_for,
     .mean = mean,
+    .sample = sample,
 };

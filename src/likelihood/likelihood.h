@@ -41,6 +41,9 @@ struct likelihood_ops {
                        real *out);
     /* E[x | out]. */
     void (*mean)(const struct likelihood_state *state, size_t D, const real *out, real *mean);
+    /* Draws x ~ p(x | out); bits[i] is a random word for pixel i alone. `learned` as in nll. */
+    void (*sample)(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                   const struct learned *learned, real *x);
 };
 
 static inline size_t likelihood_outputs(const struct likelihood_ops *ops, const double *param)
