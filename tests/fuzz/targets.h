@@ -25,16 +25,16 @@
         if (!(condition)) fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition), abort();                     \
     while (0)
 
-/* One file for the whole process, which has no name any more but this one. */
+/* One file for the whole process, in memory where there is such a place, which has no name any more but this one. */
 static const char *file_of(const uint8_t *bytes, size_t size)
 {
     static char path[64];
     static int file = -1;
     if (file < 0) {
-        FILE *made = tmpfile();
-        HOLDS(made);
-        file = dup(fileno(made));
-        fclose(made);
+        char name[] = "/dev/shm/vae-fuzz-XXXXXX", other[] = "/tmp/vae-fuzz-XXXXXX";
+        char *made = (file = mkstemp(name)) < 0 ? other : name;
+        if (file < 0) file = mkstemp(other);
+        HOLDS(file >= 0 && !unlink(made));
         snprintf(path, sizeof path, "/dev/fd/%d", file);
     }
     HOLDS(!ftruncate(file, 0) && pwrite(file, bytes, size, 0) == (ssize_t)size);
