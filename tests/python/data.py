@@ -598,7 +598,7 @@ def _():
     same(vaectl("train", *flags, "-o", "b")[1], "vaectl: no --data given: using data/mnist\n")
     put("data/mnist/train-images-idx3-ubyte", b"\0\0\10\3")
     errors = vaectl("train", *flags, "-o", "c", status=3)[1].splitlines()
-    same(errors[1], "vaectl: data/mnist/train-images-idx3-ubyte: file ends too early (the download or copy was "
+    same(errors[-1], "vaectl: data/mnist/train-images-idx3-ubyte: file ends too early (the download or copy was "
          "cut off)")
 
 
