@@ -38,9 +38,6 @@ def tile(levels):
     return [levels[at:at + COLS] for at in range(0, PIXELS, COLS)]
 
 
-BLACK = tile([0] * PIXELS)
-
-
 def grey(image):
     return [byte / 255 for byte in image]
 
@@ -115,7 +112,7 @@ KL = [0.31, 2.5, 17.04, 2.5, 9.99, 0, -0.06, 1, 33.33, 104.25, 0.07, 6.5]
 BY_KL = {9: "z9 KL 104.25", 8: "z8 KL 33.33", 2: "z2 KL 17.04", 4: "z4 KL 9.99", 11: "z11 KL 6.50", 1: "z1 KL 2.50",
          3: "z3 KL 2.50", 7: "z7 KL 1.00", 0: "z0 KL 0.31", 10: "z10 KL 0.07", 5: "z5 KL 0.00", 6: "z6 KL -0.06"}
 ORIGIN = [0] * LATENT
-ROW_TITLE = "latents in the order of their KL, each from left to right"
+TITLE = "Traversal: normal on images"
 
 
 def moved(base, to):
@@ -126,7 +123,7 @@ def moved(base, to):
 def rows_of(base, latents, positions, decode=decode):
     """The picture of a traversal, latents with their labels."""
     tiles = [[decode(moved(base, {j: z})) for z in positions] for j in latents]
-    return draw(tiles, ZOOM, PAD, labels=list(latents.values()))
+    return draw(tiles, ZOOM, PAD, labels=list(latents.values()), columns=[f"{z:.3g}" for z in positions])
 
 
 def first_by_kl(n):
@@ -137,12 +134,12 @@ def first_by_kl(n):
 def traverse_rows():
     make_model(kl=KL)
     written("run/traverse.png", "traverse", "run", "--steps", 3)
-    shows("run/traverse.png", rows_of(ORIGIN, BY_KL, (-3, 0, 3)), ROW_TITLE)
+    shows("run/traverse.png", rows_of(ORIGIN, BY_KL, (-3, 0, 3)), TITLE)
     written("p.png", "traverse", "run", "--steps", 5, "--range", 1.5, "--rows", 3, "-o", "p.png")
-    shows("p.png", rows_of(ORIGIN, first_by_kl(3), (-1.5, -0.75, 0, 0.75, 1.5)), ROW_TITLE)
+    shows("p.png", rows_of(ORIGIN, first_by_kl(3), (-1.5, -0.75, 0, 0.75, 1.5)), TITLE)
     rewrite("run/model.safetensors", {}, kl_per_dim=[0] * 11 + [1234567890123.25])  # no label may be longer
     written("p.png", "traverse", "run", "--steps", 1, "--rows", 1, "-o", "p.png")
-    shows("p.png", rows_of(ORIGIN, {11: "z11 KL 1234567890123.25"}, [0]), ROW_TITLE)
+    shows("p.png", rows_of(ORIGIN, {11: "z11 KL 1234567890123.25"}, [0]), TITLE)
 
 
 @test("traverse: unknown KLs are in the order of the latents, which are named alone")
@@ -150,14 +147,14 @@ def traverse_without_kl():
     make_model()
     written("run/traverse.png", "traverse", "run", "--steps", 2, "--rows", 11)
     shows("run/traverse.png", rows_of(ORIGIN, {j: f"z{j}" for j in range(11)}, (-3, 3)),
-          "latents, each from left to right")
+          TITLE)
 
 
 @test("traverse: the means of a Bernoulli likelihood are probabilities")
 def traverse_bernoulli():
     make_model("--likelihood", "bernoulli", kl=KL)
     written("run/traverse.png", "traverse", "run", "--steps", 2, "--rows", 2, "--range", 20)
-    shows("run/traverse.png", rows_of(ORIGIN, first_by_kl(2), (-20, 20), sigmoid_decode), ROW_TITLE)
+    shows("run/traverse.png", rows_of(ORIGIN, first_by_kl(2), (-20, 20), sigmoid_decode), TITLE)
 
 
 @test("traverse --image: the other latents stay at the posterior mean of that image of that split")
@@ -168,9 +165,9 @@ def traverse_from_image():
     for image, flags in ((TEST[0], "0"), (TEST[24], "24"), (TRAIN[29], "29 --split train"),
                          (others[2], "2 --split train --data others"), (others[4], "0 --data others")):
         written("p.png", "traverse", "run", "--rows", 2, "--steps", 2, "-o", "p.png", "--image", *flags.split())
-        shows("p.png", rows_of(encode(grey(image)), first_by_kl(2), (-3, 3)), ROW_TITLE)
+        shows("p.png", rows_of(encode(grey(image)), first_by_kl(2), (-3, 3)), TITLE)
     written("p.png", "traverse", "run", "--rows", 2, "--steps", 1, "--image", 3, "-o", "p.png")
-    shows("p.png", rows_of(encode(grey(TEST[3])), first_by_kl(2), (0,)), ROW_TITLE)
+    shows("p.png", rows_of(encode(grey(TEST[3])), first_by_kl(2), (0,)), TITLE)
 
 
 @test("traverse --dims: the first latent to the right, the second upwards")
@@ -181,9 +178,9 @@ def traverse_plane():
         dims = f"{right},{up}"
         written("p.png", "traverse", "run", "--dims", dims, "--range", 2, "--steps", 3, "-o", "p.png", *flags)
         tiles = [[decode(moved(start, {right: x, up: y})) for x in (-2, 0, 2)] for y in (2, 0, -2)]
-        shows("p.png", draw(tiles, ZOOM, PAD), f"latent {right} to the right, latent {up} upwards")
+        shows("p.png", draw(tiles, ZOOM, PAD, labels=("2", "0", "-2"), columns=("-2", "0", "2")), TITLE)
     written("p.png", "traverse", "run", "--dims", "0,11", "--steps", 1, "-o", "p.png")
-    shows("p.png", draw([[decode(ORIGIN)]], ZOOM, PAD), "latent 0 to the right, latent 11 upwards")
+    shows("p.png", draw([[decode(ORIGIN)]], ZOOM, PAD, labels=("0",), columns=("0",)), TITLE)
 
 
 # ---- Samples ---------------------------------------------------------------------------------------------------------
@@ -200,10 +197,10 @@ def sample():
     most = 2**53 - 1
     for n, across, seed in ((1, 1, 1), (2, 2, 2), (3, 2, 7), (5, 3, most), (7, 3, 0), (9, 3, 1)):
         tiles = [decode(z) for z in prior_draws(seed, n)]
-        tiles += [BLACK] * (-n % across)
+        tiles += [None] * (-n % across)
         written("run/sample.png", "sample", "run", "-n", n, "--seed", seed)
         shows("run/sample.png", draw([tiles[at:at + across] for at in range(0, len(tiles), across)], ZOOM, PAD),
-              "draws from the prior, decoded")
+              "Samples: normal on images")
 
 
 # ---- Reconstructions -------------------------------------------------------------------------------------------------
@@ -214,14 +211,14 @@ def reconstructions(images, pixels=grey):
     rows, across = [], min(10, len(images))
     for at in range(0, len(images), across):
         band = images[at:at + across]
-        rest = [BLACK] * (across - len(band))
+        rest = [None] * (across - len(band))
         rows += [[tile(image) for image in band] + rest, [decode(encode(pixels(image))) for image in band] + rest]
-    return draw(rows, ZOOM, PAD, band=2)
+    return draw(rows, ZOOM, PAD, band=2, labels=("input", "mean") * (len(rows) // 2))
 
 
-def reconstructed(images, *flags, pixels=grey):
+def reconstructed(images, *flags, pixels=grey, data="images"):
     written("run/reconstruct.png", "reconstruct", "run", *flags)
-    shows("run/reconstruct.png", reconstructions(images, pixels), "images above their reconstructions")
+    shows("run/reconstruct.png", reconstructions(images, pixels), f"Reconstructions: normal on {data}")
 
 
 @test("reconstruct: ten images a band, each above the decoded mean of its posterior")
@@ -244,10 +241,10 @@ def reconstruct_splits():
     second = [kept[i] for i in permutation(5, VALIDATION, 0, 24)]
     for images, flags in ((test, []), (test, ["--split", "test"]), (second[:18], ["--split", "train"]),
                           (second[18:], ["--split", "validation"])):
-        reconstructed(images, *flags)
+        reconstructed(images, *flags, data="one")
     shutil.rmtree("run")
     make_model("--holdout", 0, data="one")
-    reconstructed([TRAIN[i] for i in permutation(1, HOLDOUT, 0, 30)][:2], "-n", 2)
+    reconstructed([TRAIN[i] for i in permutation(1, HOLDOUT, 0, 30)][:2], "-n", 2, data="one")
     for split in ("test", "validation"):
         refuse(2, f"--split {split}: the data has no such split", "reconstruct", "run", "--split", split)
     refuse(2, "--split: 'valid' (expected train, validation or test)", "reconstruct", "run", "--split", "valid")
@@ -279,7 +276,7 @@ def binarised():
 
     reconstructed(TEST[3:6], "-n", 3, "--first", 3, pixels=drawn)
     written("p.png", "traverse", "run", "--rows", 2, "--steps", 2, "--image", 4, "-o", "p.png")
-    shows("p.png", rows_of(encode(drawn(TEST[4])), first_by_kl(2), (-3, 3)), ROW_TITLE)
+    shows("p.png", rows_of(encode(drawn(TEST[4])), first_by_kl(2), (-3, 3)), TITLE)
 
 
 # ---- Which model, which file, which values ---------------------------------------------------------------------------
@@ -290,7 +287,7 @@ def even_weights(level):
 
 
 def level_of(path):
-    return read(path)[0][PAD][PAD]
+    return min(read(path)[0][-5])  # there are tiles and paper
 
 
 @test("a run's best model before its last, a file by its own name, runs/latest without a name; pictures beside them")
@@ -346,7 +343,7 @@ def defaults():
         written(f"run/{command}.png", command, "run")
         written("p.png", command, "run", "-o", "p.png", *(f"--{name}={value}" for name, value in values.items()))
         same(read(f"run/{command}.png"), read("p.png"), command)
-    same(size("run/traverse.png")[1], PAD + 32 * (ROWS * ZOOM + PAD), "height of 32 rows")
+    same(size("run/traverse.png")[1], 2 * 4 + 24 + 32 * (ROWS * ZOOM + PAD), "height of 32 rows")
 
 
 @test("traverse: rows, latents and images out of range")

@@ -97,7 +97,7 @@ def results(data, flags):
     report = vaectl_json("eval", data + ".run", "--samples", 5)
     numbers = {name: value for name, value in report.items() if name not in ("model", "data", "seconds")}
     return (load(data + ".run/model.safetensors")[0], numbers,
-            [read_bytes(f"{data}.run/{name}.png") for name in ("reconstruct", "sample", "traverse")])
+            [read(f"{data}.run/{name}.png")[0] for name in ("reconstruct", "sample", "traverse")])
 
 
 for flags in TRAININGS:
@@ -154,9 +154,12 @@ def _():
     vaectl("train", "--data", "wide.npy", "--likelihood", "gaussian", "--hidden", 3, "--latent", 2, "--epochs", 1,
            "--holdout", 0, "-q", "-o", "run")
     vaectl("reconstruct", "run")
-    zoom, pad = 14, 16
-    row = read("run/reconstruct.png")[0][pad]
-    same([row[pad + zoom * k] for k in range(4)], [0, 51, 255, 102])
+    zoom, margin = 14, 4
+    row = read("run/reconstruct.png")[0][margin]
+    end = len(row) - margin
+    across = 4 * zoom + 2 + zoom
+    first = end - (4 * across - 2 - zoom)  # behind the labels, the first of four tiles
+    same([row[first + zoom * k] for k in range(4)], [0, 51, 255, 102])
 
 
 @test("a learned sigma ends at the noise of the built-in templates, under each kind of prior")

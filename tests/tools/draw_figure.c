@@ -13,12 +13,11 @@
 
 #include "vae_figure.h"
 
-enum { MOST_WORDS = 20000 };
+enum { MOST_WORDS = 1 << 16 };
 
 static char *word[MOST_WORDS];
 static size_t words;
 static double column[3][MOST_WORDS];
-static float values[MOST_WORDS];
 static const char *rows[MOST_WORDS], *columns[MOST_WORDS];
 static size_t row_labels, column_labels;
 
@@ -66,27 +65,28 @@ static void draw_mark(vae_panel *panel)
     }
 }
 
+/* Values that are not given are zero. */
 static void draw_tiles(vae_panel *panel)
 {
+    vae_grid grid = {.down = (size_t)number(1),
+                     .across = (size_t)number(2),
+                     .rows = (size_t)number(3),
+                     .cols = (size_t)number(4),
+                     .band = (size_t)number(5),
+                     .diverging = number(6) != 0,
+                     .unit = number(7),
+                     .labels = row_labels ? rows : NULL,
+                     .columns = column_labels ? columns : NULL};
+    float *values = calloc(grid.down * grid.across * grid.rows * grid.cols + words, sizeof *values);
+    if (!values) abort();
     for (size_t i = 8; i < words; i++) values[i - 8] = (float)number(i);
-    const vae_grid grid = {.down = (size_t)number(1),
-                           .across = (size_t)number(2),
-                           .rows = (size_t)number(3),
-                           .cols = (size_t)number(4),
-                           .band = (size_t)number(5),
-                           .diverging = number(6) != 0,
-                           .unit = number(7),
-                           .tiles = values,
-                           .labels = row_labels ? rows : NULL,
-                           .columns = column_labels ? columns : NULL};
+    grid.tiles = values;
     if (panel || frames == MOST_FRAMES) {
         vae_panel_tiles(panel, &grid);
-        return;
+        free(values);
+    } else {
+        frame[frames++] = grid;
     }
-    float *copy = malloc(sizeof values);
-    if (!copy) abort();
-    frame[frames] = grid;
-    frame[frames++].tiles = memcpy(copy, values, sizeof values);
 }
 
 /* Words that are kept until the tiles come. */
@@ -161,7 +161,8 @@ int main(int argc, char **argv)
     char *svg = NULL;
     if (argc < 5) return VAE_E_USAGE;
     const double scale = strtod(argv[2], NULL);
-    vae_status status = vae_figure_new(&figure, argv[4], argc > 5 ? argv[5] : NULL, strtoull(argv[3], NULL, 10), &err);
+    vae_status status = vae_figure_new(&figure, *argv[4] ? argv[4] : NULL, argc > 5 ? argv[5] : NULL,
+                                       strtoull(argv[3], NULL, 10), &err);
     if (!status) read_calls(figure);
     if (!status && frames)
         status = vae_animation_write(argv[1], frames, frame, *frame_text ? frame_text : NULL, scale, 1, &err);

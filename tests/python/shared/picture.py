@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Pictures as vaectl should draw them. A tile is a list of rows of grey levels, real numbers where 0 is black and 255
-white, before they are clipped and rounded."""
+"""Pictures of tiles as vaectl should draw them. A tile is a list of rows of grey levels, real numbers where 0 is black
+and 255 white, before they are clipped and rounded; None is a tile that is left out."""
+import math
+
 from shared.png import read
 
-PAPER, INK = 48, 235  # between the tiles; of labels
+PAPER, INK = 255, 34  # between the tiles; of labels
+MARGIN = 4            # of paper around all
+LETTERS_SIZE = 24     # of the font whose letters these are
+LETTER, DOT = 12, 2   # pixels from letter to letter, and of a dot
 
 _ART = """
 0     1     2     3     4     5     6     7     8
@@ -15,20 +20,33 @@ _ART = """
 #...# ..#.. .#... #...# ...#. #...# #...# .#... #...#
 .###. .###. ##### .###. ...#. .###. .###. .#... .###.
 
-9     .     -     +     =     z     K     L
-.###. ..... ..... ..... ..... ..... #...# #....
-#...# ..... ..... ..#.. ..... ..... #..#. #....
-#...# ..... ..... ..#.. ##### ##### #.#.. #....
-.#### ..... ##### ##### ..... ...#. ##... #....
-....# ..... ..... ..#.. ##### ..#.. #.#.. #....
-...#. .##.. ..... ..#.. ..... .#... #..#. #....
-.##.. .##.. ..... ..... ..... ##### #...# #####
+9     .     -     +     =     z     K     L     i
+.###. ..... ..... ..... ..... ..... #...# #.... ..#..
+#...# ..... ..... ..#.. ..... ..... #..#. #.... .....
+#...# ..... ..... ..#.. ##### ##### #.#.. #.... .##..
+.#### ..... ##### ##### ..... ...#. ##... #.... ..#..
+....# ..... ..... ..#.. ##### ..#.. #.#.. #.... ..#..
+...#. .##.. ..... ..#.. ..... .#... #..#. #.... ..#..
+.##.. .##.. ..... ..... ..... ##### #...# ##### .###.
+
+n     p     u     t     m     e     a     ?
+..... ..... ..... .#... ..... ..... ..... .###.
+..... ..... ..... .#... ..... ..... ..... #...#
+#.##. ####. #...# ###.. ##.#. .###. .###. ....#
+##..# #...# #...# .#... #.#.# #...# ....# ...#.
+#...# #...# #...# .#... #.#.# ##### .#### ..#..
+#...# ####. #..## .#..# #...# #.... #...# .....
+#...# #.... .##.# ..##. #...# .###. .#### ..#..
+..... #.... ..... ..... ..... ..... ..... .....
 """
+# Thousandths of the font's size, of DejaVu Sans.
+_WIDTHS = {**dict.fromkeys("0123456789", 636), ".": 318, "-": 361, "+": 838, "=": 838, "z": 525, "K": 656, "L": 557,
+           "i": 278, "n": 634, "p": 635, "u": 634, "t": 392, "m": 974, "e": 615, "a": 613, "?": 531, " ": 318}
 
 
 def _letters():
-    """{letter: its seven rows of five dots}"""
-    letters = {}
+    """{letter: its rows of five dots}"""
+    letters = {" ": ()}
     for part in _ART.strip().split("\n\n"):
         names, *rows = (line.split() for line in part.split("\n"))
         letters.update(zip(names, zip(*rows)))
@@ -38,41 +56,43 @@ def _letters():
 LETTERS = _letters()
 
 
-def _write(canvas, x, y, words):
-    """Dots of 2 x 2 pixels, a letter every 12 pixels, as far as the canvas goes; letters without dots are spaces."""
+def _width(words):
+    """Room that a text takes: that of outlined letters or that of dots, whichever is more."""
+    return LETTERS_SIZE / 1000 * max(sum(_WIDTHS[letter] for letter in words), 550 * len(words))
+
+
+def _write(canvas, x, base, words, share):
+    """Letters of which `share` lies left of x, on a base line; they end where the canvas does."""
+    left, top = math.floor(x + 0.5), math.floor(base + 0.5) - 7 * DOT
+    before = share * (LETTER * len(words) - DOT)
     for at, letter in enumerate(words):
-        for i, row in enumerate(LETTERS.get(letter, ())):
+        for i, row in enumerate(LETTERS[letter]):
             for j in (j for j, dot in enumerate(row) if dot == "#"):
-                left = x + 12 * at + 2 * j
-                for line in canvas[y + 2 * i:y + 2 * i + 2]:
-                    line[left:left + 2] = [INK, INK]
+                first = left + math.floor(LETTER * at + DOT * j - before)
+                for y in (y for y in range(top + DOT * i, top + DOT * i + DOT) if 0 <= y < len(canvas)):
+                    for column in (c for c in range(first, first + DOT) if 0 <= c < len(canvas[y])):
+                        canvas[y][column] = INK
 
 
-def _row(tiles, zoom, pad, margin):
-    """Tiles side by side, enlarged, with paper around each and `margin` of it on the left."""
-    rows = []
-    for lines in zip(*tiles):
-        row = [PAPER] * (margin + pad)
-        for line in lines:
-            row += [level for level in line for _ in range(zoom)] + [PAPER] * pad
-        rows += [list(row) for _ in range(zoom)]
-    return rows
-
-
-def draw(tiles, zoom, pad, band=0, labels=()):
-    """The picture of rows of tiles: `pad` of paper around tiles, three times as much more behind each `band` rows of
-    them but the last, and labels at the middle of their rows."""
-    margin = pad + 12 * max(map(len, labels)) if labels else 0
-    rows = [_row(line, zoom, pad, margin) for line in tiles]
-    blank, canvas, places = [PAPER] * len(rows[0][0]), [], []
-    for number, row in enumerate(rows):
-        gap = 3 * pad if band and number and number % band == 0 else 0
-        canvas += [list(blank) for _ in range(gap + pad)]
-        places.append(len(canvas) + len(row) // 2)
-        canvas += row
-    canvas += [list(blank) for _ in range(pad)]
-    for middle, words in zip(places, labels):
-        _write(canvas, pad, max(0, middle - 7), words)
+def draw(tiles, zoom, pad, band=0, labels=(), columns=()):
+    """The picture of rows of tiles: `pad` of paper between tiles, three times as much more behind each `band` rows of
+    them but the last, labels that end left of the middle of their rows, and others above the middle of their columns."""
+    sized = next(tile for line in tiles for tile in line if tile)
+    high, wide = len(sized) * zoom, len(sized[0]) * zoom
+    over = max(0, math.ceil((max(map(_width, columns), default=0) - wide) / 2))
+    beside = max(over, math.ceil(max(map(_width, labels)) + LETTERS_SIZE / 2) if labels else 0)
+    left, top = MARGIN + beside, MARGIN + (LETTERS_SIZE + pad if columns else 0)
+    xs = [left + c * (wide + pad) for c in range(len(tiles[0]))]
+    ys = [top + r * (high + pad) + (3 * pad * (r // band) if band else 0) for r in range(len(tiles))]
+    canvas = [[PAPER] * (xs[-1] + wide + over + MARGIN) for _ in range(ys[-1] + high + MARGIN)]
+    for y, line in zip(ys, tiles):
+        for x, tile in ((x, tile) for x, tile in zip(xs, line) if tile):
+            for i in range(high):
+                canvas[y + i][x:x + wide] = [level for level in tile[i // zoom] for _ in range(zoom)]
+    for y, words in zip(ys, labels):
+        _write(canvas, left - LETTERS_SIZE / 2, y + high / 2 + 0.36 * LETTERS_SIZE, words, 1)
+    for x, words in zip(xs, columns):
+        _write(canvas, x + wide / 2, top - pad - 0.1 * LETTERS_SIZE, words, 0.5)
     return canvas
 
 
