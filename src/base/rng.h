@@ -30,7 +30,7 @@ enum rng_stream {
     RNG_ACCEPT = 11,    /* acceptance of draws from a resampled prior; step = draw */
     RNG_DRAWN = 13,     /* built-in sets of real numbers; step = number of the image */
     RNG_AGGREGATE = 14, /* whose posterior a draw from the aggregate is from */
-    RNG_DATA = 14,      /* draws from p(x|z) */
+    RNG_DATA = 15,      /* draws from p(x|z) */
 };
 
 struct rng {

@@ -49,14 +49,12 @@ static vae_status largest_two(const vae_model *model, size_t dims[2], vae_error 
     return VAE_OK;
 }
 
-vae_status latents_dims(const struct arguments *arguments, const vae_model *model, size_t dims[2], bool *given,
-                        vae_error *err)
+vae_status latents_dims(const struct arguments *arguments, const vae_model *model, size_t dims[2], vae_error *err)
 {
     const double last = (double)vae_model_config(model)->latent - 1;
     const char *text = argument(arguments, "dims");
     char first[16] = "", second[16] = "";
     uint64_t a, b;
-    if (given) *given = text;
     if (!text && last < 1) return vae_fail(err, VAE_E_USAGE, "the model has one latent (expected two or more)");
     if (!text) return largest_two(model, dims, err);
     if (sscanf(text, "%15[0-9],%15[0-9]", first, second) != 2 || strlen(first) + strlen(second) + 1 != strlen(text))
@@ -179,11 +177,18 @@ vae_status latents_range(const struct arguments *arguments, const vae_model *mod
 
 void latents_range_free(struct latent_range *range) { vae_marginals_free(&range->marginals); }
 
+/* From -1 to 1; one step alone is in the middle. */
+static double share_of(size_t k, size_t steps) { return steps < 2 ? 0 : 2 * (double)k / (double)(steps - 1) - 1; }
+
+double latents_probability(size_t k, size_t steps)
+{
+    return 0.5 * erfc(-MOST_NORMAL * share_of(k, steps) / 1.41421356237309504880);
+}
+
 double latents_place(const struct latent_range *range, size_t latent, size_t k, size_t steps)
 {
-    const double at = steps < 2 ? 0 : 2 * (double)k / (double)(steps - 1) - 1;
-    if (!range->marginals) return at * range->most;
-    return vae_marginal_quantile(range->marginals, latent, 0.5 * erfc(-MOST_NORMAL * at / 1.41421356237309504880));
+    if (!range->marginals) return range->most * share_of(k, steps);
+    return vae_marginal_quantile(range->marginals, latent, latents_probability(k, steps));
 }
 
 void latents_place_name(double z, char name[LATENT_NAME])

@@ -14,9 +14,8 @@ void latents_name(const vae_model *model, size_t latent, char name[LATENT_NAME])
 /* What counts as near zero: two standard deviations of the model's spike; of one without a spike, the default of
  * evaluations. */
 double latents_near_zero(const vae_model *model);
-/* --dims I,J: two latents; without it the two of largest KL. `*given` (may be NULL): was it there? */
-vae_status latents_dims(const struct arguments *arguments, const vae_model *model, size_t dims[2], bool *given,
-                        vae_error *err);
+/* --dims I,J: two latents; without it the two of largest KL. */
+vae_status latents_dims(const struct arguments *arguments, const vae_model *model, size_t dims[2], vae_error *err);
 
 /* --images I,J,..., else the first -n. */
 enum { MOST_LISTED = 64 };
@@ -49,6 +48,8 @@ vae_status latents_range(const struct arguments *arguments, const vae_model *mod
 void latents_range_free(struct latent_range *range);
 /* The k-th of `steps` places; one alone is in the middle. */
 double latents_place(const struct latent_range *range, size_t latent, size_t k, size_t steps);
+/* The probability whose quantile it is. */
+double latents_probability(size_t k, size_t steps);
 /* A place as text for a label, without a sign where it is zero. */
 void latents_place_name(double z, char name[LATENT_NAME]);
 

@@ -57,14 +57,6 @@ void picture_model_name(const vae_model *model, char name[PICTURE_NAME])
     snprintf(name, PICTURE_NAME, "%.120s on %.120s", prior, short_name(config->data));
 }
 
-vae_status picture_check_shape(const vae_model *model, vae_error *err)
-{
-    size_t rows, cols;
-    vae_model_shape(model, &rows, &cols);
-    if (rows > 1) return VAE_OK;
-    return vae_fail(err, VAE_E_USAGE, "the model's data are rows of %zu numbers, not pictures (expected images)", cols);
-}
-
 double picture_round(double most)
 {
     const double power = pow(10, floor(log10(most))), digit = most / power;

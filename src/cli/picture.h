@@ -40,9 +40,6 @@ vae_status picture_check_name(const char *flag, const char *path, vae_error *err
 enum { PICTURE_NAME = 256 };
 void picture_model_name(const vae_model *model, char name[PICTURE_NAME]);
 
-/* VAE_E_USAGE where the data are rows of numbers rather than pictures. */
-vae_status picture_check_shape(const vae_model *model, vae_error *err);
-
 /* The largest of 1, 2, 5, 10, 20, ... and their tenths that is not above `most`, for ticks. */
 double picture_round(double most);
 

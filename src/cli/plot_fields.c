@@ -88,7 +88,7 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
     picture_model_name(model, name);
     snprintf(title, sizeof title, "Receptive fields of the decoder: %s", name);
     if (!status) latents_order(vae_model_kl_per_dim(model), L, order);
-    if (!status) status = picture_check_shape(model, err);
+    if (!status) status = run_check_pictures("plot fields", model, err);
     if (!status) status = compute(job, order, shown, &x, err);
     if (!status)
         status = vae_figure_new(

@@ -95,9 +95,9 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
     struct latent_range range = {0};
     uint64_t steps;
     vae_status status = argument_count(job->arguments, "steps", 1, MOST_STEPS, L > 1 ? 15 : 11, &steps, err);
-    if (!status) status = picture_check_shape(model, err);
+    if (!status) status = run_check_pictures("plot manifold", model, err);
     if (!status && (L > 1 || argument(job->arguments, "dims")))
-        status = latents_dims(job->arguments, model, p.dims, NULL, err);
+        status = latents_dims(job->arguments, model, p.dims, err);
     if (!status) status = latents_range(job->arguments, model, &range, err);
     if (!status) status = take_plane(&p, (size_t)steps, L, err);
     if (!status) {

@@ -217,7 +217,7 @@ static vae_status add_latents(const struct plot_job *job, const vae_images *imag
     size_t dims[2];
     char x[LATENT_NAME], y[LATENT_NAME];
     vae_marginals *prior = NULL;
-    vae_status status = latents_dims(job->arguments, model, dims, NULL, err);
+    vae_status status = latents_dims(job->arguments, model, dims, err);
     if (status) return status;
     float *mean = calloc(c->n * L, sizeof *mean);
     status = mean ? vae_encode(model, images, 0, c->n, 1, 0, mean, NULL, err)

@@ -3,34 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/latents.h"
 #include "cli/picture.h"
 
-enum { LABEL = 24, NOTE = 192, MOST_ROWS = 256, MOST_STEPS = 101 };
+enum { NOTE = 256, MOST_ROWS = 256, MOST_STEPS = 101 };
 
 struct request {
     uint64_t steps, rows;
-    double range;
+    struct latent_range range;
     size_t dims[2]; /* of a 2-D grid */
     bool plane;
     const char *image; /* index of an image to start from, or NULL: the origin */
     uint8_t label;     /* of all tiles, where the model is conditional */
 };
-
-/* Latent indices in the order of their KL, largest first; equal or unknown ones by index. */
-static void order_by_kl(const double *kl, size_t L, size_t *order)
-{
-    for (size_t i = 0; i < L; i++) {
-        size_t at = i;
-        for (; at > 0 && kl[i] > kl[order[at - 1]]; at--) order[at] = order[at - 1];
-        order[at] = i;
-    }
-}
-
-/* The k-th of `steps` positions from -range to range. */
-static float position(const struct request *r, size_t k)
-{
-    return r->steps < 2 ? 0.0F : (float)(-r->range + 2 * r->range * (double)k / (double)(r->steps - 1));
-}
 
 /* One row a latent, the others stay at the base point. */
 static void fill_rows(const struct request *r, const float *base, size_t L, const size_t *order, float *z)
@@ -38,7 +23,7 @@ static void fill_rows(const struct request *r, const float *base, size_t L, cons
     for (size_t row = 0; row < r->rows; row++)
         for (size_t k = 0; k < r->steps; k++, z += L) {
             memcpy(z, base, L * sizeof *z);
-            z[order[row]] = position(r, k);
+            z[order[row]] = (float)latents_place(&r->range, order[row], k, r->steps);
         }
 }
 
@@ -48,28 +33,30 @@ static void fill_plane(const struct request *r, const float *base, size_t L, flo
     for (size_t row = 0; row < r->steps; row++)
         for (size_t k = 0; k < r->steps; k++, z += L) {
             memcpy(z, base, L * sizeof *z);
-            z[r->dims[0]] = position(r, k);
-            z[r->dims[1]] = position(r, r->steps - 1 - row);
+            z[r->dims[0]] = (float)latents_place(&r->range, r->dims[0], k, r->steps);
+            z[r->dims[1]] = (float)latents_place(&r->range, r->dims[1], r->steps - 1 - row, r->steps);
         }
 }
 
-static void write_labels(const struct request *r, const double *kl, const size_t *order, char (*text)[LABEL],
-                         const char **labels)
+static void write_labels(const vae_model *model, const struct request *r, const size_t *order,
+                         char (*text)[LATENT_NAME], const char **labels)
 {
     for (size_t row = 0; row < r->rows; row++) {
-        if (isfinite(kl[order[row]]))
-            snprintf(text[row], LABEL, "z%zu KL %.2f", order[row], kl[order[row]]);
-        else
-            snprintf(text[row], LABEL, "z%zu", order[row]);
+        latents_name(model, order[row], text[row]);
         labels[row] = text[row];
     }
 }
 
-/* Values of z above the columns and, of a plane, beside the rows, in three digits. */
-static void write_values(const struct request *r, bool downwards, char (*text)[LABEL], const char **labels)
+/* Places of a latent above the columns, or beside the rows; probabilities where each latent has places of its own. */
+static void write_places(const struct request *r, size_t latent, bool downwards, char (*text)[LATENT_NAME],
+                         const char **labels)
 {
     for (size_t k = 0; k < r->steps; k++) {
-        snprintf(text[k], LABEL, "%.3g", (double)position(r, downwards ? r->steps - 1 - k : k));
+        const size_t at = downwards ? r->steps - 1 - k : k;
+        if (r->plane || r->range.same)
+            latents_place_name(latents_place(&r->range, latent, at, r->steps), text[k]);
+        else
+            snprintf(text[k], LATENT_NAME, "%.2g %%", 100 * latents_probability(at, r->steps));
         labels[k] = text[k];
     }
 }
@@ -95,10 +82,10 @@ static vae_status decode_and_draw(const vae_model *model, const struct request *
 static void write_note(const struct request *r, const double *kl, char note[NOTE])
 {
     if (r->plane)
-        snprintf(note, NOTE, "z%zu to the right, z%zu upwards", r->dims[0], r->dims[1]);
+        snprintf(note, NOTE, "z%zu to the right, z%zu upwards, %s", r->dims[0], r->dims[1], r->range.name);
     else
-        snprintf(note, NOTE, "A row a latent%s, from left to right",
-                 isfinite(kl[0]) ? " in the order of their KL (nats per image)" : "");
+        snprintf(note, NOTE, "A row a latent%s, %s",
+                 isfinite(kl[0]) ? " in the order of their KL (nats per image)" : "", r->range.name);
     const size_t used = strlen(note);
     snprintf(note + used, NOTE - used,
              r->image ? "; the others at the posterior mean of image %s." : "; the others at 0.", r->image);
@@ -109,21 +96,21 @@ static vae_status draw(const vae_model *model, const struct request *r, const fl
 {
     const size_t L = (size_t)vae_model_config(model)->latent, down = r->plane ? r->steps : r->rows;
     const double *kl = vae_model_kl_per_dim(model);
-    char text[MOST_ROWS][LABEL], above[MOST_STEPS][LABEL], note[NOTE];
+    char text[MOST_ROWS][LATENT_NAME], above[MOST_STEPS][LATENT_NAME], note[NOTE];
     const char *labels[MOST_ROWS], *columns[MOST_STEPS];
     vae_grid grid = {.down = down, .across = r->steps, .labels = labels, .columns = columns};
     size_t *order = calloc(L, sizeof *order);
     float *z = calloc(down * r->steps * L, sizeof *z);
     vae_status status = order && z ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu latents", L);
     write_note(r, kl, note);
-    write_values(r, false, above, columns);
+    write_places(r, r->plane ? r->dims[0] : 0, false, above, columns);
     if (!status && r->plane) {
         fill_plane(r, base, L, z);
-        write_values(r, true, text, labels);
+        write_places(r, r->dims[1], true, text, labels);
     } else if (!status) {
-        order_by_kl(kl, L, order);
+        latents_order(kl, L, order);
         fill_rows(r, base, L, order, z);
-        write_labels(r, kl, order, text, labels);
+        write_labels(model, r, order, text, labels);
     }
     if (!status) status = decode_and_draw(model, r, &grid, z, note, picture, err);
     free(order);
@@ -146,35 +133,21 @@ static vae_status encode_base(const struct arguments *arguments, const vae_model
     return status;
 }
 
-static vae_status read_dims(struct request *r, const char *text, size_t L, vae_error *err)
-{
-    char first[16] = "", second[16] = "";
-    uint64_t a, b;
-    if (sscanf(text, "%15[0-9],%15[0-9]", first, second) != 2 || strlen(first) + strlen(second) + 1 != strlen(text))
-        return vae_fail(err, VAE_E_USAGE, "--dims: '%s' (expected two latent indices such as 0,1)", text);
-    vae_status status = vae_parse_count("--dims", first, 0, (double)L - 1, &a, err);
-    if (!status) status = vae_parse_count("--dims", second, 0, (double)L - 1, &b, err);
-    if (status) return status;
-    if (a == b) return vae_fail(err, VAE_E_USAGE, "--dims: twice the same latent %s", first);
-    r->dims[0] = a;
-    r->dims[1] = b;
-    r->plane = true;
-    return VAE_OK;
-}
-
 static vae_status traverse(const struct arguments *arguments, const vae_model *model, struct request *r,
                            const struct picture *picture, vae_error *err)
 {
     const size_t L = (size_t)vae_model_config(model)->latent;
-    const char *dims = argument(arguments, "dims");
     uint8_t label = 0;
     float *base = calloc(L, sizeof *base);
     vae_status status = base ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (r->rows > L) r->rows = L;
-    if (!status && dims) status = read_dims(r, dims, L, err);
+    r->plane = argument(arguments, "dims");
+    if (!status && r->plane) status = latents_dims(arguments, model, r->dims, err);
+    if (!status) status = latents_range(arguments, model, &r->range, err);
     if (!status && r->image) status = encode_base(arguments, model, r->image, base, &label, err);
     if (!status) status = run_label(arguments, model, label, &r->label, err);
     if (!status) status = draw(model, r, base, picture, err);
+    latents_range_free(&r->range);
     free(base);
     return status;
 }
@@ -187,7 +160,6 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_model *model = NULL;
     vae_status status = argument_count(arguments, "steps", 1, MOST_STEPS, 11, &r.steps, err);
     if (!status) status = argument_count(arguments, "rows", 1, MOST_ROWS, 32, &r.rows, err);
-    if (!status) status = argument_real(arguments, "range", 0, 1e6, 3, &r.range, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_check_pictures("traverse", model, err);
     if (!status) status = picture_options(arguments, model_path, "traverse.png", &picture, err);
@@ -197,13 +169,13 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 }
 
 static const struct flag flags[] = {
-    {"range", 0, "R", "each latent runs from -R to R [3]"},
+    {"range", 0, "prior|aggregate|R", "over quantiles, or from -R to R [prior]"},
     {"steps", 0, "N", "in so many steps [11]"},
     {"rows", 0, "N", "show at most the N latents of largest KL [32]"},
     {"dims", 0, "I,J", "instead: a grid over latents I (to the right) and J (upwards)"},
     {"image", 0, "I", "the other latents stay at the posterior mean of image I [at 0]"},
     {"label", 0, "C", "of a conditional model: label of all tiles [that of --image, else 0]"},
-    {"data", 0, "SOURCE", "where --image is from [what the model was trained on]"},
+    {"data", 0, "SOURCE", "of --image and the aggregate [what the model was trained on]"},
     {"split", 0, "train|validation|test", "which part of it [test]"},
     PICTURE_OUTPUT("traverse.png beside the model"),
     PICTURE_SCALE,
@@ -216,8 +188,9 @@ const struct command command_traverse = {
     .summary = "picture: one row per latent dimension, or a grid over two",
     .details =
         "Moves one latent at a time and decodes: one row a latent, in the order of their KL (of the last test pass),\n"
-        "which stands beside each row in nats. A joint prior has one KL for all latents, which then are in their "
-        "order.",
+        "which stands beside each row in nats. A joint prior has one KL for all latents, which then are in their\n"
+        "order. Unless --range is a number, a latent runs over the middle 95 % of the prior, or of the aggregate\n"
+        "posterior of the images, in steps that are even under a normal prior and closer where there is more mass.",
     .takes_run = true,
     .flags = flags,
     .run = run,
