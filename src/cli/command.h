@@ -58,6 +58,7 @@ extern const struct command command_report;
 extern const struct command command_reconstruct;
 extern const struct command command_sample;
 extern const struct command command_traverse;
+extern const struct command command_interpolate;
 extern const struct command command_plot;
 extern const struct command command_encode;
 extern const struct command command_decode;

@@ -6,10 +6,23 @@
 #include "cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_train,  &command_fit,         &command_eval,   &command_compare,
-    &command_report, &command_reconstruct, &command_sample, &command_traverse,
-    &command_plot,   &command_encode,      &command_decode, &command_data,
-    &command_info,   &command_priors,      &command_bench,  NULL,
+    &command_train,
+    &command_fit,
+    &command_eval,
+    &command_compare,
+    &command_report,
+    &command_reconstruct,
+    &command_sample,
+    &command_traverse,
+    &command_interpolate,
+    &command_plot,
+    &command_encode,
+    &command_decode,
+    &command_data,
+    &command_info,
+    &command_priors,
+    &command_bench,
+    NULL,
 };
 
 /* In their order. */

@@ -143,7 +143,7 @@ static const struct flag flags[] = {
     {"dims", 0, "I,J", "scatter, manifold: latents to the right and upwards [of largest KL]"},
     {"range", 0, "prior|aggregate|R", "manifold: between quantiles, or from -R to R [prior]"},
     {"steps", 0, "N", "manifold: tiles on each side [15, of one latent 11]"},
-    {"label", 0, "C", "scatter, manifold, fields: of a conditional model [0]"},
+    {"label", 0, "C", "of a conditional model: label of what is decoded [0]"},
     {"log", 0, NULL, "curves: logarithmic axes"},
     {0},
 };

@@ -35,7 +35,7 @@ struct plot {
 };
 
 /* All kinds, in the order of help texts. */
-#define PLOTS(X) X(curves) X(kl) X(latents) X(scatter) X(manifold) X(fields) X(prior)
+#define PLOTS(X) X(curves) X(kl) X(latents) X(scatter) X(manifold) X(fields) X(prior) X(animation)
 
 #define DECLARE_PLOT(name) extern const struct plot plot_##name;
 PLOTS(DECLARE_PLOT)
