@@ -193,6 +193,5 @@ double latents_place(const struct latent_range *range, size_t latent, size_t k, 
 
 void latents_place_name(double z, char name[LATENT_NAME])
 {
-    const double size = fabs(z);
-    snprintf(name, LATENT_NAME, size < 0.005 ? "0" : size < 10 ? "%.2f" : size < 1000 ? "%.0f" : "%.0e", z);
+    snprintf(name, LATENT_NAME, "%.3g", fabs(z) < 1e-6 ? 0 : z);
 }

@@ -50,7 +50,7 @@ void latents_range_free(struct latent_range *range);
 double latents_place(const struct latent_range *range, size_t latent, size_t k, size_t steps);
 /* The probability whose quantile it is. */
 double latents_probability(size_t k, size_t steps);
-/* A place as text for a label, without a sign where it is zero. */
+/* A place in three digits; the median of a prior around zero is 0, whatever its rounding. */
 void latents_place_name(double z, char name[LATENT_NAME]);
 
 #endif

@@ -24,6 +24,7 @@ COMMANDS = [
     ("reconstruct", "PNG: images above their reconstructions"),
     ("sample", "PNG: decoded draws from the prior"),
     ("traverse", "PNG: one row per latent dimension, or a grid over two"),
+    ("interpolate", "picture: rows of steps from one image to another"),
     ("plot", "figures of runs: losses, KL of the latents"),
     ("encode", "posterior means and scales of images, as .npy or .csv"),
     ("decode", "mean images of latents from a .npy or .csv"),
@@ -75,10 +76,21 @@ FLAGS = {
         ("o", "output", "FILE", "sample.png beside the model"), ("", "latents", "FILE", ""),
         PLUGIN, HELP],
     "traverse": [
-        ("", "range", "R", "3"), ("", "steps", "N", "11"), ("", "rows", "N", "32"), ("", "dims", "I,J", ""),
+        ("", "range", "prior|aggregate|R", "prior"), ("", "steps", "N", "11"), ("", "rows", "N", "32"), ("", "dims", "I,J", ""),
         ("", "image", "I", "at 0"), ("", "label", "C", "that of --image, else 0"), ("", "data", "SOURCE", "what the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
         PLUGIN, HELP],
+    "interpolate": [
+        ("", "pairs", "N", "5"), ("", "images", "I,J,...", ""), ("", "steps", "N", "9"),
+        ("", "path", "linear|spherical", "linear"), ("", "data", "SOURCE", "those that the model was trained on"),
+        ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "interpolate.png beside the model"),
+        ("", "scale", "S", "1"), PLUGIN, HELP],
+    "plot": [
+        ("o", "output", "FILE", "KIND.svg beside the model; of several runs, here"), ("", "scale", "S", "1"),
+        ("", "data", "SOURCE", "those that the model was trained on"), ("", "split", "train|validation|test", "test"),
+        ("", "images", "I,J,...", "the first"), ("n", "n", "N", "6"), ("", "points", "N", "3000"),
+        ("", "dims", "I,J", "of largest KL"), ("", "range", "prior|aggregate|R", "prior"),
+        ("", "steps", "N", "15, of one latent 11"), ("", "label", "C", "0"), ("", "log", "", ""), PLUGIN, HELP],
     "data": [
         ("", "check", "", ""), ("", "to", "idx|npy", ""), ("o", "output", "FILE|FOLDER/", ""),
         ("", "split", "train|test", "the only one"), ("", "holdout", "F", "0"), ("", "seed", "N", "1"),
@@ -316,7 +328,8 @@ def _():
             same(vaectl(*words), (text, ""), words)
 
 
-GROUPS = {"Train": "train fit", "Measure": "eval compare", "Draw": "report reconstruct sample traverse plot",
+GROUPS = {"Train": "train fit", "Measure": "eval compare",
+          "Draw": "report reconstruct sample traverse interpolate plot",
           "Exchange with other programs": "encode decode data", "Inspect": "info priors bench"}
 
 
@@ -356,8 +369,8 @@ def _():
 
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
-LIST = ("train, fit, eval, compare, report, reconstruct, sample, traverse, plot, encode, decode, data, info, priors, "
-        "bench")
+LIST = ("train, fit, eval, compare, report, reconstruct, sample, traverse, interpolate, plot, encode, decode, data, "
+        "info, priors, bench")
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),
@@ -549,6 +562,8 @@ EVALUATED = [
 PICTURES = {
     "reconstruct": [("n", "3"), ("first", "1"), ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train")],
     "sample": [("n", "3"), ("seed", "2"), ("label", "3")],
+    "interpolate": [("pairs", "2"), ("images", "3,4"), ("steps", "3"), ("path", "spherical"), ("scale", "2"),
+                    ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train")],
     "traverse": [("range", "2"), ("steps", "5"), ("rows", "2"), ("dims", "0,2"), ("image", "1"), ("label", "3"),
                  ("data", "builtin:digits:train=5,test=5,seed=3 --image 1"), ("split", "train --image 1")],
 }

@@ -113,6 +113,7 @@ BY_KL = {9: "z9 KL 104.25", 8: "z8 KL 33.33", 2: "z2 KL 17.04", 4: "z4 KL 9.99",
          3: "z3 KL 2.50", 7: "z7 KL 1.00", 0: "z0 KL 0.31", 10: "z10 KL 0.07", 5: "z5 KL 0.00", 6: "z6 KL -0.06"}
 ORIGIN = [0] * LATENT
 TITLE = "Traversal: normal on images"
+END = statistics.NormalDist().inv_cdf(0.975)  # of the middle 95 % of the prior
 
 
 def moved(base, to):
@@ -130,11 +131,11 @@ def first_by_kl(n):
     return dict(list(BY_KL.items())[:n])
 
 
-@test("traverse: a row a latent, the largest KL first, from -3 on the left to 3 on the right")
+@test("traverse: a row a latent, the largest KL first, over the middle 95 % of the prior from left to right")
 def traverse_rows():
     make_model(kl=KL)
     written("run/traverse.png", "traverse", "run", "--steps", 3)
-    shows("run/traverse.png", rows_of(ORIGIN, BY_KL, (-3, 0, 3)), TITLE)
+    shows("run/traverse.png", rows_of(ORIGIN, BY_KL, (-END, 0, END)), TITLE)
     written("p.png", "traverse", "run", "--steps", 5, "--range", 1.5, "--rows", 3, "-o", "p.png")
     shows("p.png", rows_of(ORIGIN, first_by_kl(3), (-1.5, -0.75, 0, 0.75, 1.5)), TITLE)
     rewrite("run/model.safetensors", {}, kl_per_dim=[0] * 11 + [1234567890123.25])  # no label may be longer
@@ -146,7 +147,7 @@ def traverse_rows():
 def traverse_without_kl():
     make_model()
     written("run/traverse.png", "traverse", "run", "--steps", 2, "--rows", 11)
-    shows("run/traverse.png", rows_of(ORIGIN, {j: f"z{j}" for j in range(11)}, (-3, 3)),
+    shows("run/traverse.png", rows_of(ORIGIN, {j: f"z{j}" for j in range(11)}, (-END, END)),
           TITLE)
 
 
@@ -165,7 +166,7 @@ def traverse_from_image():
     for image, flags in ((TEST[0], "0"), (TEST[24], "24"), (TRAIN[29], "29 --split train"),
                          (others[2], "2 --split train --data others"), (others[4], "0 --data others")):
         written("p.png", "traverse", "run", "--rows", 2, "--steps", 2, "-o", "p.png", "--image", *flags.split())
-        shows("p.png", rows_of(encode(grey(image)), first_by_kl(2), (-3, 3)), TITLE)
+        shows("p.png", rows_of(encode(grey(image)), first_by_kl(2), (-END, END)), TITLE)
     written("p.png", "traverse", "run", "--rows", 2, "--steps", 1, "--image", 3, "-o", "p.png")
     shows("p.png", rows_of(encode(grey(TEST[3])), first_by_kl(2), (0,)), TITLE)
 
@@ -276,7 +277,7 @@ def binarised():
 
     reconstructed(TEST[3:6], "-n", 3, "--first", 3, pixels=drawn)
     written("p.png", "traverse", "run", "--rows", 2, "--steps", 2, "--image", 4, "-o", "p.png")
-    shows("p.png", rows_of(encode(drawn(TEST[4])), first_by_kl(2), (-3, 3)), TITLE)
+    shows("p.png", rows_of(encode(drawn(TEST[4])), first_by_kl(2), (-END, END)), TITLE)
 
 
 # ---- Which model, which file, which values ---------------------------------------------------------------------------
@@ -332,7 +333,7 @@ def long_names():
 
 
 DEFAULTS = {"reconstruct": {"n": 20, "first": 0, "split": "test"}, "sample": {"n": 100, "seed": 1},
-            "traverse": {"range": 3, "steps": 11, "rows": 32}}
+            "traverse": {"range": "prior", "steps": 11, "rows": 32}}
 
 
 @test("values without flags")
