@@ -89,23 +89,25 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
 MAN := $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 PC_LINES := 'prefix=$(PREFIX)' 'Name: vae' 'Description: variational autoencoders with pluggable priors' \
             'Version: $(VERSION)' 'Requires.private: $(PACKAGES)' 'Cflags: -I"$${prefix}/include"' \
             'Libs: -L"$${prefix}/lib" -lvae' 'Libs.private: -pthread -ldl -lm'
 install: all
-	install -d "$(BIN)" "$(LIB)/pkgconfig" "$(INCLUDE)"
+	install -d "$(BIN)" "$(LIB)/pkgconfig" "$(INCLUDE)" "$(COMPLETIONS)"
 	install -m 755 $(BUILD)/vaectl "$(BIN)/"
 	install -m 644 $(HEADERS) "$(INCLUDE)/"
 	install -m 644 $(BUILD)/libvae.a "$(LIB)/"
 	install -m 755 $(BUILD)/$(SONAME) "$(LIB)/"
 	ln -sf $(SONAME) "$(LIB)/libvae.so"
 	printf '%s\n' $(PC_LINES) >"$(LIB)/pkgconfig/vae.pc"
+	$(BUILD)/vaectl completion >"$(COMPLETIONS)/vaectl"
 	if command -v help2man >/dev/null; then \
 	  $(MAKE) man && install -d "$(MAN)" && install -m 644 $(BUILD)/man/*.1 "$(MAN)/"; \
 	else echo "no help2man: the manual pages are not installed"; fi
 uninstall:
 	rm -f "$(BIN)/vaectl" $(HEADERS:include/%="$(INCLUDE)/%") "$(LIB)/libvae.a" "$(LIB)/$(SONAME)" "$(LIB)/libvae.so" \
-	  "$(LIB)/pkgconfig/vae.pc" "$(MAN)/vaectl.1" "$(MAN)"/vaectl-*.1
+	  "$(LIB)/pkgconfig/vae.pc" "$(MAN)/vaectl.1" "$(MAN)"/vaectl-*.1 "$(COMPLETIONS)/vaectl"
 clean:
 	rm -rf build
 

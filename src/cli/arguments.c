@@ -44,6 +44,13 @@ static void collect_flags(struct known *known, const struct command *command)
     }
 }
 
+void arguments_flags(const struct command *command, const char *names[MAX_GIVEN + 1])
+{
+    struct known known;
+    collect_flags(&known, command);
+    memcpy(names, known.name, sizeof known.name);
+}
+
 /* The flag part of "--flag=value". */
 static void flag_of(const char *word, char *flag, size_t size)
 {

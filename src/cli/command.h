@@ -50,7 +50,8 @@ struct command {
     vae_status (*run)(const struct arguments *arguments, vae_error *err);
 };
 
-extern const struct command command_train;
+extern const struct command command_train, command_completion;
+extern const struct command *const commands[]; /* all, in the order of help; NULL ends them */
 extern const struct command command_fit;
 extern const struct command command_eval;
 extern const struct command command_compare;
@@ -70,6 +71,8 @@ extern const struct command command_bench;
 /* ---- arguments.c ------------------------------------------------------------------------------------------------ */
 vae_status arguments_parse(struct arguments *arguments, const struct command *command, int argc, char **argv,
                            vae_error *err);
+/* Names of all flags that a command takes; NULL ends them. */
+void arguments_flags(const struct command *command, const char *names[MAX_GIVEN + 1]);
 /* The last value given for a flag, or NULL. */
 const char *argument(const struct arguments *arguments, const char *name);
 /* A whole number in [min, max], `fallback` where not given. */

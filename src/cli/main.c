@@ -5,7 +5,7 @@
 
 #include "cli/command.h"
 
-static const struct command *const commands[] = {
+const struct command *const commands[] = {
     &command_train,
     &command_fit,
     &command_eval,
@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
     &command_info,
     &command_priors,
     &command_bench,
+    &command_completion,
     NULL,
 };
 

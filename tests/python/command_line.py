@@ -4,6 +4,7 @@ effect that can be seen: a new flag without them turns these tests red."""
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import time
 from shared.model_file import load
 from shared.program import (MOST_SECONDS, command_line, read_bytes, refuse, started, vaectl, vaectl_json, wait_until,
                             write_idx)
-from shared.tap import run, same, test
+from shared.tap import Skip, run, same, test
 
 HELP_COLUMN = 31
 
@@ -32,6 +33,7 @@ COMMANDS = [
     ("info", "what a model is: settings, tensors, losses, build"),
     ("priors", "list the priors, write one as a plug-in, check one"),
     ("bench", "speed of training against the machine's matrix products"),
+    ("completion", "script by which bash completes commands, flags and words"),
 ]
 
 # Name, what it takes, default; "": it takes nothing, and is in model files only where it is given.
@@ -119,6 +121,7 @@ FLAGS = {
         ("", "limit", "N", "all"), ("", "split", "train|validation|test", "test"), ("", "csv", "FILE", ""),
         ("", "latex", "FILE", ""), ("", "pictures", "FILE", ""), ("", "scale", "S", "1"), ("", "json", "", ""),
         ("q", "quiet", "", ""), PLUGIN, HELP],
+    "completion": [PLUGIN, HELP],
 }
 
 MODULES = """
@@ -317,7 +320,7 @@ def _():
     for command, _ in COMMANDS:
         text = vaectl(command, "--help")[0]
         takes_settings = command in ("train", "bench", "compare")
-        takes_run = command not in ("train", "priors", "bench", "compare", "report", "data")
+        takes_run = command not in ("train", "priors", "bench", "compare", "report", "data", "completion")
         run = (" KIND [RUN...]" if command == "plot" else " [RUN...]" if command in ("compare", "report")
                else " [RUN]" if takes_run else "")
         same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{run}"
@@ -330,7 +333,7 @@ def _():
 
 GROUPS = {"Train": "train fit", "Measure": "eval compare",
           "Draw": "report reconstruct sample traverse interpolate plot",
-          "Exchange with other programs": "encode decode data", "Inspect": "info priors bench"}
+          "Exchange with other programs": "encode decode data", "Inspect": "info priors bench completion"}
 
 
 @test("vaectl --help lists commands by what they are for, and exit statuses; without a command it goes to stderr, status 2")
@@ -367,10 +370,46 @@ def _():
     assert re.fullmatch(r"vaectl 0\.1\.0\nvaectl 0\.1\.0 \(OpenBLAS .*, zlib .*, libpng .*, jansson .*\)\n", text), text
 
 
+# ---- Completion -----------------------------------------------------------------------------------------------------
+
+def completed(*words):
+    """What bash offers for the last word."""
+    line = "source completion; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _vaectl; echo \"${COMPREPLY[@]}\""
+    done = subprocess.run(["bash", "--norc", "-c", line, "bash", "vaectl", *words], capture_output=True, text=True,
+                          check=True)
+    same(done.stderr, "", words)
+    return done.stdout.split()
+
+
+@test("bash completes commands, their flags, and the words that flags take")
+def _():
+    if not shutil.which("bash"):
+        raise Skip("no bash")
+    with open("completion", "w") as file:
+        file.write(vaectl("completion")[0])
+    names = re.findall(r"^  ([a-z]+)  ", vaectl("--help")[0], re.M)
+    same(sorted(completed("")), sorted([*names, "help", "--help", "--version"]))
+    same(completed("tra"), ["train", "traverse"])
+    same(completed("help", "f"), ["fit"])
+    for name, rows in FLAGS.items():
+        offered = completed(name, "--")
+        flags = {f"--{flag}" for _, flag, _, _ in rows}
+        params = set(re.findall(r"^      (--[\w-]+) V", MODULES, re.M)) if "--latent" in flags else set()
+        same((sorted(offered), name), (sorted(flags | params), name))
+    priors = re.findall(r"^(\w+):", vaectl("priors")[0], re.M)
+    for line in ("train --prior ", "fit run --prior ", "train --prior =", "train --quiet --prior = "):
+        same(completed(*line.split(" ")), priors, line)
+    for line, offered in (("train --prior = la", "laplace lars"), ("train --kl ", "auto exact mc"),
+                          ("eval --kl ", "exact mc"), ("eval --split t", "train test"), ("plot cu", "curves"),
+                          ("train --sigma ", "learned per-pixel"), ("train --con", "--context --conditional"),
+                          ("fit run --ba", "--batch"), ("train --force --rew", ""), ("train --epochs ", ""), ("info ", "")):
+        same(sorted(completed(*line.split(" "))), sorted(offered.split()), line)
+
+
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
 LIST = ("train, fit, eval, compare, report, reconstruct, sample, traverse, interpolate, plot, encode, decode, data, "
-        "info, priors, bench")
+        "info, priors, bench, completion")
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),
