@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs what building and testing need, where it is missing:
-#   scripts/packages.sh [build] [test] [man] [blas] [torch]      (without arguments: build)
+#   scripts/packages.sh [build] [test] [view] [man] [blas] [torch]      (without arguments: build)
 # Only Debian and its relatives are known by name; elsewhere this checks what pkg-config finds and says what is missing.
 set -eu
 
 build="gcc make pkg-config libopenblas-dev zlib1g-dev libpng-dev libjansson-dev librandom123-dev"
 test="libcmocka-dev bats locales python3"
+view="chromium tmux librsvg2-bin parallel" # to look at what is written as a user would, and at plans at work
 man="help2man"
 blas="libopenblas0-pthread libopenblas0-serial libopenblas0-openmp" # all builds, to compare their results
 torch="python3-torch python3-numpy" # the reference that gradients are compared with
@@ -20,6 +21,7 @@ for group in "$@"; do
     case $group in
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
+    view) wanted="$wanted $view" ;;
     man) wanted="$wanted $man" ;;
     blas) wanted="$wanted $blas" ;;
     torch) wanted="$wanted $torch" ;;
@@ -28,7 +30,7 @@ for group in "$@"; do
         exit 0
         ;;
     *)
-        echo "packages.sh: unknown group '$group' (expected build, test, man, blas or torch)" >&2
+        echo "packages.sh: unknown group '$group' (expected build, test, view, man, blas or torch)" >&2
         exit 2
         ;;
     esac
