@@ -57,15 +57,21 @@ static void flag_of(const char *word, char *flag, size_t size)
     snprintf(flag, size, "%.*s", (int)strcspn(word, "="), word);
 }
 
+static const char *same_name(const struct known *known, const char *name)
+{
+    for (size_t i = 0; i < known->n; i++)
+        if (!strcmp(name, known->name[i])) return known->name[i];
+    return NULL;
+}
+
 static vae_status unknown_flag(const struct known *known, const struct command *command, const char *word,
                                vae_error *err)
 {
     char flag[64];
     flag_of(word, flag, sizeof flag);
-    for (size_t i = 0; i < known->n && !strncmp(flag, "--", 2); i++)
-        if (!strcmp(flag + 2, known->name[i]))
-            return vae_fail(err, VAE_E_USAGE, "%s: %s takes no value", command->name, flag);
-    const char *near = strncmp(flag, "--", 2) ? NULL : vae_nearest(flag + 2, known->name);
+    if (!strncmp(flag, "--", 2) && same_name(known, flag + 2))
+        return vae_fail(err, VAE_E_USAGE, "%s: %s takes no value", command->name, flag);
+    const char *near = strncmp(flag, "--", 2) ? same_name(known, flag + 1) : vae_nearest(flag + 2, known->name);
     if (near) return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (did you mean --%s?)", command->name, flag, near);
     return vae_fail(err, VAE_E_USAGE, "%s: unknown flag %s (see vaectl %s --help)", command->name, flag, command->name);
 }
@@ -85,13 +91,27 @@ static bool abbreviated(const char *word, const char *name)
     return !strncmp(flag, "--", 2) && strcmp(flag + 2, name);
 }
 
+/* What stands behind the flags of a command that takes no list of runs. */
+static void describe_positional(const struct command *command, char *text, size_t size)
+{
+    const char *file = command->takes_file;
+    if (file)
+        snprintf(text, size, "%s%s", command->takes_run ? "[RUN] " : "one ", file);
+    else
+        snprintf(text, size, "%s", command->takes_run ? "one RUN" : "flags alone");
+}
+
 static vae_status take_positional(struct arguments *a, const struct command *command, int argc, char **argv,
                                   vae_error *err)
 {
     if (command->takes_word && optind < argc) a->word = argv[optind++];
     const int most = command->takes_runs ? argc : command->takes_run + (command->takes_file ? 1 : 0);
-    if (argc - optind > most)
-        return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s'", command->name, argv[optind + most]);
+    if (argc - optind > most) {
+        char expected[64];
+        describe_positional(command, expected, sizeof expected);
+        return vae_fail(err, VAE_E_USAGE, "%s: unexpected argument '%s' (expected %s)", command->name,
+                        argv[optind + most], expected);
+    }
     if (command->takes_file && optind == argc && !argument(a, "help"))
         return vae_fail(err, VAE_E_USAGE, "%s: no %s given (vaectl %s%s %s)", command->name, command->takes_file,
                         command->name, command->takes_run ? " [RUN]" : "", command->takes_file);
@@ -145,7 +165,7 @@ vae_status arguments_parse(struct arguments *a, const struct command *command, i
     optind = 0;
     for (;;) {
         int index = -1;
-        const int word = optind, letter = getopt_long(argc, argv, known.letters, known.option, &index);
+        const int word = optind ? optind : 1, letter = getopt_long(argc, argv, known.letters, known.option, &index);
         if (letter == -1) return take_positional(a, command, argc, argv, err);
         if (letter == '?') return unknown_flag(&known, command, argv[optind > word ? optind - 1 : word], err);
         if (letter == ':') return vae_fail(err, VAE_E_USAGE, "%s: %s needs a value", command->name, argv[optind - 1]);

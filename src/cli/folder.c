@@ -38,6 +38,9 @@ static vae_status make_given(struct folder *folder, const char *given, bool forc
     folder->made = !mkdir(folder->path, 0777);
     if (folder->made) return VAE_OK;
     if (errno != EEXIST) return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
+    struct stat info;
+    if (!stat(folder->path, &info) && !S_ISDIR(info.st_mode))
+        return vae_fail(err, VAE_E_WRITE, "%s: is there and no folder (expected a folder to write into)", folder->path);
     if (force) return VAE_OK;
     return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)",
                     folder->path);
@@ -70,7 +73,9 @@ static vae_status lock(struct folder *folder, vae_status missing, vae_error *err
     snprintf(folder->best, sizeof folder->best, "%.*s/best.safetensors", PATH_MAX_RUN - 32, folder->path);
     snprintf(folder->metrics, sizeof folder->metrics, "%.*s/metrics.csv", PATH_MAX_RUN - 32, folder->path);
     folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder->lock < 0) return vae_fail(err, missing, "%s: cannot open folder: %s", folder->path, strerror(errno));
+    if (folder->lock < 0)
+        return vae_fail(err, missing, "%s: cannot open folder: %s (expected a run folder)", folder->path,
+                        strerror(errno));
     if (!flock(folder->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
         return VAE_OK; /* some file systems have no locks */
     folder_close(folder);
@@ -89,7 +94,10 @@ vae_status folder_open(struct folder *folder, const char *path, vae_error *err)
     *folder = (struct folder){.lock = -1};
     if (snprintf(folder->path, sizeof folder->path, "%s", path) > PATH_MAX_RUN / 2)
         return vae_fail(err, VAE_E_MODEL, "RUN: longer than %d characters", PATH_MAX_RUN / 2);
-    return lock(folder, VAE_E_MODEL, err);
+    vae_status status = lock(folder, VAE_E_MODEL, err);
+    if (status || !access(folder->model, F_OK) || errno != ENOENT) return status;
+    folder_close(folder);
+    return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", folder->path);
 }
 
 void folder_close(struct folder *folder)

@@ -70,6 +70,9 @@ static const struct command *find_command(const char *name)
 
 static vae_status unknown_command(const char *word, vae_error *err)
 {
+    if (*word == '-')
+        return vae_fail(err, VAE_E_USAGE, "unknown flag %s before a command (expected --help, --version or a command)",
+                        word);
     const char *names[sizeof commands / sizeof *commands] = {NULL};
     char list[256] = "";
     for (size_t i = 0; commands[i]; i++) {

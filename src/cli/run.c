@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error 
     if (strlen(run) > longest) return vae_fail(err, VAE_E_MODEL, "RUN: longer than %zu characters", longest);
     snprintf(path, PATH_MAX_RUN, "%s%s", run, is_folder ? "/best.safetensors" : "");
     if (is_folder && stat(path, &info)) snprintf(path, PATH_MAX_RUN, "%s/model.safetensors", run);
+    if (is_folder && stat(path, &info) && errno == ENOENT)
+        return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", run);
     return VAE_OK;
 }
 

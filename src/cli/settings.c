@@ -84,6 +84,6 @@ void settings_say_data(const struct arguments *arguments, const vae_config *conf
     if (!strcmp(config->data, mnist))
         run_say("no --data given: using %s", mnist);
     else
-        run_say("no --data given and %s %s: using %s (scripts/fetch-mnist.sh fetches MNIST)",
-                stat(mnist, &info) ? "no" : "not all MNIST files in", mnist, digits);
+        run_say("%s %s (scripts/fetch-mnist.sh fetches it): using %s",
+                stat(mnist, &info) ? "no" : "not all of MNIST in", mnist, digits);
 }

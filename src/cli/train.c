@@ -139,7 +139,8 @@ static vae_status start_session(struct session *s, const vae_model *model, bool 
 /* That there is no test split is said in any case: the losses then are not what they are called. */
 static void say_what(const struct session *s, const vae_model *model, const vae_data *data)
 {
-    if (!s->quiet)
+    const bool is_done = vae_model_metrics(model)->epoch >= vae_model_config(model)->epochs;
+    if (!s->quiet && !is_done)
         announce(s->folder->path, model, data);
     else if (!data->test.n)
         fprintf(stderr, "%s\n", data->name);

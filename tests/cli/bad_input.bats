@@ -220,7 +220,7 @@ load common
     refuse 5 "runs/latest: no model there" sample
     refuse 5 "nowhere" info nowhere
     mkdir run
-    refuse 5 "run/model.safetensors: cannot open" eval run
+    refuse 5 "run: no model.safetensors in it (expected a run folder)" eval run
     : >run/model.safetensors
     refuse 5 "too few for a model file" reconstruct run
     rm -r run

@@ -193,7 +193,7 @@ def _():
             (["decode"], 2, "decode: no LATENTS given (vaectl decode [RUN] LATENTS)"),
             (["decode", "run", ""], 2, "decode: LATENTS is empty"),
             (["decode", "", "z.npy"], 2, "decode: RUN is empty"),
-            (["decode", "run", "z.npy", "more"], 2, "decode: unexpected argument 'more'"),
+            (["decode", "run", "z.npy", "more"], 2, "decode: unexpected argument 'more' (expected [RUN] LATENTS)"),
             (["decode", "run", "z.npy", "-o", "x.svg"], 2,
              "--output: 'x.svg' (expected a name that ends in .npy, .csv or .png)"),
             (["decode", "run", "labels.csv"], 3, "labels.csv: rows of 2 numbers (expected 3, one for each latent of the "

@@ -413,6 +413,11 @@ LIST = ("train, fit, eval, compare, report, reconstruct, sample, traverse, inter
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),
+    (["--verison"], "unknown flag --verison before a command (expected --help, --version or a command)"),
+    (["train", "-epochs", 3], "train: unknown flag -epochs (did you mean --epochs?)"),
+    (["train", "-x", 3], "train: unknown flag -x (see vaectl train --help)"),
+    (["sample", "run", "run"], "sample: unexpected argument 'run' (expected one RUN)"),
+    (["decode", "run", "z.npy", "z.npy"], "decode: unexpected argument 'z.npy' (expected [RUN] LATENTS)"),
     (["help", "evil"], f"unknown command 'evil' (did you mean 'eval'? there are: {LIST})"),
     (["train", "--epoch=3"], "train: unknown flag --epoch (did you mean --epochs?)"),
     (["train", "--scal", "3"], "train: unknown flag --scal (did you mean --scale?)"),
@@ -430,10 +435,10 @@ REFUSED = [
     (["train", "--conditional=10"], "train: --conditional takes no value"),
     (["sample", "--label", 3], "--label: the model is not conditional (train --conditional makes one)"),
     (["traverse", "--label", 3], "--label: the model is not conditional (train --conditional makes one)"),
-    (["train", "-q", "there"], "train: unexpected argument 'there'"),
-    (["info", "a", "b", "c"], "info: unexpected argument 'b'"),
-    (["info", "--", "--json", "b"], "info: unexpected argument 'b'"),
-    (["priors", "a"], "priors: unexpected argument 'a'"),
+    (["train", "-q", "there"], "train: unexpected argument 'there' (expected flags alone)"),
+    (["info", "a", "b", "c"], "info: unexpected argument 'b' (expected one RUN)"),
+    (["info", "--", "--json", "b"], "info: unexpected argument 'b' (expected one RUN)"),
+    (["priors", "a"], "priors: unexpected argument 'a' (expected flags alone)"),
     (["info", ""], "info: RUN is empty"),
     (["train", "--seed"], "train: --seed needs a value"),
     (["sample", "-q", "-n"], "sample: unknown flag -q (see vaectl sample --help)"),
@@ -499,9 +504,13 @@ def _():
            "file, or builtin:digits)", "train", "--data", "nowhere")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a/b")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a")
-    refuse(4, "file: cannot open folder: Not a directory", "train", *source, "-o", "file", "--force")
+    for flags in ([], ["--force"]):
+        refuse(4, "file: is there and no folder (expected a folder to write into)", "train", *source, "-o", "file", *flags)
+    os.mkdir("empty")
+    for words in (["info", "empty"], ["train", "--resume", "empty"]):
+        refuse(5, "empty: no model.safetensors in it (expected a run folder)", *words)
     refuse(5, "no/model: cannot open: No such file or directory (expected a model file)", "info", "no/model")
-    refuse(5, "no/run: cannot open folder: No such file or directory", "train", "--resume", "no/run")
+    refuse(5, "no/run: cannot open folder: No such file or directory (expected a run folder)", "train", "--resume", "no/run")
     refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller lr", "train",
            *source, "--lr", "1e6", "-o", "wild")
     refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *source, "-o", "run")

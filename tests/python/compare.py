@@ -351,7 +351,7 @@ REFUSED = [
     (5, "nowhere: cannot open: No such file or directory (expected a model file)", "nowhere"),
     (5, "empty: no run (expected a folder with model.safetensors, or with such folders in it)", "empty"),
     (5, "run/metrics.csv: not a safetensors file, or cut off", "run/metrics.csv"),
-    (4, "file: cannot open folder: Not a directory", "-o file"),
+    (4, "file: is there and no folder (expected a folder to write into)", "-o file"),
 ]
 
 

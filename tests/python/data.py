@@ -106,7 +106,7 @@ def _():
     write_npy("r.npy", (2, 2), [1, 2, 3, 4])
     for message, *words in (
             ("data: no SOURCE given (vaectl data SOURCE)",),
-            ("data: unexpected argument 'm'", "m", "m"),
+            ("data: unexpected argument 'm' (expected one SOURCE)", "m", "m"),
             ("--to: 'csv' (expected idx or npy)", "m", "--to", "csv", "-o", "x"),
             ("--split: 'all' (expected train or test)", "m", "--to", "npy", "-o", "x", "--split", "all"),
             ("data: --to and --output go together", "m", "--to", "npy"),
@@ -589,17 +589,16 @@ def _():
 
 @test("without --data: data/mnist if all images are there, else builtin:digits, and why")
 def _():
-    said = "using builtin:digits (scripts/fetch-mnist.sh fetches MNIST)\n"
+    said = "data/mnist (scripts/fetch-mnist.sh fetches it): using builtin:digits\n"
     flags = ["--hidden", 1, "--latent", 1, "--epochs", 1, "-q", "--batch", 10000]
-    same(vaectl("train", *flags)[1], f"vaectl: no --data given and no data/mnist: {said}")
+    same(vaectl("train", *flags)[1], f"vaectl: no {said}")
     os.makedirs("data/mnist")
-    same(vaectl("train", *flags, "-o", "a")[1], f"vaectl: no --data given and not all MNIST files in data/mnist: {said}")
+    same(vaectl("train", *flags, "-o", "a")[1], f"vaectl: not all of MNIST in {said}")
     write_mnist("data/mnist", 2, 2, [[1, 2, 3, 4]] * 4, [[5, 6, 7, 8]] * 2)
     same(vaectl("train", *flags, "-o", "b")[1], "vaectl: no --data given: using data/mnist\n")
     put("data/mnist/train-images-idx3-ubyte", b"\0\0\10\3")
-    errors = vaectl("train", *flags, "-o", "c", status=3)[1].splitlines()
-    same(errors[-1], "vaectl: data/mnist/train-images-idx3-ubyte: file ends too early (the download or copy was "
-         "cut off)")
+    refuse(3, "data/mnist/train-images-idx3-ubyte: file ends too early (the download or copy was cut off)", "train",
+           *flags, "-o", "c")
 
 
 # ---- Files of other programs ----------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def _():
     refuse(2, "train: --plugin needs a value", "train", "--plugin")
     refuse(2, "train: --plugin= is empty", "train", "--plugin=")
     refuse(2, "train: unknown flag --plugi (did you mean --plugin?)", "train", "--plugi", "none.so")
-    refuse(2, "train: unexpected argument 'good.so'", "train", "-o", "--plugin", "good.so")
+    refuse(2, "train: unexpected argument 'good.so' (expected flags alone)", "train", "-o", "--plugin", "good.so")
     refuse(5, "--plugin: cannot open: No such file or directory (expected a model file)", "info", "--", "--plugin")
     assert not os.path.exists("runs")
 
