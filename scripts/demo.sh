@@ -14,7 +14,9 @@ for picture in reconstruct sample traverse; do
 done
 
 echo
-echo "Trained $run/model.safetensors; losses of each epoch are in $run/metrics.csv. Pictures:"
+echo "Pictures of what it learned:"
 echo "  $run/reconstruct.png   images above their reconstructions"
 echo "  $run/sample.png        images decoded from draws of the prior"
 echo "  $run/traverse.png      what each latent dimension does"
+echo
+echo "$vaectl --help tells what else it does; make install puts it on the path."

@@ -174,11 +174,12 @@ static void show_next_steps(const struct session *s)
     static const struct command *const next[] = {&command_reconstruct, &command_sample, &command_traverse,
                                                  &command_eval};
     if (!s->progress.shows) return;
-    const bool has_room = progress_columns() >= 80;
     fprintf(stderr, "\nnext\n");
-    for (size_t i = 0; i < sizeof next / sizeof *next; i++)
-        fprintf(stderr, "  vaectl %-11s %s%s%s\n", next[i]->name, run_in_shell(s), has_room ? "  # " : "",
-                has_room ? next[i]->summary : "");
+    for (size_t i = 0; i < sizeof next / sizeof *next; i++) {
+        const int used = fprintf(stderr, "  vaectl %-11s %s", next[i]->name, run_in_shell(s));
+        const bool has_room = used + 4 + (int)strlen(next[i]->summary) <= progress_columns();
+        fprintf(stderr, has_room ? "  # %s\n" : "\n", next[i]->summary);
+    }
 }
 
 static vae_status print_summary(const struct session *s, const vae_model *model, bool json, vae_error *err)

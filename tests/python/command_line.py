@@ -336,7 +336,7 @@ GROUPS = {"Train": "train fit", "Measure": "eval compare",
           "Exchange with other programs": "encode decode data", "Inspect": "info priors bench completion"}
 
 
-@test("vaectl --help lists commands by what they are for, and exit statuses; without a command it goes to stderr, status 2")
+@test("vaectl --help lists commands by what they are for, and exit statuses; no command: on stderr, with status 2")
 def _():
     text, errors = vaectl("--help")
     lists = re.findall(r"^(\w[^:\n]*):\n((?:  [a-z]+ +\S.*\n)+)", text.partition("\nExamples:\n")[0], re.M)
@@ -391,9 +391,9 @@ def _():
     same(sorted(completed("")), sorted([*names, "help", "--help", "--version"]))
     same(completed("tra"), ["train", "traverse"])
     same(completed("help", "f"), ["fit"])
-    for name, rows in FLAGS.items():
+    for name in names:
         offered = completed(name, "--")
-        flags = {f"--{flag}" for _, flag, _, _ in rows}
+        flags = {f"--{flag}" for _, flag, _, _ in flags_of_help(vaectl(name, "--help")[0])}
         params = set(re.findall(r"^      (--[\w-]+) V", MODULES, re.M)) if "--latent" in flags else set()
         same((sorted(offered), name), (sorted(flags | params), name))
     priors = re.findall(r"^(\w+):", vaectl("priors")[0], re.M)
@@ -402,7 +402,8 @@ def _():
     for line, offered in (("train --prior = la", "laplace lars"), ("train --kl ", "auto exact mc"),
                           ("eval --kl ", "exact mc"), ("eval --split t", "train test"), ("plot cu", "curves"),
                           ("train --sigma ", "learned per-pixel"), ("train --con", "--context --conditional"),
-                          ("fit run --ba", "--batch"), ("train --force --rew", ""), ("train --epochs ", ""), ("info ", "")):
+                          ("fit run --ba", "--batch"), ("train --force --rew", ""), ("train --epochs ", ""),
+                          ("info ", "")):
         same(sorted(completed(*line.split(" "))), sorted(offered.split()), line)
 
 
@@ -505,12 +506,14 @@ def _():
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a/b")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a")
     for flags in ([], ["--force"]):
-        refuse(4, "file: is there and no folder (expected a folder to write into)", "train", *source, "-o", "file", *flags)
+        refuse(4, "file: is there and no folder (expected a folder to write into)", "train", *source, *flags, "-o",
+               "file")
     os.mkdir("empty")
     for words in (["info", "empty"], ["train", "--resume", "empty"]):
         refuse(5, "empty: no model.safetensors in it (expected a run folder)", *words)
     refuse(5, "no/model: cannot open: No such file or directory (expected a model file)", "info", "no/model")
-    refuse(5, "no/run: cannot open folder: No such file or directory (expected a run folder)", "train", "--resume", "no/run")
+    refuse(5, "no/run: cannot open folder: No such file or directory (expected a run folder)", "train", "--resume",
+           "no/run")
     refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller lr", "train",
            *source, "--lr", "1e6", "-o", "wild")
     refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *source, "-o", "run")
@@ -520,8 +523,8 @@ def _():
 def _():
     reader, writer = os.pipe()
     os.close(reader)
-    for words, errors in ((["priors"], ""), (["--help"], ""), (["priors", "--help"], ""),
-                          (["info", "none"], "vaectl: none: cannot open: No such file or directory (expected a model file)\n")):
+    missing = "vaectl: none: cannot open: No such file or directory (expected a model file)\n"
+    for words, errors in ((["priors"], ""), (["--help"], ""), (["priors", "--help"], ""), (["info", "none"], missing)):
         done = subprocess.run(command_line(words), stdout=writer, stderr=subprocess.PIPE, text=True,
                               stdin=subprocess.DEVNULL, timeout=MOST_SECONDS)
         same((done.returncode, done.stderr), (5 if errors else 4, errors), words)

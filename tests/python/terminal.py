@@ -15,11 +15,8 @@ SMALL = ["train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "-
          1]
 DATA = "builtin:digits:train=30,test=20: 30 + 20 images of 28 x 28"
 CLEAR = "\r\033[J"
-HEADER = "         train                        test\nepoch     loss    recon       kl  neg_elbo    recon       kl  active    time\n"
-NEXT = ["\nnext\n", "  vaectl reconstruct {}  # PNG: images above their reconstructions\n",
-        "  vaectl sample      {}  # PNG: decoded draws from the prior\n",
-        "  vaectl traverse    {}  # PNG: one row per latent dimension, or a grid over two\n",
-        "  vaectl eval        {}  # ELBO, likelihood, KL per dimension, sparsity\n"]
+HEADER = ("         train                        test\n"
+          "epoch     loss    recon       kl  neg_elbo    recon       kl  active    time\n")
 PARTS = (r"(?: \[(#*)(\.*)\])?", r"  ([ \d]{3}) %", r"(?:  loss (\d+\.\d\d))?", r"(?:  (\d+(?:\.\d)?) images/s)?",
          r"  (\d+ s|\d+ min \d\d s|\d+ h \d\d min|\d+ d \d\d h) left")
 BEGIN, END = r"\r\x1b\[\?7l", r"\x1b\[J\x1b\[\?7h\r"
@@ -34,6 +31,14 @@ def first_lines(run, data, network="784-6-3-6-784, relu", prior="normal", traini
             "likelihood  bernoulli (of grey pixels: a pseudo-likelihood)\n"
             f"training    {training}, batch 10, lr {lr}, seed 1\n"
             + (f"settings    {settings}\n" if settings else "") + "\n")
+
+
+def next_steps(run="", columns=80):
+    """What is said last on a terminal: commands, with their summaries where that has room."""
+    summaries = dict(re.findall(r"^  (\w+) +(\S.*)$", vaectl("--help")[0], re.M))
+    lines = [(f"  vaectl {name:11} {run}", f"  # {summaries[name]}")
+             for name in ("reconstruct", "sample", "traverse", "eval")]
+    return "\nnext\n" + "".join(line + (more if len(line + more) <= columns else "") + "\n" for line, more in lines)
 
 
 def loss(text, width=7):
@@ -97,7 +102,7 @@ def _():
         out, sent = on_terminal(*SMALL, "--epochs", 2, "-o", "run", "--force", *flags)
         first, second = (epoch_line(row, 2, 3) for row in read_rows("run"))
         alike(LINE.sub("", sent).partition("seed 1\n\n")[2],
-              CLEAR + HEADER + first + CLEAR + second + CLEAR + "".join(line.format("") for line in NEXT))
+              CLEAR + HEADER + first + CLEAR + second + CLEAR + next_steps())
         same(out.count("\n"), 1 if flags else 2)
 
 
@@ -105,13 +110,10 @@ def _():
 def _():
     os.makedirs("here")
     os.chdir("here")
-    there = os.path.abspath("../there")
-    sent = on_terminal(*SMALL, "--epochs", 1, "-o", there)[1]
-    same(sent[sent.index("\nnext"):], "".join(line.format(there) for line in NEXT))
-    sent = on_terminal(*SMALL, "--epochs", 1, "-o", "../a b")[1]
-    same(sent[sent.index("\nnext"):], "".join(line.format("RUN") for line in NEXT))
-    sent = on_terminal(*SMALL, "--epochs", 1, "-o", there, "--force", columns=79)[1]
-    same(sent[sent.index("\nnext"):], "".join(line.format(there).partition("  # ")[0].rstrip("\n") + "\n" for line in NEXT).replace("\nnext\n", "\nnext\n"))
+    for words, run, columns in ((["../there"], "../there", 80), (["../a b"], "RUN", 80),
+                                (["../there", "--force"], "../there", 60)):
+        sent = on_terminal(*SMALL, "--epochs", 1, "-o", *words, columns=columns)[1]
+        same(sent[sent.index("\nnext"):], next_steps(run, columns))
     same(os.listdir("."), [])
 
 
