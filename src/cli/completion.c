@@ -101,10 +101,10 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     fputs(head, stdout);
     print_commands("*::*", "help --help --version");
     print_commands("help:*", "");
+    for (size_t i = 0; commands[i]; i++) print_command(commands[i]);
 #define PLOT_WORD(name) " " #name
     printf("    plot:plot:*) words='%s' ;;\n", &(PLOTS(PLOT_WORD))[1]);
 #undef PLOT_WORD
-    for (size_t i = 0; commands[i]; i++) print_command(commands[i]);
     fputs(tail, stdout);
     return VAE_OK;
 }
