@@ -95,6 +95,8 @@ distinct values            over 10000
 
 likelihoods that take it: gaussian
 """)
+    write_npy("zeros.npy", (1, 4), [0.0, -0.0, 1, 2])
+    same([vaectl_json("data", "zeros.npy")["train"][name] for name in ("distinct", "zeros")], [3, 0.5])
     got = vaectl_json("data", "many.npy", "--holdout", 0.1)
     same((got["train"]["n"], got["test"]["n"], got["train"]["distinct"]), (91, 10, 9100))
     same((got["values"], got["rows"], got["cols"], got["train"]["labels"]), ("reals", 1, 100, None))
@@ -391,7 +393,7 @@ def with_data(raw, head=header(5, 4, 8, 2)):
 
 BAD_PNG = {
     "cut": "file ends too early (the download or copy was cut off)",
-    "crc": "damaged PNG (", "order": "damaged PNG (", "short": "damaged PNG (", "adler": "damaged PNG (",
+    "crc": "damaged PNG (", "order": "damaged PNG (", "size": "damaged PNG (", "adler": "damaged PNG (",
     "filter": "damaged PNG (", "index": "damaged PNG (", "kind": "damaged PNG (", "magic": "damaged PNG (",
     "zero": "damaged PNG (", "wide": "damaged PNG (", "text_crc": "damaged PNG (", "unknown": "damaged PNG (",
     "pixels": "image of 65536 x 257 pixels (at most 65536 x 65536 and 16777216 in all)",
@@ -408,10 +410,11 @@ def malformed():
     yield "order", GOOD[:8] + GOOD[DATA] + GOOD[8:HEAD] + END
     yield "order", GOOD[:HEAD] + END
     yield "order", GOOD[:HEAD] + GOOD[8:HEAD] + GOOD[HEAD:]
-    yield "short", with_data(bytes(4 * 16 - 1))
+    yield "size", with_data(bytes(4 * 16 - 1))
     yield "adler", GOOD[:HEAD] + chunk(b"IDAT", zlib.compress(bytes(64))[:-4] + b"1234") + END
     yield "filter", with_data(b"\5" + bytes(63))
-    yield "index", header(2, 1, 8, 3) + chunk(b"PLTE", bytes(6)) + chunk(b"IDAT", zlib.compress(b"\0\1\3")) + END
+    yield "size", with_data(bytes(5 * 16))
+    yield "index", header(2, 1, 8, 3) + chunk(b"PLTE", bytes(6)) + chunk(b"IDAT", zlib.compress(b"\0\1\2")) + END
     yield "order", header(2, 1, 8, 3) + chunk(b"IDAT", zlib.compress(b"\0\1\2")) + END
     for depth, colour in ((3, 0), (32, 0), (8, 1), (8, 5), (8, 7), (16, 3), (4, 2)):
         yield "kind", header(5, 4, depth, colour) + GOOD[HEAD:]
