@@ -210,7 +210,7 @@ static vae_status add_run(struct runs *runs, const char *folder, const char *nam
     char path[PATH_MAX_RUN];
     struct run *run;
     if (strlen(name) > 200) return vae_fail(err, VAE_E_USAGE, "%.60s...: the run's name is too long", name);
-    snprintf(path, sizeof path, "%.*s/%s", PATH_MAX_RUN - 256, folder, name);
+    snprintf(path, sizeof path, "%.*s/%.200s", PATH_MAX_RUN - 256, folder, name);
     for (size_t i = 0; i < runs->n; i++)
         if (!strcmp(runs->run[i].path, path)) {
             if (same_config(&runs->run[i].config, config)) return VAE_OK;
