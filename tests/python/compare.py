@@ -12,8 +12,8 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
-from shared.program import (MOST_SECONDS, on_terminal, read_bytes, refuse, started, vaectl, vaectl_json, wait_until,
-                            write_idx)
+from shared.program import (MOST_SECONDS, command_line, on_terminal, read_bytes, refuse, started, vaectl, vaectl_json,
+                            wait_until, write_idx)
 from shared.tap import Skip, alike, near, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--epochs", 2]
@@ -328,6 +328,25 @@ def _():
     vaectl("compare", "run")
 
 
+@test("runs that are not complete are left out; those that patience ended are, with their best model")
+def _():
+    vaectl("train", *SMALL, "-q", "-o", "whole")
+    vaectl("train", *SMALL, "--beta", 2, "--epochs", 400, "--lr", 0.1, "--validation", 0.4, "--patience", 2, "-q", "-o",
+           "early")
+    shutil.copytree("whole", "part")
+    with started("train", "--resume", "part", "--epochs", 100000, "-q") as process:
+        wait_until(lambda: read_bytes("part/metrics.csv").count(b"\n") > 3, "a further epoch")
+        process.terminate()
+        process.communicate()
+    out, errors = vaectl("compare", "whole", "part", "early", "--json")
+    assert re.fullmatch(r"part: left out: it stands after epoch \d+ of 100000 \(vaectl train --resume goes on\)\n",
+                        errors), errors
+    rows = json.loads(out)["rows"]
+    same([row["runs"][0]["run"] for row in rows], ["whole", "early"])
+    near(rows[1]["neg_elbo"]["mean"], vaectl_json("eval", "early/best.safetensors")["neg_elbo"], 1e-8)
+    same(vaectl("compare", "part", status=5)[1].splitlines()[-1], "vaectl: there is no complete run to compare")
+
+
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
 REFUSED = [
@@ -432,24 +451,34 @@ def _():
         process.kill()
         process.communicate()
     wait_until(is_free, "the trainings end")
+    assert is_at_work()  # they ended before they were through
     out, errors = trained("all", *SLOW)
     same((out, models("all")), (whole, models("whole")))
     assert errors.count("\n") >= 2, errors
 
 
-@test("a signal is passed on: the trainings save their state, and compare ends with the signal")
+@test("a signal is passed on once: the trainings save their state, and compare ends with the signal")
 def _():
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number, send in ((signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)):  # Ctrl-C goes to the whole group
         shutil.rmtree("all", ignore_errors=True)
-        with started("compare", *SLOW, "-o", "all") as process:
-            wait_until(is_at_work, "epochs of two runs")
-            process.send_signal(number)
-            out, errors = process.communicate()
+        process = subprocess.Popen(command_line(["compare", *SLOW, "-o", "all"]), stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        wait_until(is_at_work, "epochs of two runs")
+        send(process.pid, number)
+        out, errors = process.communicate(timeout=MOST_SECONDS)
         same((process.returncode, out), (-number, ""), errors)
         assert re.search(r"vaectl: interrupted: \d of 4 runs are trained \(the same command goes on\)\n$", errors), errors
-        assert is_free()
+        assert is_free() and is_at_work()
         logs = b"".join(read_bytes(f"all/{name}/train.log") for name in runs_in("all"))
         assert b"vaectl: interrupted: state saved in all/" in logs, logs
+
+
+@test("whoever has children's ends ignored gets their statuses all the same")
+def _():
+    words = command_line(["compare", *SMALL, "--lr", "1e6,0.001", "-o", "all"])
+    done = subprocess.run(["sh", "-c", "trap '' CHLD; exec \"$@\"", "sh", *map(str, words)], capture_output=True,
+                          text=True, timeout=MOST_SECONDS)
+    same(done.returncode, 6, done.stderr)
 
 
 @test("on a terminal one line moves: runs, epochs and the time left")
