@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """vaectl compare: the runs that lists ask for, trained side by side and again after any end; what the table says of them,
 and its figures against those of eval."""
+import contextlib
 import json
 import math
 import os
@@ -439,6 +440,16 @@ def is_at_work():
     return sum(epochs > 0 for epochs in epochs_had()) == 2
 
 
+def children(process):
+    """Numbers of the processes that it has started."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat") as file:  # it may end meanwhile
+            if int(file.read().rpartition(")")[2].split()[1]) == process.pid:
+                found.append(int(name))
+    return found
+
+
 def is_free():
     """Can the folder be locked, as when all that trained in it is gone?"""
     return subprocess.run(["flock", "-n", "all", "true"]).returncode == 0
@@ -462,11 +473,12 @@ def _():
 def _():
     for number, send in ((signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)):  # Ctrl-C goes to the whole group
         shutil.rmtree("all", ignore_errors=True)
-        process = subprocess.Popen(command_line(["compare", *ENDLESS, "-o", "all"]), stdin=subprocess.DEVNULL,
-                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-        wait_until(is_at_work, "epochs of two runs")
-        send(process.pid, number)
-        out, errors = process.communicate(timeout=MOST_SECONDS)
+        with started("compare", *ENDLESS, "-o", "all", new_session=True) as process:
+            wait_until(is_at_work, "epochs of two runs")
+            trainings = children(process)
+            same((len(trainings), [os.getpgid(one) for one in trainings]), (2, trainings))  # each leads its own group
+            send(process.pid, number)
+            out, errors = process.communicate(timeout=MOST_SECONDS)
         same((process.returncode, out, errors),
              (-number, "", "vaectl: interrupted: 0 of 4 runs are trained (the same command goes on)\n"))
         assert is_free()

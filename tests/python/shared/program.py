@@ -50,10 +50,11 @@ def refuse(status, message, *words):
 
 
 @contextlib.contextmanager
-def started(*words):
-    """vaectl in the background. What still runs in the end is killed."""
+def started(*words, new_session=False):
+    """vaectl in the background. What still runs in the end is killed. In a new session it leads a group of processes."""
     process = subprocess.Popen(command_line(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, preexec_fn=_default_signals)
+                               stderr=subprocess.PIPE, text=True, preexec_fn=_default_signals,
+                               start_new_session=new_session)
     try:
         yield process
     finally:
