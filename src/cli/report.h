@@ -32,7 +32,7 @@ struct report {
     size_t n;
     struct subject *subject;
     char *command; /* the line that makes the page anew */
-    size_t room;   /* bytes that decoders may still take */
+    size_t room;   /* bytes that explorers may still take */
 };
 
 /* ---- report_subject.c -------------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 
 #include "cli/report.h"
 
-enum { ACROSS = 10, SAMPLE_ROWS = 6, STEPS = 11, MOST_LATENTS = 12, EXTREMES = 10, CURVE_POINTS = 400, NAME = 32 };
+enum { ACROSS = 10, SAMPLE_ROWS = 4, STEPS = 9, MOST_LATENTS = 10, EXTREMES = 8, CURVE_POINTS = 400, NAME = 32 };
 
 /* ---- One figure -------------------------------------------------------------------------------------------------- */
 
@@ -388,7 +388,7 @@ static vae_status put_kl(FILE *out, const struct subject *s, const size_t *order
     return status;
 }
 
-enum { BINS = 60 };
+enum { BINS = 40 };
 
 static void densities(const vae_marginals *m, size_t j, double low, double high, double *density)
 {

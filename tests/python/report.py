@@ -5,9 +5,11 @@ import csv
 import html.parser
 import json
 import os
+import re
 import shutil
 import struct
 import sys
+import zlib
 
 from shared import browser
 from shared.model_file import load, save
@@ -72,8 +74,9 @@ def report(*words):
 
 
 def halves(text):
-    data = base64.b64decode(text, validate=True)
-    return struct.unpack(f"<{len(data) // 2}e", data)
+    data = zlib.decompress(base64.b64decode(text, validate=True))
+    n = len(data) // 2
+    return struct.unpack(f"<{n}e", bytes(byte for pair in zip(data[:n], data[n:]) for byte in pair))
 
 
 # ---- Without a browser -----------------------------------------------------------------------------------------------
@@ -87,7 +90,8 @@ def _():
     same(numbers["evaluation"], want)
     row = dict(zip(numbers["runs"]["columns"], numbers["runs"]["rows"][0]))
     same((row["nll"], row["neg_elbo"], row["setting_prior"]), (want["nll"], want["neg_elbo"], "spikeslab:p=0.7,c2=0.05"))
-    same([r[1] for r in numbers["latents"]["rows"]], want["kl_per_dim"])
+    same(numbers["latents"]["rows"], [[j, kl, want["kl_floor"], variance] for j, (kl, variance) in
+                                      enumerate(zip(want["kl_per_dim"], want["mean_variance"]))])
     with open("run/metrics.csv", encoding="ascii") as file:
         for got, line in zip(numbers["epochs"]["rows"], csv.DictReader(file)):
             got = dict(zip(numbers["epochs"]["columns"], got))
@@ -123,16 +127,30 @@ def _():
     same(len([a for tag, a in page.elements if tag == "div" and a.get("role") == "img" and not a.get("aria-label")]), 0)
 
 
+def ring(path):
+    with open(path, "w", encoding="ascii") as file:
+        file.write("".join(f"{(i * 7 % 50) / 25 - 1},{(i * 13 % 50) / 25 - 1}\n" for i in range(200)))
+
+
+NAME = "<!--<script>\"'&\x1b[31m\xe9"
+
+
+def hostile():
+    """A run and its data under names that would end a script, or begin a comment in it."""
+    os.mkdir("x<")
+    ring("x</script>.csv")
+    vaectl("train", *SMALL[2:], "--latent", 1, "--data", "x</script>.csv", "--likelihood", "gaussian", "-o", "run")
+    shutil.move("run", NAME)
+    return report(NAME)
+
+
 @test("names from outside are text and nothing else")
 def _():
-    name = "<script>alert(1)<!-- \"'&\x1b[31m\xe9"
-    train("run")
-    shutil.move("run", name)
-    page = report(name)
+    page = hostile()
     same(len(page.all("script")), 3)
-    assert "<script>alert(1)<!-- \"'&?[31m\xe9" in page.text
-    same(page.numbers()["runs"][0]["run"], name)
-    with open(name + "/report.html", encoding="utf-8") as file:
+    assert "<!--<script>\"'&?[31m\xe9" in page.text and "x</script>.csv" in page.text
+    same((page.numbers()["runs"][0]["run"], page.numbers()["runs"][0]["evaluation"]["data"]), (NAME, "x</script>.csv"))
+    with open(NAME + "/report.html", encoding="utf-8") as file:
         assert "\x1b" not in file.read()
 
 
@@ -177,14 +195,13 @@ def _():
     same(len(page.explorers()), 2)
     same(page.explorers()[0]["draws"], None)
     same(len(halves(page.explorers()[1]["draws"])), 3 * 30)
+    train("wide", "--hidden", 1500)
+    page = report("a", "wide")
+    same(len(page.explorers()), 1)
+    assert "There is no explorer for this run" in page.text
     refuse(2, "report: 9 runs (expected at most 8)", "report", *["a"] * 9)
     refuse(5, "nowhere: cannot open: No such file or directory (expected a model file)", "report", "a", "nowhere")
     same(os.path.exists("nowhere"), False)
-
-
-def ring(path):
-    with open(path, "w", encoding="ascii") as file:
-        file.write("".join(f"{(i * 7 % 50) / 25 - 1},{(i * 13 % 50) / 25 - 1}\n" for i in range(200)))
 
 
 @test("rows of numbers and one latent have a page as well")
@@ -210,6 +227,11 @@ def needs_browser():
         raise Skip("Chromium is not installed")
 
 
+def show(page, path, width=800, dark=False):
+    page.open(path, width, dark)
+    page.run("ready")
+
+
 def quiet(page):
     """Nothing was reported, and nothing fetched but files that were opened."""
     same([event for event in page.events if event[0] in ERRORS], [])
@@ -222,6 +244,9 @@ def quiet(page):
 @test("in a browser: decoded pixels are within 2/255 of vaectl decode's, for all activations, likelihoods, labels")
 def _():
     needs_browser()
+    for heading, names in (("Activations", ACTIVATIONS), ("Likelihoods", sorted({name.split(":")[0] for name in LIKELIHOODS}))):
+        lines = vaectl("train", "--help")[0].split(heading)[1].split("\n\n")[0]
+        same(sorted(re.findall(r"^  (\w+)", lines, re.M)), sorted(names), heading)
     page = browser.Browser()
     try:
         for i, activation in enumerate(ACTIVATIONS):
@@ -231,7 +256,7 @@ def _():
             with open("z.csv", "w", encoding="ascii") as file:
                 file.write("z0,z1,z2\n0,0,0\n1.5,-2,0.25\n-3,4,-6\n")
             vaectl("decode", "run", "z.csv", "-o", "x.csv", *(["--label", 7] if conditional else []))
-            page.open("run/report.html")
+            show(page, "run/report.html")
             with open("x.csv", encoding="ascii") as file:
                 for z, row in zip(([0, 0, 0], [1.5, -2, 0.25], [-3, 4, -6]), list(csv.reader(file))[1:]):
                     row = row[-784:]  # behind the label of a conditional model
@@ -259,12 +284,12 @@ def _():
         papers = set()
         for path in ("a/report.html", "report.html"):
             for width in (400, 800, 1600):
-                page.open(path, width, dark=width == 800)
+                show(page, path, width, dark=width == 800)
                 assert page.run("document.documentElement.scrollWidth") <= width, (path, width)
                 same(page.run("document.querySelectorAll('.slider input').length"), 3 if path[0] == "a" else 6)
                 papers.add(page.run("getComputedStyle(document.body).backgroundColor"))
         same(len(papers), 2)
-        page.open("a/report.html", 800)
+        show(page, "a/report.html")
         pictures = [page.run(SHOWN)]
 
         def changed(what):
@@ -298,17 +323,21 @@ def _():
 @test("in a browser: every prior can be drawn from, rows of numbers are shown, names are harmless")
 def _():
     needs_browser()
-    ring("ring.csv")
     page = browser.Browser()
     try:
+        hostile()
+        shutil.copy(NAME + "/report.html", "names.html")
+        show(page, "names.html")
+        same(page.run("document.querySelector('h1').textContent"), NAME.replace("\x1b", "?"))
+        same(page.run("[explorers.length, document.querySelectorAll('h1 *').length]"), [1, 0])
         for prior in PRIORS:
-            vaectl("train", *SMALL[2:], "--latent", 1, "--data", "ring.csv", "--likelihood", "gaussian", "--prior", prior, "--force", "-o", "<img src=x onerror=alert(1)>")
-            report("<img src=x onerror=alert(1)>")
-            page.open("<img src=x onerror=alert(1)>/report.html".replace("%", "%25"))
+            vaectl("train", *SMALL[2:], "--latent", 1, "--data", "x</script>.csv", "--likelihood", "gaussian", "--prior",
+                   prior, "--force", "-o", "run")
+            report("run")
+            show(page, "run/report.html")
             for _ in range(5):
                 page.run("[...document.querySelectorAll('.explorer button')].find((b) => b.textContent.startsWith('Draw')).click()")
                 assert abs(page.run("explorers[0].z[0]")) > 0
-            same(page.run("document.querySelectorAll('h1 img').length"), 0)
         quiet(page)
     finally:
         page.close()

@@ -13,11 +13,12 @@ const make = (parent, name, attributes = {}, text = "") => {
 
 const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
-/* Half precision numbers (IEEE 754 binary16, little-endian). */
-const halves = (base64) => {
-  const from = bytes(base64), to = new Float32Array(from.length / 2);
+/* Half precision numbers (IEEE 754 binary16): the low bytes of all, then their high bytes, deflated. */
+const halves = async (base64) => {
+  const stream = new Blob([bytes(base64)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const from = new Uint8Array(await new Response(stream).arrayBuffer()), to = new Float32Array(from.length / 2);
   for (let i = 0; i < to.length; i++) {
-    const half = from[2 * i] | from[2 * i + 1] << 8, exponent = half >> 10 & 31, mantissa = half & 1023;
+    const half = from[i] | from[to.length + i] << 8, exponent = half >> 10 & 31, mantissa = half & 1023;
     const size = exponent ? (1024 + mantissa) * 2 ** (exponent - 25) : mantissa * 2 ** -24;
     to[i] = half & 0x8000 ? -size : size;
   }
@@ -55,8 +56,7 @@ const linear = (layer, x, label) => {
 };
 
 /* Where layers are gated, every hidden one comes as two: h, and behind it the g of h sigmoid(g). */
-const decoder = (model) => {
-  const layers = model.layers.map((layer) => ({ weight: halves(layer.weight), bias: halves(layer.bias) }));
+const decoder = ({ layers, ...model }) => {
   const gated = model.activation === "gated", last = layers.length - 1;
   return (z, label = 0) => {
     let x = z;
@@ -120,7 +120,7 @@ const picture = (parent, model) => {
 
 /* Rows of numbers: a point among the data where there are two, else a bar for each. */
 const values = (parent, model) => {
-  const data = halves(model.data), D = model.cols, [low, high] = model.limits;
+  const { data } = model, D = model.cols, [low, high] = model.limits;
   let x = [];
   const draw = (context, width, height) => {
     const at = (value, size) => (value - low) / (high - low) * (size - 16) + 8;
@@ -148,7 +148,7 @@ const values = (parent, model) => {
 
 /* Two latents and the encoded images in them. With a single latent the height tells the labels apart. */
 const plane = (parent, model, z, moved) => {
-  const L = model.latent, n = model.points / L, dims = [model.order[0], model.order[Math.min(1, L - 1)]];
+  const L = model.latent, n = model.encoded.length / L, dims = [model.order[0], model.order[Math.min(1, L - 1)]];
   const label = (i) => model.labels ? model.labels[i] : 0, most = model.labels ? Math.max(...model.labels) : 0;
   const span = (axis) => L === 1 && axis ? [-1, most + 1] : model.range[dims[axis]];
   const place = (values, i, axis) => L === 1 && axis ? label(i) : values[i * L + dims[axis]];
@@ -259,28 +259,24 @@ const sliders = (parent, model, z, moved) => {
   const all = model.order.map((j) => {
     const row = make(box, "label", { class: "slider" }), [low, high] = model.range[j];
     make(row, "span", {}, `z${j}`);
-    const input = make(row, "input", { type: "range", min: low, max: high, step: "any", "aria-label": `latent ${j}` });
+    const input = make(row, "input", { type: "range", min: low, max: high, step: (high - low) / 200, "aria-label": `latent ${j}` });
     const output = make(row, "output");
-    input.onkeydown = (event) => {  /* a step of "any" leaves the size of a key's step to the browser */
-      const sign = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-      if (!sign) return;
-      event.preventDefault();
-      z[j] = Math.min(high, Math.max(low, z[j] + sign * (high - low) / 50));
-      moved();
-    };
     input.oninput = () => { z[j] = Number(input.value); moved(); };
     return () => { input.value = z[j]; output.textContent = z[j].toFixed(2); };
   });
   return () => all.forEach((update) => update());
 };
 
-const explore = (parent) => {
-  const { facts, ...arrays } = JSON.parse(parent.querySelector("script").textContent), model = { ...facts, ...arrays };
-  const z = new Float64Array(model.latent);
-  model.encoded = halves(model.encoded);
-  model.points = model.encoded.length;
-  model.labels = model.labels && bytes(model.labels);
-  model.draws = model.draws && halves(model.draws);
+/* The model as it stands in the page, with its numbers unpacked. */
+const unpack = async (text) => {
+  const { facts, layers, encoded, labels, draws, data } = JSON.parse(text);
+  const layer = async ({ weight, bias }) => ({ weight: await halves(weight), bias: await halves(bias) });
+  return { ...facts, layers: await Promise.all(layers.map(layer)), encoded: await halves(encoded),
+    labels: labels && bytes(labels), draws: draws && await halves(draws), data: data && await halves(data) };
+};
+
+const explore = async (parent) => {
+  const model = await unpack(parent.querySelector("script").textContent), z = new Float64Array(model.latent);
   const decode = decoder(model), left = make(parent, "div");
   const show = (model.picture ? picture : values)(left, model);
   let label = 0, updates = [], classes = null;
@@ -309,7 +305,10 @@ const explore = (parent) => {
   return { model, z, decode, moved };
 };
 
-globalThis.explorers = [...document.querySelectorAll(".explorer")].map(explore);
+globalThis.explorers = [];
+globalThis.ready = Promise.all([...document.querySelectorAll(".explorer")].map(explore)).then((all) => {
+  globalThis.explorers = all;
+});
 
 /* ---- Colours ------------------------------------------------------------------------------------------------------ */
 
