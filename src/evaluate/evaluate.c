@@ -321,9 +321,8 @@ vae_status vae_encode(const vae_model *model, const vae_images *images, size_t f
     return status;
 }
 
-/* One draw from the posterior of each of n images: those of `index`, or first, first + 1, ... */
-static vae_status sample_posteriors(const vae_model *model, const vae_images *images, const uint32_t *index,
-                                    size_t first, size_t n, uint64_t seed, size_t threads, float *z, vae_error *err)
+vae_status model_sample_posteriors(const vae_model *model, const vae_images *images, const uint32_t *index,
+                                   size_t first, size_t n, uint64_t seed, size_t threads, float *z, vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass;
@@ -348,7 +347,7 @@ vae_status vae_sample_posterior(const vae_model *model, const vae_images *images
                                 size_t threads, float *z, vae_error *err)
 {
     vae_status status = check_span(model, images, first, n, err);
-    return status ? status : sample_posteriors(model, images, NULL, first, n, seed, threads, z, err);
+    return status ? status : model_sample_posteriors(model, images, NULL, first, n, seed, threads, z, err);
 }
 
 vae_status vae_sample_aggregate(const vae_model *model, const vae_images *images, uint64_t seed, size_t n,
@@ -360,7 +359,7 @@ vae_status vae_sample_aggregate(const vae_model *model, const vae_images *images
     if (!index) return status ? status : VAE_E_MEMORY;
     rng_words(&rng, 0, n, index);
     for (size_t i = 0; i < n; i++) index[i] = (uint32_t)(((uint64_t)index[i] * images->n) >> 32);
-    status = sample_posteriors(model, images, index, 0, n, seed, threads, z, err);
+    status = model_sample_posteriors(model, images, index, 0, n, seed, threads, z, err);
     free(index);
     return status;
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "evaluate/evaluate.h"
 #include "model/model.h"
 #include "prior/mesh.h"
 
@@ -181,16 +182,20 @@ vae_status vae_aggregate_marginals(vae_marginals **out, const vae_model *model, 
                                    size_t threads, vae_error *err)
 {
     const size_t n = images->n < MOST_IMAGES ? images->n : MOST_IMAGES;
-    const size_t rounds = n ? (VAE_MARGINAL_DRAWS + n - 1) / n : 1;
+    const size_t draws = n ? (VAE_MARGINAL_DRAWS + n - 1) / n * n : 1;
     float *z = NULL;
     struct vae_marginals *m = mem_new(1, sizeof *m, err);
     if (!m) return VAE_E_MEMORY;
     m->L = model->L;
     vae_status status = n ? VAE_OK : vae_fail(err, VAE_E_DATA, "no images: there is no aggregate posterior");
-    if (!status) status = make_room(m, n * rounds, &z, err);
-    for (size_t r = 0; r < rounds && !status; r++)
-        status = vae_sample_posterior(model, images, 0, n, seed + r, threads, z + r * n * m->L, err);
+    uint32_t *index = status ? NULL : mem_new(draws, sizeof *index, err);
+    if (!status && !index) status = VAE_E_MEMORY;
+    for (size_t i = 0; i < draws && !status; i++) index[i] = (uint32_t)(i % n);
+    if (!status) status = vae_model_check_images(model, images, err);
+    if (!status) status = make_room(m, draws, &z, err);
+    if (!status) status = model_sample_posteriors(model, images, index, 0, draws, seed, threads, z, err);
     if (!status) sort_draws(m, z);
+    free(index);
     free(z);
     return finish(out, m, status);
 }
