@@ -280,6 +280,62 @@ static vae_status draw_picture(vae_error *err)
     return status;
 }
 
+/* A mark of each kind. */
+static void add_marks(vae_panel *panel)
+{
+    static const double x[] = {1, 2}, y[] = {3, 4}, error[] = {0.5, 0.25};
+    static const char *const texts[] = {"one", "two"};
+    vae_panel_labels(panel, "x", "y");
+    vae_panel_ticks_x(panel, 2, x, texts);
+    vae_panel_line(panel, 2, x, y, (vae_mark){.series = 1, .name = "line"});
+    vae_panel_band(panel, 2, x, y, error, (vae_mark){.series = 2, .name = "band"});
+    vae_panel_points(panel, 2, x, y, error, (vae_mark){.series = 7, .name = "points"});
+    vae_panel_bars(panel, 2, x, y, error, 0.5, (vae_mark){.series = VAE_GREY, .name = "bars"});
+    vae_panel_rule_x(panel, 1.5, (vae_mark){.series = VAE_INK, .name = "rule"});
+    vae_panel_rule_y(panel, 3.5, (vae_mark){.series = VAE_INK});
+    vae_panel_text(panel, 1, 3, "text");
+}
+
+static vae_status make_figure(vae_figure **figure, vae_error *err)
+{
+    static const float tiles[2] = {-1, 1};
+    const vae_grid grid = {.down = 1, .across = 2, .rows = 1, .cols = 1, .tiles = tiles, .diverging = true};
+    vae_status status = vae_figure_new(figure, "title", "note", 2, err);
+    if (!status) add_marks(vae_figure_panel(*figure, "panel"));
+    if (!status) vae_panel_tiles(vae_figure_panel(*figure, "tiles"), &grid);
+    return status;
+}
+
+static vae_status draw_figure(vae_error *err)
+{
+    vae_figure *figure = NULL;
+    vae_status status = make_figure(&figure, err);
+    if (!status) status = vae_figure_write(figure, output, 1, err);
+    vae_figure_free(&figure);
+    return status;
+}
+
+static vae_status draw_svg(vae_error *err)
+{
+    vae_figure *figure = NULL;
+    char *svg = NULL;
+    vae_status status = make_figure(&figure, err);
+    if (!status) status = vae_figure_svg(figure, 1, &svg, err);
+    assert_true((svg != NULL) == (status == VAE_OK));
+    free(svg);
+    vae_figure_free(&figure);
+    return status;
+}
+
+static vae_status animate(vae_error *err)
+{
+    static const float tiles[2][4] = {{0, 1, 0, 1}, {1, 0, 1, 0}};
+    static const char *const texts[] = {"first", "second"};
+    const vae_grid frames[] = {{.down = 1, .across = 1, .rows = 2, .cols = 2, .tiles = tiles[0]},
+                               {.down = 1, .across = 1, .rows = 2, .cols = 2, .tiles = tiles[1]}};
+    return vae_animation_write(output, 2, frames, texts, 0.5, 1, err);
+}
+
 static void ignore(void *context, const vae_check *check) { (void)context, (void)check; }
 
 static vae_status check_prior(vae_error *err) { return vae_prior_check("normal", ignore, NULL, err); }
@@ -318,7 +374,10 @@ static const struct action {
     {"encoding", encode, 3},
     {"decoding", decode, 3},
     {"a flow and a joint prior", use_distributions_that_learn, 25},
-    {"drawing a picture", draw_picture, 4},
+    {"drawing a picture", draw_picture, 20},
+    {"drawing a figure", draw_figure, 100},
+    {"drawing a figure as a text", draw_svg, 100},
+    {"drawing an animation", animate, 20},
     {"writing a file", write_file, 1},
     {"checking a prior", check_prior, 2},
 };
@@ -445,7 +504,7 @@ static int set_up(void **state)
     char path[PATH_MOST];
     vae_config config;
     if (make_scratch(state)) return -1;
-    in_scratch(output, "output");
+    in_scratch(output, "output.png");
     in_scratch(model_file, "model");
     in_scratch(joint_file, "joint");
     if (vae_data_open(&data, "builtin:digits:train=3,test=2", 0, 0, 1, NULL)) return -1;
