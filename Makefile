@@ -27,7 +27,7 @@ override LDFLAGS += -pthread $(SANITIZE) -Wl,-z,relro,-z,now
 LDLIBS := $(shell pkg-config --libs $(PACKAGES)) -ldl -lm
 
 LIB_SOURCES := $(sort $(wildcard src/base/*.c src/prior/*.c src/posterior/*.c src/likelihood/*.c src/net/*.c src/data/*.c \
-               src/model/*.c src/pass/*.c src/train/*.c src/evaluate/*.c src/picture/*.c))
+               src/model/*.c src/pass/*.c src/check/*.c src/train/*.c src/evaluate/*.c src/picture/*.c))
 CLI_SOURCES := $(sort $(wildcard src/cli/*.c))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/template.o $(BUILD)/report.o

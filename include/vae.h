@@ -128,7 +128,7 @@ VAE_API bool vae_is_name(const char *name);
 /* Of a NULL-terminated list of names the one that `word` was probably meant to be, or NULL. */
 VAE_API const char *vae_nearest(const char *word, const char *const *names);
 
-/* ---- Priors from elsewhere, and whether a prior is right --------------------------------------------------------- */
+/* ---- Priors from elsewhere, and whether a module is right -------------------------------------------------------- */
 
 /* Loads a plug-in prior (see vae_prior.h), runs its code, and adds it to the priors of this process for as long as that
  * lasts; loading it again changes nothing. `name` (may be NULL) receives its name, which lasts as long. A path without
@@ -136,7 +136,7 @@ VAE_API const char *vae_nearest(const char *word, const char *const *names);
  * file loads a plug-in by itself. May be called by several threads. VAE_E_USAGE where it is not what it should be. */
 VAE_API vae_status vae_prior_load(const char *path, const char **name, vae_error *err);
 
-/* What one check of a prior found, over all parameter values that it was checked at. */
+/* What one check of a prior, posterior or likelihood found, over all parameter values that it was checked at. */
 typedef struct vae_check {
     const char *what;
     double figure, bound; /* passed where figure <= bound */
@@ -144,12 +144,13 @@ typedef struct vae_check {
     const char *where; /* parameters and point where the figure is largest */
 } vae_check;
 
-/* Checks whether a prior is what its table says: density, slope, sampler, exact KL, known answers, tails, and the rules
- * for callbacks, at the defaults and at each parameter's ends and two values between. `report` is called for each check
- * and its strings last for the call. VAE_E_INTERNAL where one failed, VAE_E_USAGE for a prior that is a
- * density of whole vectors. */
-VAE_API vae_status vae_prior_check(const char *name, void (*report)(void *context, const vae_check *check),
-                                   void *context, vae_error *err);
+/* Checks whether a prior, a posterior or a likelihood, "NAME" or "NAME:k=v,...", is what its table says: density,
+ * slopes, draws, exact KL, known answers, tails, and the rules for callbacks, at the values given, at each parameter's
+ * ends and two values between (of counts of what learns the least alone), and at each of its words. `report` is called
+ * for each check and its strings last for the call. VAE_E_INTERNAL where one failed. */
+VAE_API vae_status vae_module_check(vae_kind kind, const char *name,
+                                    void (*report)(void *context, const vae_check *check), void *context,
+                                    vae_error *err);
 
 /* ---- Configuration ---------------------------------------------------------------------------------------------- */
 

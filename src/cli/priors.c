@@ -23,11 +23,57 @@ static void print_check(void *context, const vae_check *check)
            check->bound, check->passed ? "" : ": ", check->passed ? "" : check->where);
 }
 
+static const struct {
+    const char *name;
+    vae_kind kind;
+} kinds[] = {{"prior", VAE_PRIOR}, {"posterior", VAE_POSTERIOR}, {"likelihood", VAE_LIKELIHOOD}};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static bool is_called(const char *text, const char *name)
+{
+    const size_t length = strlen(name);
+    return !strncmp(text, name, length) && (text[length] == ':' || !text[length]);
+}
+
+/* Is there a module of this kind that `text`, "NAME" or "NAME:k=v,...", begins with? */
+static bool has_module(vae_kind kind, const char *text)
+{
+    const vae_module *module;
+    for (size_t i = 0; (module = vae_module_at(kind, i)); i++)
+        if (is_called(text, module->name)) return true;
+    return false;
+}
+
+/* KIND: before a name says which kind of module it is; without it a prior of that name comes first. What nobody knows
+ * is said to be no prior. */
+static vae_status kind_of(const char **text, vae_kind *kind, vae_error *err)
+{
+    for (size_t i = 0; i < KINDS; i++)
+        if (is_called(*text, kinds[i].name) && strchr(*text, ':')) {
+            *kind = kinds[i].kind;
+            *text = strchr(*text, ':') + 1;
+            return VAE_OK;
+        }
+    const bool posterior = has_module(VAE_POSTERIOR, *text), likelihood = has_module(VAE_LIKELIHOOD, *text);
+    *kind = VAE_PRIOR;
+    if (has_module(VAE_PRIOR, *text) || !(posterior || likelihood)) return VAE_OK;
+    *kind = posterior ? VAE_POSTERIOR : VAE_LIKELIHOOD;
+    if (!(posterior && likelihood)) return VAE_OK;
+    const int length = (int)strcspn(*text, ":");
+    return vae_fail(err, VAE_E_USAGE,
+                    "--check: '%.*s' is a posterior and a likelihood (expected posterior:%.*s or "
+                    "likelihood:%.*s)",
+                    length, *text, length, *text, length, *text);
+}
+
 static vae_status check(const char *given, vae_error *err)
 {
     char choice[VAE_MAX_SOURCE];
-    vae_status status = plugin_choice(given, choice, err);
-    return status ? status : vae_prior_check(choice, print_check, NULL, err);
+    vae_kind kind;
+    vae_status status = kind_of(&given, &kind, err);
+    if (!status && kind != VAE_PRIOR) return vae_module_check(kind, given, print_check, NULL, err);
+    if (!status) status = plugin_choice(given, choice, err);
+    return status ? status : vae_module_check(VAE_PRIOR, choice, print_check, NULL, err);
 }
 
 /* ---- Template --------------------------------------------------------------------------------------------------- */
@@ -110,19 +156,22 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 }
 
 static const struct flag flags[] = {
-    {"template", 0, "NAME", "write the source of a plug-in prior, complete and commented, to begin with"},
+    {"template", 0, "NAME", "write the source of a plug-in prior to begin with"},
     {"output", 'o', "FILE", "where the template goes, - for stdout [NAME.c]"},
-    {"check", 0, "NAME|FILE.so", "whether a prior (NAME[:k=v,...] around other values) is what it says it is"},
+    {"check", 0, "NAME|FILE.so", "is a distribution what it says it is?"},
     {0},
 };
 
 const struct command command_priors = {
     .name = "priors",
     .summary = "list the priors, write one as a plug-in, check one",
-    .details = "Lists the registered priors p(z): density of one latent dimension, parameters with range and default.\n"
-               "With --template it writes the source of another one, with --check it tests whether one is what it\n"
-               "says it is: a line for each check, with the largest figure over parameter values, and exit status 1\n"
-               "where one failed.",
+    .details = "Lists the registered priors p(z): density, parameters with range and default.\n"
+               "With --template it writes the source of another one, complete and commented.\n\n"
+               "With --check it tests whether a prior, posterior or likelihood is what it says\n"
+               "it is: a line for each check, with the largest figure over parameter values,\n"
+               "and exit status 1 where one failed. NAME:k=v,... checks around other values.\n"
+               "Where kinds share a name, the prior is meant; posterior:NAME, likelihood:NAME\n"
+               "and prior:NAME say which: cauchy is the prior, posterior:cauchy the other one.",
     .flags = flags,
     .run = run,
 };

@@ -45,7 +45,7 @@ struct prior_ops {
     bool heavy_tailed;
     /* Optional: the posteriors to which there is an exact KL; to others it is taken by Monte Carlo. */
     struct exact_kl exact[EXACT_KLS + 1];
-    /* Optional: known answers, which vae_prior_check asks for. */
+    /* Optional: known answers, which vae_module_check asks for. */
     const vae_known *known;
 
     const struct vae_prior_v1 *plugin; /* that this is made from, or NULL */

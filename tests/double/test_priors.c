@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every prior at every parameter set: its density is one, its closed-form KL is the integral it claims to be, and it
- * passes the checks of vae_prior_check. */
+ * passes the checks of vae_module_check. */
 #include "check.h"
 
 static void integrates_to_one(const struct prior_case *c)
@@ -105,7 +105,7 @@ static void test_checks(void **state)
     for (size_t i = 0; prior_at(i); i++) {
         if (prior_at(i)->joint) continue;
         assert_non_null(prior_at(i)->known);
-        assert_int_equal(vae_prior_check(prior_at(i)->module.name, must_pass, NULL, NULL), VAE_OK);
+        assert_int_equal(vae_module_check(VAE_PRIOR, prior_at(i)->module.name, must_pass, NULL, NULL), VAE_OK);
     }
 }
 

@@ -157,8 +157,25 @@ def _():
     names = re.findall(r"^(\w+):", vaectl("priors")[0], re.M)
     refuse(2, f"unknown prior 'lapace' (did you mean 'laplace'? there are: {', '.join(names)})", "priors", "--check",
            "lapace")
-    refuse(2, "prior mixture is a density of whole vectors (checked are those of one latent)", "priors", "--check",
-           "mixture")
+
+
+@test("priors --check: joint priors, posteriors and likelihoods; a name of two kinds")
+def _():
+    def checks(name):
+        lines = vaectl("priors", "--check", name)[0].splitlines()
+        assert all(line.startswith("ok ") and len(line) <= 80 for line in lines), lines
+        return "\n".join(lines)
+
+    assert "density integrates to 1" in checks("mixture:components=3")
+    assert "log det is that of a Jacobian" in checks("iaf:width=8,context=2")
+    assert "p(pixel) sums to 1" in checks("bernoulli")
+    assert "known answers" in checks("cauchy") and "known answers" in checks("prior:cauchy:scale=2")
+    assert "entropy is the integral" in checks("posterior:cauchy")
+    assert "p(pixel)" in checks("likelihood:gaussian:sigma=learned") and "entropy" in checks("posterior:gaussian")
+    refuse(2, "--check: 'gaussian' is a posterior and a likelihood (expected posterior:gaussian or "
+              "likelihood:gaussian)", "priors", "--check", "gaussian:sigma=2")
+    refuse(2, "unknown posterior 'laplace' (there are: gaussian, cauchy, iaf)", "priors", "--check",
+           "posterior:laplace")
 
 
 @test("priors --template: one file, never over another, with the name in it")

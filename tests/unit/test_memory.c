@@ -338,7 +338,22 @@ static vae_status animate(vae_error *err)
 
 static void ignore(void *context, const vae_check *check) { (void)context, (void)check; }
 
-static vae_status check_prior(vae_error *err) { return vae_prior_check("normal", ignore, NULL, err); }
+static vae_status check_prior(vae_error *err) { return vae_module_check(VAE_PRIOR, "normal", ignore, NULL, err); }
+
+static vae_status check_joint_prior(vae_error *err)
+{
+    return vae_module_check(VAE_PRIOR, "mixture:components=1", ignore, NULL, err);
+}
+
+static vae_status check_flow(vae_error *err)
+{
+    return vae_module_check(VAE_POSTERIOR, "iaf:blocks=1,width=1,context=1", ignore, NULL, err);
+}
+
+static vae_status check_likelihood(vae_error *err)
+{
+    return vae_module_check(VAE_LIKELIHOOD, "bernoulli", ignore, NULL, err);
+}
 
 static vae_status write_file(vae_error *err) { return vae_write_file(output, "text", 4, err); }
 
@@ -380,6 +395,9 @@ static const struct action {
     {"drawing an animation", animate, 20},
     {"writing a file", write_file, 1},
     {"checking a prior", check_prior, 2},
+    {"checking a joint prior", check_joint_prior, 30},
+    {"checking a flow", check_flow, 20},
+    {"checking a likelihood", check_likelihood, 3},
 };
 
 /* ---- The sweeps ------------------------------------------------------------------------------------------------- */

@@ -64,7 +64,7 @@ static void test_checks(void **state)
         vae_error err = {0};
         if (vae_prior_load(plugin_path(path, plugins[i][0]), &name, &err)) fail_msg("%s", err.message);
         assert_string_equal(name, plugins[i][0]);
-        const vae_status status = vae_prior_check(name, collect_failures, failures, &err);
+        const vae_status status = vae_module_check(VAE_PRIOR, name, collect_failures, failures, &err);
         assert_string_equal(failures, plugins[i][1]);
         assert_int_equal(status, *failures ? VAE_E_INTERNAL : VAE_OK);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * All built-in priors pass the checks that plug-ins are held to, in the precision that they are used in. */
+ * All built-in factorised priors pass the checks that plug-ins are held to, in the precision that they are used in. */
 #include "check.h"
 
 struct seen {
@@ -22,7 +22,7 @@ static struct seen check_prior(const char *choice)
 {
     struct seen seen = {.prior = choice};
     vae_error err = {0};
-    if (vae_prior_check(choice, must_pass, &seen, &err)) fail_msg("%s: %s", choice, err.message);
+    if (vae_module_check(VAE_PRIOR, choice, must_pass, &seen, &err)) fail_msg("%s: %s", choice, err.message);
     return seen;
 }
 
@@ -56,11 +56,10 @@ static void test_no_such_prior(void **state)
 {
     vae_error err;
     (void)state;
-    assert_int_equal(vae_prior_check("laplac", must_pass, NULL, &err), VAE_E_USAGE);
+    assert_int_equal(vae_module_check(VAE_PRIOR, "laplac", must_pass, NULL, &err), VAE_E_USAGE);
     assert_non_null(strstr(err.message, "unknown prior 'laplac' (did you mean 'laplace'?"));
-    assert_int_equal(vae_prior_check("laplace:scale=0", must_pass, NULL, &err), VAE_E_USAGE);
-    assert_int_equal(vae_prior_check("mixture", must_pass, NULL, &err), VAE_E_USAGE);
-    assert_string_equal(err.message, "prior mixture is a density of whole vectors (checked are those of one latent)");
+    assert_int_equal(vae_module_check(VAE_PRIOR, "laplace:scale=0", must_pass, NULL, &err), VAE_E_USAGE);
+    assert_int_equal(vae_module_check(VAE_PRIOR, "lars:base=lars", must_pass, NULL, &err), VAE_E_USAGE);
 }
 
 int main(void)
