@@ -425,8 +425,8 @@ typedef struct vae_nll_options {
     size_t threads;    /* 0: all cores */
     double *image_nll; /* (n), receives that of each image; may be NULL */
     void *context;
-    /* After each block of images. May be NULL. */
-    void (*on_block)(void *context, size_t done, size_t total, double seconds);
+    /* After some draws; an image of which half are drawn counts as a half. May be NULL. */
+    void (*on_draws)(void *context, size_t done, size_t total, double seconds);
 } vae_nll_options;
 
 typedef struct vae_nll {

@@ -157,7 +157,7 @@ static void on_elbo_block(void *context, size_t done, size_t total, double secon
     show_progress(context, "neg_elbo", done, total, seconds);
 }
 
-static void on_nll_block(void *context, size_t done, size_t total, double seconds)
+static void on_nll_draws(void *context, size_t done, size_t total, double seconds)
 {
     show_progress(context, "nll", done, total, seconds);
 }
@@ -169,7 +169,7 @@ vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *
     progress_begin(&r->progress, false);
     r->options.context = r->nll_options.context = r;
     r->options.on_block = on_elbo_block;
-    r->nll_options.on_block = on_nll_block;
+    r->nll_options.on_draws = on_nll_draws;
     if (r->per_image && r->nll_options.samples && !(r->nll_options.image_nll = calloc(images->n, sizeof(double))))
         return vae_fail(err, VAE_E_MEMORY, "out of memory for the nll of %zu images", images->n);
     vae_status status = vae_evaluate(result, model, images, &r->options, err);

@@ -36,8 +36,24 @@ static void add_weight(struct weights *w, double log_weight)
     w->squares += relative * relative;
 }
 
-static void draw_all(struct pass *pass, const struct rng *noise, size_t samples, size_t chunk, struct weights *w)
+/* An estimate at work, for whoever is told how far it is. */
+struct work {
+    const vae_nll_options *options;
+    size_t images;
+    double began;
+};
+
+static void tell(const struct work *work, double done)
 {
+    const vae_nll_options *o = work->options;
+    if (o->on_draws) o->on_draws(o->context, (size_t)done, work->images, clock_now() - work->began);
+}
+
+/* Of the images that the pass has, before which there were `before`. */
+static void draw_all(struct pass *pass, const struct rng *noise, const struct work *work, size_t before, size_t chunk,
+                     struct weights *w)
+{
+    const size_t samples = work->options->samples;
     for (size_t i = 0; i < pass->B; i++) w[i] = (struct weights){.most = -INFINITY};
     for (size_t first = 0; first < samples; first += chunk) {
         pass->plan.S = samples - first < chunk ? samples - first : chunk;
@@ -47,6 +63,7 @@ static void draw_all(struct pass *pass, const struct rng *noise, size_t samples,
         pass_likelihood(pass, false);
         for (size_t r = 0; r < pass->plan.S * pass->B; r++)
             add_weight(&w[r % pass->B], pass->log_ratio[r] - pass->recon[r]);
+        tell(work, (double)before + (double)pass->B * (double)(first + pass->plan.S) / (double)samples);
     }
 }
 
@@ -70,7 +87,7 @@ static void add_images(struct totals *t, size_t B, size_t samples, const struct 
 static vae_status run_blocks(struct pass *pass, const vae_images *images, const vae_nll_options *o, struct weights *w,
                              struct totals *totals, vae_error *err)
 {
-    const double began = clock_now();
+    const struct work work = {o, images->n, clock_now()};
     const size_t chunk = pass->plan.S;
     for (size_t first = 0, block = 0; first < images->n; first += pass->plan.capacity, block++) {
         const size_t left = images->n - first, B = left < pass->plan.capacity ? left : pass->plan.capacity;
@@ -78,9 +95,8 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
         vae_status status = pass_gather(pass, images, NULL, first, B, err);
         if (status) return status;
         pass_encode(pass);
-        draw_all(pass, &noise, o->samples, chunk, w);
+        draw_all(pass, &noise, &work, first, chunk, w);
         add_images(totals, B, o->samples, w, o->image_nll ? o->image_nll + first : NULL);
-        if (o->on_block) o->on_block(o->context, first + B, images->n, clock_now() - began);
     }
     return VAE_OK;
 }

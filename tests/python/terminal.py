@@ -221,10 +221,13 @@ def _():
 
     many = ["--data", f"builtin:digits:train={1000 * IMAGES},test=1", "--epochs", 9]  # the first epoch does not end
     try:
-        tmux("new-session", "-d", "-x", 100, "-y", 24, shlex.join(command_line([*SLOW, *many])))
+        command = shlex.join(command_line([*SLOW, *many]))
+        tmux("new-session", "-d", "-x", 100, "-y", 24, f"trap : INT; {command}; : >ended")
         for columns in (100, 60, 100, 45):
             tmux("resize-window", "-x", columns, "-y", 24)
             wait_until(lambda: is_one_line(columns), f"one line in {columns} columns: {screen(tmux)}")
+        tmux("send-keys", "C-c")
+        wait_until(lambda: os.path.exists("ended"), "the end of an interrupted training")
     finally:
         subprocess.run([*base, "kill-server"], capture_output=True)
 
@@ -281,9 +284,9 @@ def _():
                         (["eval", "run", "--split", "train", "--samples", 5000, "--threads", 1], "nll"),
                         (["eval", "run", "--split", "train", "--elbo-samples", 5000, "--threads", 1], "neg_elbo")):
         began = time.monotonic()
-        sent = on_terminal(*words, until=LINE.search)[1]
+        sent = on_terminal(*words, until=re.compile(" left").search)[1]
         elapsed = time.monotonic() - began
-        line = re.fullmatch(work + "".join(PARTS), LINE.search(sent)[1])
+        line = re.fullmatch(work + "".join(PARTS), LINE.findall(sent)[-1])
         assert line and not line[4], sent
         rate, left = float(line[5]), seconds_of(line[6])[0]
         total = 20 * n if work.startswith("pass") else n
