@@ -22,9 +22,9 @@ COMMANDS = [
     ("eval", "ELBO, likelihood, KL per dimension, sparsity"),
     ("compare", "one table over runs, or over settings that it trains"),
     ("report", "one HTML page: numbers, figures, and the decoder to explore"),
-    ("reconstruct", "PNG: images above their reconstructions"),
-    ("sample", "PNG: decoded draws from the prior"),
-    ("traverse", "PNG: one row per latent dimension, or a grid over two"),
+    ("reconstruct", "picture: images above their reconstructions"),
+    ("sample", "picture: decoded draws from the prior"),
+    ("traverse", "picture: one row per latent dimension, or a grid over two"),
     ("interpolate", "picture: rows of steps from one image to another"),
     ("plot", "figures of runs: losses, KL of the latents"),
     ("encode", "posterior means and scales of images, as .npy or .csv"),
@@ -72,16 +72,18 @@ FLAGS = {
     "reconstruct": [
         ("n", "n", "N", "20"), ("", "first", "I", "0"), ("", "data", "SOURCE", "those that the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "reconstruct.png beside the model"),
-        PLUGIN, HELP],
+        ("", "scale", "S", "1"), PLUGIN, HELP],
     "sample": [
-        ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("", "label", "C", "a row of tiles for each"),
-        ("o", "output", "FILE", "sample.png beside the model"), ("", "latents", "FILE", ""),
+        ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("", "from", "prior|aggregate", "prior"),
+        ("", "temperature", "T", "1"), ("", "data", "SOURCE", "what the model was trained on"),
+        ("", "split", "train|validation|test", "test"), ("", "label", "C", "a row of tiles for each"),
+        ("o", "output", "FILE", "sample.png beside the model"), ("", "scale", "S", "1"), ("", "latents", "FILE", ""),
         PLUGIN, HELP],
     "traverse": [
         ("", "range", "prior|aggregate|R", "prior"), ("", "steps", "N", "11"), ("", "rows", "N", "32"), ("", "dims", "I,J", ""),
         ("", "image", "I", "at 0"), ("", "label", "C", "that of --image, else 0"), ("", "data", "SOURCE", "what the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("o", "output", "FILE", "traverse.png beside the model"),
-        PLUGIN, HELP],
+        ("", "scale", "S", "1"), PLUGIN, HELP],
     "interpolate": [
         ("", "pairs", "N", "5"), ("", "images", "I,J,...", ""), ("", "steps", "N", "9"),
         ("", "path", "linear|spherical", "linear"), ("", "data", "SOURCE", "those that the model was trained on"),
@@ -102,7 +104,7 @@ FLAGS = {
         ("", "limit", "N", "all"), ("", "seed", "N", "1"), ("", "data", "SOURCE", "those that the model was trained on"),
         ("", "split", "train|validation|test", "test"), ("", "threads", "N", "all cores"), PLUGIN, HELP],
     "decode": [
-        ("o", "output", "FILE", "decode.npy beside the model"), ("", "label", "C", ""),
+        ("o", "output", "FILE", "decode.npy beside the model"), ("", "scale", "S", "1"), ("", "label", "C", ""),
         ("", "labels", "FILE", "label column of a .csv"), ("", "threads", "N", "all cores"), PLUGIN, HELP],
     "info": [("", "json", "", ""), PLUGIN, HELP],
     "priors": [
@@ -320,12 +322,15 @@ def _():
     for command, _ in COMMANDS:
         text = vaectl(command, "--help")[0]
         takes_settings = command in ("train", "bench", "compare")
-        takes_run = command not in ("train", "priors", "bench", "compare", "report", "data", "completion")
+        takes_run = command not in ("train", "priors", "bench", "compare", "data", "completion")
         run = (" KIND [RUN...]" if command == "plot" else " [RUN...]" if command in ("compare", "report")
                else " [RUN]" if takes_run else "")
         same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{run}"
              f"{ {'decode': ' LATENTS', 'data': ' SOURCE'}.get(command, '')}")
         rest = text[text.index("this text\n") + len("this text\n"):]
+        if command == "plot":
+            kinds, rest = re.fullmatch(r"\nKinds of plot:\n((?: +\S[^\n]*\n)+)(.*)", rest, re.S).groups()
+            assert re.search("^  curves ", kinds, re.M) and re.search("^  kl ", kinds, re.M), kinds
         same(rest, RUN_PARAGRAPH if takes_run else MODULES if takes_settings else "", command)
         for words in (["help", command], ["help", command, "more"], [command, "-h"]):
             same(vaectl(*words), (text, ""), words)
@@ -611,12 +616,14 @@ EVALUATED = [
 
 # Flags that change a picture; `-o` names it.
 PICTURES = {
-    "reconstruct": [("n", "3"), ("first", "1"), ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train")],
-    "sample": [("n", "3"), ("seed", "2"), ("label", "3")],
+    "reconstruct": [("n", "3"), ("first", "1"), ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train"),
+                    ("scale", "2")],
+    "sample": [("n", "3"), ("seed", "2"), ("label", "3"), ("from", "aggregate"), ("temperature", "0.5"), ("scale", "2"),
+               ("data", "builtin:digits:train=5,test=5,seed=3 --from aggregate"), ("split", "train --from aggregate")],
     "interpolate": [("pairs", "2"), ("images", "3,4"), ("steps", "3"), ("path", "spherical"), ("scale", "2"),
                     ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train")],
     "traverse": [("range", "2"), ("steps", "5"), ("rows", "2"), ("dims", "0,2"), ("image", "1"), ("label", "3"),
-                 ("data", "builtin:digits:train=5,test=5,seed=3 --image 1"), ("split", "train --image 1")],
+                 ("data", "builtin:digits:train=5,test=5,seed=3 --image 1"), ("split", "train --image 1"), ("scale", "2")],
 }
 
 
