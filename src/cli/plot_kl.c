@@ -97,7 +97,9 @@ static vae_status add_run(const struct plot_job *job, const struct plot_run *run
     vae_eval_options options;
     vae_eval_defaults(&options);
     options.sparsity = false;
-    vae_status status = run_open_data(job->arguments, run->model, &data, &images, err);
+    struct arguments own = *job->arguments;
+    own.run = run->path; /* where its data are looked for */
+    vae_status status = run_open_data(&own, run->model, &data, &images, err);
     if (!status) status = vae_evaluate(&evaluation, run->model, images, &options, err);
     if (!status) status = draw_evaluation(evaluation, run, job->n > 1 ? run->name : NULL, figure, err);
     vae_evaluation_free(&evaluation);
