@@ -15,7 +15,7 @@ def figure(path, calls, title="", note="", columns=1, scale=1, status=0):
     """Makes the calls (see tests/tools/draw_figure.c) and writes the file, or "-": stdout; it and stderr."""
     command = shlex.split(os.environ.get("VAECTL_RUNNER", "")) + [os.environ["VAE_BUILD"] + "/tests/tools/draw_figure"]
     lines = "".join("\t".join(map(str, call)) + "\n" for call in calls)
-    done = subprocess.run(command + [path, str(scale), str(columns), title] + [note] * (note != ""), input=lines.encode(),
+    done = subprocess.run(command + [path, str(scale), str(columns), title] + [note] * (note != ""), input=lines.encode(errors="surrogateescape"),
                           capture_output=True, timeout=MOST_SECONDS)
     same(done.returncode, status, f"{calls} {done.stderr}")
     return done.stdout.decode(), done.stderr.decode()

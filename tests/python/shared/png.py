@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Grey PNGs of 8 bits without libpng, by the specification (ISO/IEC 15948). Whatever is not as it says is refused."""
+"""PNGs of 8 bits a channel without libpng, by the specification (ISO/IEC 15948). Whatever is not as it says is refused."""
 import struct
 import zlib
 
@@ -22,19 +22,18 @@ def _paeth(left, up, corner):
     return min((abs(up - corner), 0, left), (abs(left - corner), 1, up), (abs(left + up - 2 * corner), 2, corner))[2]
 
 
-def _unfilter(kind, line, above):
-    """A row as it was before filter `kind` (section 9.2): bytes are differences to guesses from neighbours."""
+def _unfilter(kind, line, above, channels):
+    """A row as it was before filter `kind` (section 9.2): bytes are differences to guesses from those of neighbours."""
     if kind == 0:
         return bytes(line)
     if kind == 2:
         return bytes(a + b & 255 for a, b in zip(line, above))
     guess = {1: lambda left, up, corner: left, 3: lambda left, up, corner: (left + up) // 2, 4: _paeth}[kind]
-    row, left, corner = bytearray(), 0, 0
-    for byte, up in zip(line, above):
-        left = byte + guess(left, up, corner) & 255
-        corner = up
-        row.append(left)
-    return bytes(row)
+    row = bytearray(channels)  # left of the first pixel, and of the one above it
+    above = bytes(channels) + above
+    for at, byte in enumerate(line):
+        row.append(byte + guess(row[at], above[at + channels], above[at]) & 255)
+    return bytes(row[channels:])
 
 
 def size(path):
@@ -43,18 +42,27 @@ def size(path):
         return struct.unpack(">II", file.read(24)[16:])
 
 
-def read(path):
-    """Rows of bytes, and the texts by their keywords."""
+def read_file(path):
+    """Rows of bytes, how many channels they have, and the texts by their keywords."""
     with open(path, "rb") as file:
         chunks = list(_chunks(file.read()))
     assert chunks[0][0] == b"IHDR" and len(chunks[0][1]) == 13, "IHDR comes first"
-    width, height, *kind = struct.unpack(">II5B", chunks[0][1])
-    assert kind == [8, 0, 0, 0, 0], f"depth, colour, compression, filter, interlace are {kind}"
+    width, height, depth, colour, *kind = struct.unpack(">II5B", chunks[0][1])
+    assert (depth, kind) == (8, [0, 0, 0]), f"depth {depth}, compression, filter, interlace {kind}"
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    line = width * channels
     packed = zlib.decompress(b"".join(content for name, content in chunks if name == b"IDAT"))
-    assert len(packed) == height * (width + 1), f"{len(packed)} bytes for {height} rows of {width}"
-    rows, above = [], bytes(width)
-    for at in range(0, len(packed), width + 1):
-        above = _unfilter(packed[at], packed[at + 1:at + 1 + width], above)
+    assert len(packed) == height * (line + 1), f"{len(packed)} bytes for {height} rows of {width}"
+    rows, above = [], bytes(line)
+    for at in range(0, len(packed), line + 1):
+        above = _unfilter(packed[at], packed[at + 1:at + 1 + line], above, channels)
         rows.append(above)
     texts = [content.decode("latin-1").split("\0") for name, content in chunks if name == b"tEXt"]
-    return rows, dict(texts)
+    return rows, channels, dict(texts)
+
+
+def read(path):
+    """Rows of grey bytes, and the texts by their keywords."""
+    rows, channels, texts = read_file(path)
+    assert channels == 1, f"{channels} channels"
+    return rows, texts
