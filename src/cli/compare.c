@@ -113,7 +113,8 @@ static vae_status train(struct runs *runs, const struct arguments *arguments, va
     struct jobs_options options = {.quiet = argument(arguments, "quiet")};
     uint64_t jobs, threads;
     vae_status status = argument_count(arguments, "jobs", 1, 256, cores, &jobs, err);
-    if (!status) status = argument_count(arguments, "threads", 1, 256, jobs < cores ? cores / jobs : 1, &threads, err);
+    if (!status)
+        status = argument_count(arguments, "threads", 1, 256, jobs && jobs < cores ? cores / jobs : 1, &threads, err);
     if (status) return status;
     options.jobs = jobs;
     options.threads = threads;

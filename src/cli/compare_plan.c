@@ -79,9 +79,8 @@ static vae_status add_seeds(struct lists *lists, const struct arguments *argumen
     if (first) status = vae_parse_count("seed", first, 0, 9007199254740991.0 - MOST_RUNS, &seed, err);
     char text[MOST_RUNS * 17 + 1] = ""; /* numbers of at most 16 digits */
     size_t used = 0;
-    for (uint64_t i = 0; i < seeds; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%llu", i ? "," : "",
-                                 (unsigned long long)(seed + i));
+    for (const uint64_t end = seed + seeds; seed < end; seed++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%llu", used ? "," : "", (unsigned long long)seed);
     return status ? status : lists_add(lists, "seed", text, err);
 }
 

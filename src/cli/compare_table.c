@@ -276,7 +276,7 @@ vae_status table_make(struct table *table, struct runs *runs, const struct evalu
 {
     *table = (struct table){.runs = runs, .evaluated = evaluated, .loss = evaluated->samples ? NLL : NEG_ELBO};
     double *values = malloc(runs->n * sizeof *values);
-    table->row = malloc(runs->n * sizeof *table->row);
+    table->row = calloc(runs->n, sizeof *table->row);
     vae_status status = values && table->row ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (!status) {
         make_rows(table, runs);

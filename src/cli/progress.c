@@ -52,15 +52,15 @@ enum part { WORK, BAR, SHARE, LOSS, RATE, LEFT, PARTS };
 static void write_parts(const struct progress_line *l, char text[PARTS][48])
 {
     char duration[32];
-    const bool has_rate = l->done > l->earlier;
+    text[BAR][0] = text[LOSS][0] = text[RATE][0] = text[LEFT][0] = '\0';
+    snprintf(text[WORK], sizeof *text, "%s", l->work);
+    snprintf(text[SHARE], sizeof *text, "  %3.0f %%", 100 * (double)l->done / (double)l->total);
+    if (!isnan(l->loss)) snprintf(text[LOSS], sizeof *text, "  loss %.2f", l->loss);
+    if (l->done == l->earlier) return; /* there is no rate yet */
     const double rate = (double)(l->done - l->earlier) / l->seconds;
     const double left = (double)(l->total - l->done + l->later) / rate;
-    snprintf(text[WORK], sizeof *text, "%s", l->work);
-    text[BAR][0] = '\0';
-    snprintf(text[SHARE], sizeof *text, "  %3.0f %%", 100 * (double)l->done / (double)l->total);
-    snprintf(text[LOSS], sizeof *text, isnan(l->loss) ? "" : "  loss %.2f", l->loss);
-    snprintf(text[RATE], sizeof *text, has_rate ? "  %.*f %s/s" : "", rate < 10, rate, l->unit ? l->unit : "images");
-    snprintf(text[LEFT], sizeof *text, has_rate ? "  %s left" : "", progress_duration(left, duration));
+    snprintf(text[RATE], sizeof *text, "  %.*f %s/s", rate < 10, rate, l->unit ? l->unit : "images");
+    snprintf(text[LEFT], sizeof *text, "  %s left", progress_duration(left, duration));
 }
 
 /* Leaves out what has no room, and fills the rest of it with a bar. */
