@@ -3,6 +3,7 @@
  * Training the runs of a plan, some side by side. Each is a process of this program, whose stderr goes to train.log in
  * its folder. They have process groups of their own, so that a Ctrl-C on the terminal reaches them once, through us;
  * and where this process dies by whatever means, the system sends them SIGTERM, at which they save their state. */
+#define _GNU_SOURCE /* environ */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -98,16 +99,17 @@ static vae_status look(struct job *job, vae_error *err)
 
 /* ---- Processes -------------------------------------------------------------------------------------------------- */
 
-/* In the new process: it may not survive its parent, nor read from the terminal. */
+/* In the new process: it may not survive its parent, nor read from the terminal. The program is opened by the system's
+ * name for it, which stays right when its file is replaced, and run by that descriptor, as valgrind can follow. */
 static void become(const struct words *words, int log, pid_t parent, const sigset_t *mask)
 {
-    const int nothing = open("/dev/null", O_RDONLY);
+    const int nothing = open("/dev/null", O_RDONLY), program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent || nothing < 0 || dup2(nothing, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0) _exit(1);
     signals_let_go();
     sigprocmask(SIG_SETMASK, mask, NULL);
-    execv("/proc/self/exe", words->word);
+    fexecve(program, words->word, environ);
     _exit(1);
 }
 
