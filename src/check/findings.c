@@ -39,7 +39,7 @@ static const struct {
     [ENDS] = {"numbers not finite at extremes", 0},
     [NOT_A_NUMBER] = {"log p(NaN) that is a number", 0},
     [MEAN] = {"mean image is the integral: error", 2e-5},
-    [MEAN_IN_RANGE] = {"means that are no pixels", 0},
+    [NO_PIXELS] = {"means and draws that are no pixels", 0},
     [KNOWN] = {"known answers: error", FLOAT_OR_DOUBLE(5e-7, 6e-8)},
     [ENTROPY] = {"entropy is the integral: error", 1e-4},
     [ENTROPY_SLOPE] = {"slope of the entropy: error", 1e-3},

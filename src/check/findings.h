@@ -39,7 +39,7 @@ enum check {
     ENDS,
     NOT_A_NUMBER,
     MEAN,
-    MEAN_IN_RANGE,
+    NO_PIXELS,
     KNOWN,
     ENTROPY,
     ENTROPY_SLOPE,

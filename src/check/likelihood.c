@@ -12,9 +12,10 @@
 
 #include "base/choice.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "check/scalar.h"
 
-enum { PIXELS = 21, MOST_OUTPUTS = 4, MOST_NUMBERS = 4 };
+enum { PIXELS = 21, MOST_OUTPUTS = 4, MOST_NUMBERS = 4, DRAWS = 100000 };
 
 struct bench {
     struct findings *f;
@@ -24,6 +25,8 @@ struct bench {
     real number[MOST_NUMBERS];
     struct scalar line;
     real out[PIXELS * MOST_OUTPUTS], x[PIXELS];
+    uint32_t bits[DRAWS];
+    real draw[DRAWS];
 };
 
 static double nll(const struct bench *c, size_t D, const real *out, const real *x)
@@ -33,9 +36,12 @@ static double nll(const struct bench *c, size_t D, const real *out, const real *
 
 /* ---- One pixel as a distribution -------------------------------------------------------------------------------- */
 
-/* Its sum and the sum of x p(x), from p at points that have these shares. */
+/* Sums of p(x) and of x p(x), from the lowest x to the highest, and how far draws, in order, are from the former. */
 struct sums {
     double mass, mean;
+    const real *draw; /* (DRAWS), or NULL */
+    size_t below;
+    double distance; /* of Kolmogorov and Smirnov */
 };
 
 static void add(struct sums *sums, const struct bench *c, const real *out, double x, double share)
@@ -46,56 +52,96 @@ static void add(struct sums *sums, const struct bench *c, const real *out, doubl
     sums->mean += p * (double)pixel;
 }
 
+/* All below x has been added. */
+static void compare_draws(struct sums *sums, double x)
+{
+    if (!sums->draw) return;
+    while (sums->below < DRAWS && (double)sums->draw[sums->below] <= x) sums->below++;
+    sums->distance = fmax(sums->distance, fabs((double)sums->below / DRAWS - sums->mass));
+}
+
+static void sum_coin(const struct bench *c, const real *out, struct sums *sums)
+{
+    for (int x = 0; x <= 1; x++) {
+        add(sums, c, out, x, 1);
+        compare_draws(sums, x);
+    }
+}
+
 /* By the midpoint rule in t, x = lowest + (highest - lowest) / (1 + e^-t): dense at both ends. */
-static struct sums sum_interval(const struct bench *c, const real *out)
+static void sum_interval(const struct bench *c, const real *out, struct sums *sums)
 {
     enum { LINE = 4000, REACH = 40 };
     const double low = c->likelihood->lowest, width = c->likelihood->highest - low, h = 2.0 * REACH / LINE;
-    struct sums sums = {0};
     for (size_t i = 0; i < LINE; i++) {
-        const double share = 1 / (1 + exp(REACH - ((double)i + 0.5) * h));
-        add(&sums, c, out, low + width * share, h * width * share * (1 - share));
+        const double t = ((double)i + 0.5) * h - REACH, share = 1 / (1 + exp(-t));
+        add(sums, c, out, low + width * share, h * width * share * (1 - share));
+        compare_draws(sums, low + width / (1 + exp(-t - h / 2)));
     }
-    return sums;
 }
 
-static struct sums sum_line(const struct bench *c, const real *out, double middle)
+static void sum_line(const struct bench *c, const real *out, double middle, struct sums *sums)
 {
-    struct sums sums = {0};
-    for (size_t i = 0; i < INNER; i++) {
-        const double y = (double)c->line.z[i];
-        if (fabs(y) < FAR) add(&sums, c, out, middle + y, weight[i % NODES] * fabs(y) / (2 * FINENESS));
+    for (size_t cell = 0; cell < CELLS; cell++) {
+        if (fabs((double)c->line.z[cell * NODES]) > FAR) continue;
+        for (size_t i = cell * NODES, k = 0; k < NODES; i++, k++) {
+            const double y = (double)c->line.z[i];
+            add(sums, c, out, middle + y, weight[k] * fabs(y) / (2 * FINENESS));
+        }
+        compare_draws(sums, middle + place(cell, cell < PANELS ? -1 : 1));
     }
-    return sums;
 }
 
-static struct sums sum_pixel(const struct bench *c, const real *out, double middle)
+static void sum_pixel(const struct bench *c, const real *out, double middle, struct sums *sums)
 {
     const struct likelihood_ops *p = c->likelihood;
-    struct sums sums = {0};
-    if (!isfinite(p->lowest) || !isfinite(p->highest)) return sum_line(c, out, middle);
-    if (!p->discrete) return sum_interval(c, out);
-    for (int x = 0; x <= 1; x++) add(&sums, c, out, x, 1);
-    return sums;
+    if (p->discrete)
+        sum_coin(c, out, sums);
+    else if (isfinite(p->lowest) && isfinite(p->highest))
+        sum_interval(c, out, sums);
+    else
+        sum_line(c, out, middle, sums);
 }
 
 static bool is_taken(const struct likelihood_ops *p, double x) { return x >= p->lowest && x <= p->highest; }
 
-/* Outputs of a mean picture. */
-static void check_means(struct bench *c)
+static int by_size(const void *a, const void *b)
 {
-    static const double means[] = {0, 0.02, 0.1, 0.35, 0.48, 0.5, 0.8, 1};
-    for (size_t i = 0; i < sizeof means / sizeof *means; i++) {
-        const real wanted = R(means[i]), deviation = R(0.3);
-        real out[MOST_OUTPUTS], mean;
-        c->likelihood->output_for(c->state, 1, &wanted, &deviation, out);
-        c->likelihood->mean(c->state, 1, out, &mean);
-        const struct sums sums = sum_pixel(c, out, (double)mean);
-        note(c->f, PIXEL_MASS, fabs(sums.mass - 1), "mean %g, sum %.6g", means[i], sums.mass);
-        note(c->f, MEAN, relative_error((double)mean, sums.mean / sums.mass), "%.6g, integral %.6g", (double)mean,
-             sums.mean / sums.mass);
-        note(c->f, MEAN_IN_RANGE, !is_taken(c->likelihood, (double)mean), "mean %g", (double)mean);
+    const real x = *(const real *)a, y = *(const real *)b;
+    return (x > y) - (x < y);
+}
+
+/* Draws of one pixel with these outputs, in order; those that are no pixels are counted. */
+static void draw_pixel(struct bench *c, const real *output)
+{
+    double strange = 0;
+    for (size_t i = 0; i < DRAWS; i += PIXELS) {
+        const size_t n = DRAWS - i < PIXELS ? DRAWS - i : PIXELS;
+        real out[PIXELS * MOST_OUTPUTS];
+        for (size_t k = 0; k < n * c->outputs; k++) out[k] = output[k / n];
+        c->likelihood->sample(c->state, n, out, c->bits + i, &(struct learned){c->number, NULL}, c->draw + i);
     }
+    for (size_t i = 0; i < DRAWS; i++) strange += !is_taken(c->likelihood, (double)c->draw[i]);
+    note(c->f, NO_PIXELS, strange, "draws at output %.4g", (double)*output);
+    qsort(c->draw, DRAWS, sizeof *c->draw, by_size);
+}
+
+/* Outputs of a mean picture; with draws, or without, which take most of the time. */
+static void check_mean(struct bench *c, double wanted, bool draws)
+{
+    const real at = R(wanted), deviation = R(0.3);
+    struct sums sums = {0};
+    real out[MOST_OUTPUTS], mean;
+    c->likelihood->output_for(c->state, 1, &at, &deviation, out);
+    c->likelihood->mean(c->state, 1, out, &mean);
+    if (draws) draw_pixel(c, out);
+    sums.draw = draws ? c->draw : NULL;
+    sum_pixel(c, out, (double)mean, &sums);
+    note(c->f, PIXEL_MASS, fabs(sums.mass - 1), "mean %g, sum %.6g", wanted, sums.mass);
+    note(c->f, MEAN, relative_error((double)mean, sums.mean / sums.mass), "%.6g, integral %.6g", (double)mean,
+         sums.mean / sums.mass);
+    note(c->f, NO_PIXELS, !is_taken(c->likelihood, (double)mean), "mean %g", (double)mean);
+    if (draws) note(c->f, SAMPLER, sums.distance, "mean %g", wanted);
 }
 
 /* Any outputs, also very large ones. */
@@ -107,9 +153,10 @@ static void check_any_outputs(struct bench *c)
         real out[MOST_OUTPUTS], mean;
         for (size_t k = 0; k < c->outputs; k++) out[k] = R(k ? fmin(5, fmax(-5, at[i])) : at[i]);
         c->likelihood->mean(c->state, 1, out, &mean);
-        note(c->f, MEAN_IN_RANGE, !is_taken(c->likelihood, (double)mean), "output %g, mean %g", at[i], (double)mean);
+        note(c->f, NO_PIXELS, !is_taken(c->likelihood, (double)mean), "output %g, mean %g", at[i], (double)mean);
         if (infinite && fabs(at[i]) > 10) continue; /* where rounding x - mean hides a narrow density */
-        const struct sums sums = sum_pixel(c, out, (double)mean);
+        struct sums sums = {0};
+        sum_pixel(c, out, (double)mean, &sums);
         note(c->f, MORE_THAN_ONE, fmax(0, sums.mass - 1) + 0 * sums.mass, "output %g, sum %.6g", at[i], sums.mass);
     }
 }
@@ -193,7 +240,7 @@ static void check_slopes(struct bench *c)
 
 struct outputs {
     double value;
-    struct guarded grad, mean;
+    struct guarded grad, mean, draw;
     real numbers[MOST_NUMBERS];
 };
 
@@ -202,16 +249,19 @@ static void call(const struct bench *c, struct outputs *o)
     memset(o->numbers, 0, sizeof o->numbers);
     guard(&o->grad, sizeof o->grad);
     guard(&o->mean, sizeof o->mean);
+    guard(&o->draw, sizeof o->draw);
     o->value = c->likelihood->nll(c->state, PIXELS, c->out, c->x, R(0.5), inside(&o->grad),
                                   &(struct learned){c->number, o->numbers});
     c->likelihood->mean(c->state, PIXELS, c->out, inside(&o->mean));
+    c->likelihood->sample(c->state, PIXELS, c->out, c->bits, &(struct learned){c->number, NULL}, inside(&o->draw));
 }
 
 static double differences(const struct outputs *a, const struct outputs *b)
 {
     return differing(&a->value, &b->value, 1, sizeof a->value) +
            differing(a->numbers, b->numbers, MOST_NUMBERS, sizeof(real)) +
-           differing(&a->grad, &b->grad, sizeof a->grad, 1) + differing(&a->mean, &b->mean, sizeof a->mean, 1);
+           differing(&a->grad, &b->grad, sizeof a->grad, 1) + differing(&a->mean, &b->mean, sizeof a->mean, 1) +
+           differing(&a->draw, &b->draw, sizeof a->draw, 1);
 }
 
 /* -log p is the sum of that of each pixel, and the slopes are each pixel's. */
@@ -220,10 +270,12 @@ static void check_alone(struct bench *c, struct outputs *all)
     const real *grad = inside(&all->grad), *mean = inside(&all->mean);
     double sum = 0;
     for (size_t i = 0; i < PIXELS; i++) {
-        real out[MOST_OUTPUTS], alone[MOST_OUTPUTS], numbers[MOST_NUMBERS], here;
+        real out[MOST_OUTPUTS], alone[MOST_OUTPUTS], numbers[MOST_NUMBERS], here, draw;
         for (size_t k = 0; k < c->outputs; k++) out[k] = c->out[k * PIXELS + i];
         sum += c->likelihood->nll(c->state, 1, out, c->x + i, R(0.5), alone, &(struct learned){c->number, numbers});
         c->likelihood->mean(c->state, 1, out, &here);
+        c->likelihood->sample(c->state, 1, out, c->bits + i, &(struct learned){c->number, NULL}, &draw);
+        note(c->f, ALONE, differing(&draw, (real *)inside(&all->draw) + i, 1, sizeof draw), "draw of pixel %zu", i);
         for (size_t k = 0; k < c->outputs; k++)
             note(c->f, CUT, relative_error((double)alone[k], (double)grad[k * PIXELS + i]), "slope at pixel %zu", i);
         note(c->f, CUT, relative_error((double)here, (double)mean[i]), "mean of pixel %zu", i);
@@ -239,11 +291,12 @@ static void check_rules(struct bench *c)
     memcpy(x, c->x, sizeof x);
     call(c, &first);
     call(c, &second);
-    note(c->f, AGAIN, differences(&first, &second), "-log p, slopes and mean");
+    note(c->f, AGAIN, differences(&first, &second), "-log p, slopes, mean and draws");
     check_alone(c, &first);
     note(c->f, OUTSIDE, differing(out, c->out, sizeof out, 1) + differing(x, c->x, sizeof x, 1), "inputs");
     note(c->f, OUTSIDE, changed_around(&first.grad, PIXELS * c->outputs * sizeof(real)), "slopes");
     note(c->f, OUTSIDE, changed_around(&first.mean, PIXELS * sizeof(real)), "mean");
+    note(c->f, OUTSIDE, changed_around(&first.draw, PIXELS * sizeof(real)), "draws");
     note(c->f, OUTSIDE, guard_changed((char *)c->state + c->likelihood->state_size, GUARD), "state");
     /* The slopes may take the place of the outputs. */
     const double value = c->likelihood->nll(c->state, PIXELS, out, c->x, R(0.5), out,
@@ -269,6 +322,7 @@ static vae_status count_numbers(struct bench *c, const vae_choice *choice, vae_e
 
 static vae_status check_at(struct bench *c, const vae_choice *choice, vae_error *err)
 {
+    static const double means[] = {0.35, 0, 0.02, 0.1, 0.48, 0.8, 1};
     memset(c->state, 0, c->likelihood->state_size);
     guard((char *)c->state + c->likelihood->state_size, GUARD);
     c->likelihood->init(c->state, choice->value);
@@ -276,7 +330,7 @@ static vae_status check_at(struct bench *c, const vae_choice *choice, vae_error 
     const vae_status status = count_numbers(c, choice, err);
     if (status) return status;
     make_image(c);
-    check_means(c);
+    for (size_t i = 0; i < sizeof means / sizeof *means; i++) check_mean(c, means[i], i == 0);
     check_any_outputs(c);
     check_ends(c);
     check_slopes(c);
@@ -296,9 +350,15 @@ vae_status check_likelihood(struct findings *f, const struct likelihood_ops *lik
         c->likelihood = likelihood;
         c->state = state;
         scalar_lay(&c->line);
+        rng_words(&(struct rng){.seed = 1, .stream = RNG_DATA}, 0, DRAWS, c->bits);
     }
-    for (size_t i = 0; !status && next_choice(&likelihood->module, given, false, i, &choice); i++)
-        status = check_at(c, &choice, err);
+    for (size_t i = 0; !status && next_choice(&likelihood->module, given, false, i, &choice); i++) {
+        const char *conflict = likelihood->conflict ? likelihood->conflict(choice.value) : NULL;
+        if (!conflict)
+            status = check_at(c, &choice, err);
+        else if (i == 0)
+            status = vae_fail(err, VAE_E_USAGE, "likelihood %s: %s", given->name, conflict);
+    }
     free(state);
     free(c);
     return status;

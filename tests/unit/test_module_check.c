@@ -17,6 +17,7 @@
 #define LEARNED  "slopes in what is learned: error; "
 #define CONTEXT  "slopes in the context: error; "
 #define SAMPLES  "draws follow density: chi-square's score; "
+#define FOLLOW   "draws follow density: Kolmogorov-Smirnov; "
 #define NOISY    "noise follows density: Kolmogorov-Smirnov; "
 #define DENSITY  "log q follows from the noise: error; "
 #define DRAWN    "slopes of draws: error; "
@@ -26,7 +27,7 @@
 #define EXTREMES "numbers not finite at extremes; "
 #define HIDDEN   "log p(NaN) that is a number; "
 #define MEANS    "mean image is the integral: error; "
-#define NO_PIXEL "means that are no pixels; "
+#define NO_PIXEL "means and draws that are no pixels; "
 #define H        "entropy is the integral: error; "
 #define H_SLOPE  "slope of the entropy: error; "
 #define KLS      "exact KL to priors: error; "
@@ -89,7 +90,7 @@ static void likelihoods_pass(void **state)
     (void)state;
     for (size_t i = 0; likelihood_at(i); i++) {
         const bool learns = likelihood_at(i)->declare != NULL;
-        assert_int_equal(pass(VAE_LIKELIHOOD, likelihood_at(i)->module.name), learns ? 11 : 10);
+        assert_int_equal(pass(VAE_LIKELIHOOD, likelihood_at(i)->module.name), learns ? 13 : 12);
     }
 }
 
@@ -661,14 +662,51 @@ static void mean_of_no_pixel(const struct likelihood_state *state, size_t D, con
         if (out[i] > 1000) mean[i] = R(1.01);
 }
 
+static void wide_pixels(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                        const struct learned *learned, real *x)
+{
+    p->sample(state, D, out, bits, learned, x);
+    for (size_t i = 0; i < D; i++) x[i] = out[i] + R(1.05) * (x[i] - out[i]);
+}
+
+/* A twentieth of the white pixels are black; grey ones are as much darker. */
+static void dark_pixels(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                        const struct learned *learned, real *x)
+{
+    p->sample(state, D, out, bits, learned, x);
+    for (size_t i = 0; i < D; i++) x[i] = x[i] < 1 ? R(0.95) * x[i] : bits[i] % 20 ? R(1) : R(0);
+}
+
+static void strange_pixel(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                          const struct learned *learned, real *x)
+{
+    p->sample(state, D, out, bits, learned, x);
+    for (size_t i = 0; i < D; i++)
+        if (bits[i] % 10007 == 5) x[i] = R(1.5);
+}
+
+static void pixels_by_place(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                            const struct learned *learned, real *x)
+{
+    p->sample(state, D, out, bits, learned, x);
+    if (D > 1) x[D - 1] = x[0];
+}
+
+static void pixels_past(const struct likelihood_state *state, size_t D, const real *out, const uint32_t *bits,
+                        const struct learned *learned, real *x)
+{
+    p->sample(state, D, out, bits, learned, x);
+    if (D == 21) x[D] = 0; /* a whole image, behind which there is room */
+}
+
 static const struct {
     const char *likelihood, *failures;
     struct likelihood_ops instead;
 } likelihood_cases[] = {
     {"bernoulli", "", {.state_size = 0}},
-    {"bernoulli", SUM MORE, {.nll = nll_too_small}},
-    {"gaussian", SUM MORE, {.nll = nll_too_small}},
-    {"cbernoulli", SUM, {.nll = nll_too_large}},
+    {"bernoulli", SUM MORE FOLLOW, {.nll = nll_too_small}},
+    {"gaussian", SUM MORE FOLLOW, {.nll = nll_too_small}},
+    {"cbernoulli", SUM FOLLOW, {.nll = nll_too_large}},
     {"bernoulli", ONE, {.nll = nll_as_mean}},
     {"gaussian", ONE, {.nll = nll_without_a_pixel}},
     {"bernoulli", OUTPUTS, {.nll = nll_negated_slope}},
@@ -684,6 +722,13 @@ static const struct {
     {"gaussian", MEANS, {.mean = dark_mean}},
     {"cbernoulli", MEANS, {.mean = dark_mean}},
     {"bernoulli", NO_PIXEL, {.mean = mean_of_no_pixel}},
+    {"gaussian", FOLLOW, {.sample = wide_pixels}},
+    {"gaussian:sigma=per-pixel", FOLLOW, {.sample = wide_pixels}},
+    {"bernoulli", FOLLOW, {.sample = dark_pixels}},
+    {"cbernoulli", FOLLOW, {.sample = dark_pixels}},
+    {"bernoulli", NO_PIXEL, {.sample = strange_pixel}},
+    {"cbernoulli", SINGLE, {.sample = pixels_by_place}},
+    {"gaussian", BYTES, {.sample = pixels_past}},
 };
 
 static const vae_module *likelihood_module(size_t i) { return likelihood_at(i) ? &likelihood_at(i)->module : NULL; }
@@ -703,6 +748,7 @@ static void wrong_likelihoods_fail(void **state)
         without_parameters(&broken.module);
         if (likelihood_cases[i].instead.nll) broken.nll = likelihood_cases[i].instead.nll;
         if (likelihood_cases[i].instead.mean) broken.mean = likelihood_cases[i].instead.mean;
+        if (likelihood_cases[i].instead.sample) broken.sample = likelihood_cases[i].instead.sample;
         if (check_likelihood(&f, &broken, &choice, &err)) fail_msg("case %zu: %s", i, err.message);
         report_failures(&f, failures);
         if (strcmp(failures, likelihood_cases[i].failures))
