@@ -8,24 +8,10 @@ import struct
 import sys
 
 from shared import png
-from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx, write_npy
+from shared.program import read_bytes, read_npy, refuse, vaectl, vaectl_json, write_idx, write_npy
 from shared.tap import Skip, near, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=60,test=30", "--hidden", 16, "--latent", 3, "--epochs", 2, "--batch", 20, "-q"]
-KINDS = {"|u1": "B", "<f4": "f", "<f8": "d"}
-
-
-def read_npy(path):
-    """Type, shape and elements of a .npy, whose header must be what NumPy writes."""
-    data = read_bytes(path)
-    same(data[:8], b"\x93NUMPY\1\0", path)
-    length = struct.unpack("<H", data[8:10])[0]
-    header = data[10:10 + length].decode()
-    found = re.fullmatch(r"\{'descr': '(.{3})', 'fortran_order': False, 'shape': (\([\d, ]+\)), \} *\n", header)
-    assert found and (10 + length) % 64 == 0, header
-    shape = eval(found[2])  # of digits, commas, spaces and parentheses
-    count = (len(data) - 10 - length) // struct.calcsize(KINDS[found[1]])
-    return found[1], shape, list(struct.unpack(f"<{count}{KINDS[found[1]]}", data[10 + length:]))
 
 
 def read_csv(path):

@@ -210,6 +210,65 @@ static void decoding(void **state)
     check_decoding("bernoulli", sigmoid);
 }
 
+/* ---- Draws of data ----------------------------------------------------------------------------------------------- */
+
+enum { DATA = 20000 };
+
+/* P(x <= at) of an output. */
+static double cdf_fixed(double output, double at) { return normal_cdf((at - output) / 0.3); }
+static double cdf_learned(double output, double at) { return normal_cdf((at - output) / 0.5); }
+static double cdf_bernoulli(double output, double at) { return at < 0 ? 0 : at < 1 ? 1 - sigmoid(output) : 1; }
+static double cdf_cbernoulli(double output, double at)
+{
+    return at < 0 ? 0 : at < 1 ? expm1(output * at) / expm1(output) : 1;
+}
+
+/* Of the first pixel, whose log-deviation is 4.9 above a floor of 0.01. */
+static double cdf_per_pixel(double output, double at)
+{
+    const double d = 4.9 - log(0.01);
+    return normal_cdf((at - output) / exp(log(0.01) + (d + sqrt(d * d + 4)) / 2));
+}
+
+/* DATA draws at z = (0.4, 0.5), where the outputs are -0.5 and 1.2: shares below some values, within four standard
+ * errors of what they should be. */
+static void check_data(const char *likelihood, double (*cdf)(double, double), size_t pixels, double width)
+{
+    const double output[] = {-0.5, 1.2}, error = 2 / sqrt(DATA);
+    float *z = new_values(DATA), *x = new_values(DATA), *again = new_values(DATA);
+    vae_model *model = make_decoder(likelihood);
+    if (!strcmp(likelihood, "gaussian:sigma=learned"))
+        set_tensor(model, "likelihood.logsigma", (const float[1]){-0.69314718f});
+    for (size_t i = 0; i < 2 * DATA; i++) z[i] = i % 2 ? 0.5f : 0.4f;
+    assert_int_equal(vae_sample_data(model, DATA, z, NULL, 7, 1, x, NULL), VAE_OK);
+    for (size_t k = 0; k < pixels; k++)
+        for (double at = -2 * width; at <= 2 * width; at += 0.31 * width) {
+            double below = 0;
+            for (size_t i = 0; i < DATA; i++) below += (double)x[2 * i + k] <= at;
+            assert_within(below / DATA - cdf(output[k], at), -error, error, "%s, pixel %zu below %g", likelihood, k,
+                          at);
+        }
+    assert_end(x, DATA);
+    assert_int_equal(vae_sample_data(model, 700, z, NULL, 7, 2, again, NULL), VAE_OK);
+    assert_memory_equal(again, x, 1400 * sizeof *x); /* whatever the number of draws and of threads */
+    assert_int_equal(vae_sample_data(model, 700, z, NULL, 8, 1, again, NULL), VAE_OK);
+    assert_memory_not_equal(again, x, 1400 * sizeof *x);
+    free(z);
+    free(x);
+    free(again);
+    vae_model_free(&model);
+}
+
+static void drawing_data(void **state)
+{
+    (void)state;
+    check_data("gaussian:sigma=0.3", cdf_fixed, 2, 1);
+    check_data("gaussian:sigma=learned", cdf_learned, 2, 1);
+    check_data("gaussian:sigma=per-pixel", cdf_per_pixel, 1, 100);
+    check_data("bernoulli", cdf_bernoulli, 2, 1);
+    check_data("cbernoulli", cdf_cbernoulli, 2, 1);
+}
+
 /* Blocks of large images have fewer rows. */
 static void large_images(void **state)
 {
@@ -330,6 +389,7 @@ int main(void)
         cmocka_unit_test(encoding_binarised_pixels),
         cmocka_unit_test(images_that_are_not_there),
         cmocka_unit_test(decoding),
+        cmocka_unit_test(drawing_data),
         cmocka_unit_test(large_images),
         cmocka_unit_test(draws_are_known),
         cmocka_unit_test(no_thread_is_left),

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import struct
@@ -123,6 +124,22 @@ def write_npy(path, dims, values, kind="<f4"):
     with open(path, "wb") as file:
         file.write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode())
         file.write(struct.pack(f"<{len(values)}{ {'|u1': 'B', '<i4': 'i', '<i8': 'q', '<f4': 'f', '<f8': 'd'}[kind]}", *values))
+
+
+NPY_KINDS = {"|u1": "B", "<f4": "f", "<f8": "d"}
+
+
+def read_npy(path):
+    """Type, shape and elements of a .npy, whose header must be what NumPy writes."""
+    data = read_bytes(path)
+    assert data[:8] == b"\x93NUMPY\1\0", path
+    length = struct.unpack("<H", data[8:10])[0]
+    header = data[10:10 + length].decode()
+    found = re.fullmatch(r"\{'descr': '(.{3})', 'fortran_order': False, 'shape': (\([\d, ]+\)), \} *\n", header)
+    assert found and (10 + length) % 64 == 0, header
+    shape = eval(found[2])  # of digits, commas, spaces and parentheses
+    count = (len(data) - 10 - length) // struct.calcsize(NPY_KINDS[found[1]])
+    return found[1], shape, list(struct.unpack(f"<{count}{NPY_KINDS[found[1]]}", data[10 + length:]))
 
 
 def write_mnist(folder, rows, cols, train, test, labels=None):
