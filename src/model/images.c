@@ -56,7 +56,7 @@ static const char *range_text(const struct likelihood_ops *likelihood, char *tex
 static vae_status out_of_range(const struct likelihood_ops *likelihood, const char *found, float lowest, float highest,
                                vae_error *err)
 {
-    const bool like_bytes = lowest >= 0 && highest > 1 && highest <= 255;
+    const bool like_bytes = lowest >= 0 && highest >= 2 && highest <= 255;
     char range[64], others[256] = "";
     const struct likelihood_ops *other;
     for (size_t i = 0; (other = likelihood_at(i)); i++)

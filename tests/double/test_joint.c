@@ -272,7 +272,8 @@ static double log_lars(const struct use *u, const double *z)
 /* Each latent has a scale of its own. */
 static double log_scaled(const struct use *u, const double *z)
 {
-    const char *family = prior_at((size_t)u->model->config.prior.value[0])->module.name;
+    static const struct prior_ops *const families[] = {SCALE_PRIORS(PRIOR_ENTRY)};
+    const char *family = families[(size_t)u->model->config.prior.value[0]]->module.name;
     const struct tensor *logscale = find(u, "prior.logscale");
     double scaled[MOST], sum = 0;
     for (size_t j = 0; j < u->model->L; j++) {
