@@ -332,7 +332,7 @@ vae_status model_sample_posteriors(const vae_model *model, const vae_images *ima
     for (size_t done = 0, block = 0; done < n && !status; done += pass.B, block++) {
         const size_t B = n - done < pass.plan.capacity ? n - done : pass.plan.capacity;
         const struct rng noise = {.seed = seed, .step = block, .stream = RNG_EVAL};
-        status = pass_gather(&pass, images, index, first + done, B, err);
+        status = pass_gather(&pass, images, index ? index + done : NULL, first + done, B, err);
         if (status) break;
         pass_encode(&pass);
         pass_latent(&pass, &noise);
@@ -354,7 +354,8 @@ vae_status vae_sample_aggregate(const vae_model *model, const vae_images *images
                                 size_t threads, float *z, vae_error *err)
 {
     const struct rng rng = {.seed = seed, .stream = RNG_AGGREGATE};
-    vae_status status = check_span(model, images, 0, 1, err);
+    vae_status status = vae_model_check_images(model, images, err);
+    if (!status && !images->n) status = vae_fail(err, VAE_E_DATA, "no images: there is no aggregate posterior");
     uint32_t *index = status ? NULL : mem_new(n, sizeof *index, err);
     if (!index) return status ? status : VAE_E_MEMORY;
     rng_words(&rng, 0, n, index);

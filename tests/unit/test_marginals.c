@@ -153,6 +153,24 @@ static void aggregate_posterior(void **state)
     vae_model_free(&model);
 }
 
+static double cdf_halves_1(double z) { return 0.5 * normal_cdf(z / scale[1]) + 0.5 * normal_cdf((z - 2) / scale[1]); }
+
+/* Images that come late count as the first ones do. */
+static void late_images(void **state)
+{
+    vae_images images;
+    vae_marginals *marginals = NULL;
+    vae_model *model = make_encoder("gaussian");
+    (void)state;
+    make_images(&images, 20000);
+    for (size_t i = 0; i < 2 * images.n; i++) images.pixels[i] = i < images.n ? 0 : 255;
+    assert_int_equal(vae_aggregate_marginals(&marginals, model, &images, 3, 2, NULL), VAE_OK);
+    check_draws(marginals, 1, cdf_halves_1, "aggregate");
+    vae_marginals_free(&marginals);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 static void no_images(void **state)
 {
     vae_images none = {.rows = 1, .cols = 2};
@@ -232,9 +250,13 @@ static void posterior_draws_of_a_flow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(factorised_priors),   cmocka_unit_test(joint_prior),
-        cmocka_unit_test(aggregate_posterior), cmocka_unit_test(no_images),
-        cmocka_unit_test(posterior_draws),     cmocka_unit_test(posterior_draws_of_a_flow),
+        cmocka_unit_test(factorised_priors),
+        cmocka_unit_test(joint_prior),
+        cmocka_unit_test(aggregate_posterior),
+        cmocka_unit_test(late_images),
+        cmocka_unit_test(no_images),
+        cmocka_unit_test(posterior_draws),
+        cmocka_unit_test(posterior_draws_of_a_flow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
