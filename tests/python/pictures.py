@@ -8,8 +8,9 @@ import shutil
 import statistics
 import sys
 
+from shared.figure import read_svg, texts
 from shared.model_file import load, save
-from shared.philox import BINARIZE, HOLDOUT, PRIOR, VALIDATION, block, permutation, uniform, words
+from shared.philox import AGGREGATE, BINARIZE, HOLDOUT, PRIOR, VALIDATION, block, permutation, uniform, words
 from shared.picture import draw, shows
 from shared.png import read, size
 from shared.program import refuse, vaectl, write_idx, write_mnist
@@ -204,6 +205,58 @@ def sample():
               "Samples: normal on images")
 
 
+@test("sample --temperature multiplies the noise; --from aggregate draws images, and z from their posteriors")
+def sample_otherwise():
+    make_model(weights={**linear_weights(), "logvar.bias": ([LATENT], [-60] * LATENT)})  # posteriors are points
+    for temperature in (0, 0.5, 2):
+        written("run/sample.png", "sample", "run", "-n", 4, "--temperature", temperature)
+        tiles = [decode([temperature * value for value in z]) for z in prior_draws(1, 4)]
+        shows("run/sample.png", draw([tiles[:2], tiles[2:]], ZOOM, PAD), "Samples: normal on images")
+    for flags, images, seed in (([], TEST, 1), (["--split", "train"], TRAIN, 5)):
+        written("run/sample.png", "sample", "run", "-n", 6, "--from", "aggregate", "--seed", seed, *flags)
+        chosen = [images[word * len(images) >> 32] for word in words(seed, AGGREGATE, 0, 0, 6)]
+        tiles = [decode(encode(grey(image))) for image in chosen]
+        shows("run/sample.png", draw([tiles[:3], tiles[3:]], ZOOM, PAD), "Samples: normal on images")
+    for flags, message in ((["--from", "posterior"], "--from: 'posterior' (expected prior or aggregate)"),
+                           (["--split", "test"], "--split: goes with --from aggregate alone"),
+                           (["--data", "images", "--from", "prior"], "--data: goes with --from aggregate alone"),
+                           (["--from", "aggregate", "--temperature", 2], "--temperature: goes with --from prior alone"),
+                           (["--temperature", -1], "--temperature: -1 is out of range (expected 0 to 1000)")):
+        refuse(2, message, "sample", "run", *flags)
+
+
+# ---- Labelled figures ------------------------------------------------------------------------------------------------
+
+@test("a picture whose name ends in .svg has title, note and labels; other endings and scales are refused")
+def labelled():
+    make_model(kl=KL)
+    for command, flags, title, note, labels in (
+            ("reconstruct", ["-n", 2, "--first", 3], "Reconstructions", "Images 3 to 4 of the test split. Mean: of p(x|z) "
+             "at the mean of q(z|x).", ["input", "mean"]),
+            ("sample", ["-n", 3], "Samples", "Draws from the prior, decoded to their means.", []),
+            ("sample", ["--temperature", 0.5], "Samples", "Draws from the prior at temperature 0.5, decoded to their means.",
+             []),
+            ("sample", ["--from", "aggregate"], "Samples", "Draws from the aggregate posterior of the test split, decoded to "
+             "their means.", []),
+            ("traverse", ["--rows", 2, "--steps", 3, "--range", 3], "Traversal", None,
+             ["z9 KL 104.25", "z8 KL 33.33", "-3", "0", "3"])):
+        written("figure.svg", command, "run", *flags, "-o", "figure.svg")
+        shown = texts(read_svg("figure.svg"))
+        same(shown[0], f"{title}: normal on images")
+        joined = "".join(shown[1:])
+        assert note is None or joined.startswith(note), joined
+        assert not labels or shown[-len(labels):] == labels, (shown, labels)
+    written("large.png", "sample", "run", "-n", 3, "--scale", 3, "-o", "large.png")
+    written("small.png", "sample", "run", "-n", 3, "-o", "small.png")
+    same(size("large.png"), tuple(3 * side for side in size("small.png")))
+    for command, kinds in (("reconstruct", ""), ("sample", ".npy, .csv, "), ("traverse", ""), ("plot kl", "")):
+        for name in ("x.jpg", "x", "x.svg.gz"):
+            refuse(2, f"--output: '{name}' (expected a name that ends in {kinds}.png or .svg)", *command.split(), "run", "-o", name)
+        for scale in ("0", "21", "nan", "x"):
+            _, errors = vaectl(*command.split(), "run", "--scale", scale, status=2)
+            assert errors.startswith("vaectl: --scale: "), errors
+
+
 # ---- Reconstructions -------------------------------------------------------------------------------------------------
 
 def reconstructions(images, pixels=grey):
@@ -317,7 +370,7 @@ def no_models():
     cannot = "cannot open: No such file or directory (expected a model file)"
     refuse(5, "runs/latest: no model there (train one with 'vaectl train', or name a run)", "sample")
     refuse(5, f"nowhere: {cannot}", "reconstruct", "nowhere")
-    refuse(5, f"empty/model.safetensors: {cannot}", "traverse", "empty")
+    refuse(5, "empty: no model.safetensors in it (expected a run folder)", "traverse", "empty")
     refuse(5, "/dev/null: not a regular file (expected a model file)", "sample", "/dev/null")
 
 

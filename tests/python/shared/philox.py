@@ -2,6 +2,7 @@
 """The words of src/base/rng.h without vaectl: Philox4x32-10 (Salmon et al. 2011, section 3.3)."""
 
 INIT, SHUFFLE, POSTERIOR, PRIOR, EVAL, HOLDOUT, DIGITS, BINARIZE, VALIDATION, NLL = range(10)  # the streams
+AGGREGATE = 14
 
 _LOW = 0xFFFFFFFF
 
