@@ -492,7 +492,7 @@ VAE_API vae_status vae_prior_marginals(vae_marginals **out, const vae_model *mod
 VAE_API vae_status vae_aggregate_marginals(vae_marginals **out, const vae_model *model, const vae_images *images,
                                            uint64_t seed, size_t threads, vae_error *err);
 VAE_API void vae_marginals_free(vae_marginals **marginals);
-/* From how many draws they are; 0: they are exact. */
+/* From how many draws they are; 0: they are exact, and the same for all latents, as a factorised prior has it. */
 VAE_API size_t vae_marginal_draws(const vae_marginals *marginals);
 /* P(z_latent <= z), and the z below which a latent is with this probability, between 0 and 1. The mean density between
  * a and b is (cdf(b) - cdf(a)) / (b - a). */

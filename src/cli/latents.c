@@ -143,16 +143,6 @@ static vae_status aggregate(const struct arguments *arguments, const vae_model *
     return status;
 }
 
-static bool is_same(const vae_marginals *marginals, size_t L)
-{
-    static const double probability[] = {0.01, 0.3, 0.8};
-    bool same = true;
-    for (size_t i = 0; i < 3 * L && same; i++)
-        same = vae_marginal_quantile(marginals, i / 3, probability[i % 3]) ==
-               vae_marginal_quantile(marginals, 0, probability[i % 3]);
-    return same;
-}
-
 vae_status latents_range(const struct arguments *arguments, const vae_model *model, struct latent_range *range,
                          vae_error *err)
 {
@@ -163,7 +153,7 @@ vae_status latents_range(const struct arguments *arguments, const vae_model *mod
              prior ? "prior" : "aggregate posterior");
     if (prior) {
         vae_status status = vae_prior_marginals(&range->marginals, model, 1, err);
-        range->same = !status && is_same(range->marginals, (size_t)vae_model_config(model)->latent);
+        range->same = !status && !vae_marginal_draws(range->marginals);
         return status;
     }
     range->same = !known;
@@ -189,6 +179,11 @@ double latents_place(const struct latent_range *range, size_t latent, size_t k, 
 {
     if (!range->marginals) return range->most * share_of(k, steps);
     return vae_marginal_quantile(range->marginals, latent, latents_probability(k, steps));
+}
+
+void latents_middle(const struct latent_range *range, size_t L, float *z)
+{
+    for (size_t j = 0; j < L; j++) z[j] = j && range->same ? z[0] : (float)latents_place(range, j, 0, 1);
 }
 
 void latents_place_name(double z, char name[LATENT_NAME])

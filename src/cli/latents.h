@@ -48,6 +48,8 @@ vae_status latents_range(const struct arguments *arguments, const vae_model *mod
 void latents_range_free(struct latent_range *range);
 /* The k-th of `steps` places; one alone is in the middle. */
 double latents_place(const struct latent_range *range, size_t latent, size_t k, size_t steps);
+/* The middle of all latents (L). */
+void latents_middle(const struct latent_range *range, size_t L, float *z);
 /* The probability whose quantile it is. */
 double latents_probability(size_t k, size_t steps);
 /* A place in three digits; the median of a prior around zero is 0, whatever its rounding. */

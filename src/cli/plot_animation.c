@@ -28,7 +28,7 @@ struct film {
 static vae_status choose_places(struct film *f, vae_error *err)
 {
     struct latent_range range = {0};
-    vae_status status = vae_prior_marginals(&range.marginals, f->job->run->model, 1, err);
+    vae_status status = latents_range(f->job->arguments, f->job->run->model, &range, err);
     for (size_t i = 0; i < f->down * f->across && !status; i++) {
         float *z = f->z + i * f->L;
         z[0] = (float)latents_place(&range, 0, i % f->across, f->across);

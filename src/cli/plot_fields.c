@@ -9,6 +9,7 @@
  * scale of colours. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/latents.h"
 #include "cli/plot.h"
@@ -19,9 +20,10 @@ static const double STEP = 0.1;
 /* Both ends of each latent's step, at `shown` latents of largest KL: z (2 * shown, L). */
 static void fill(const struct latent_range *middle, const size_t *order, size_t shown, size_t L, float *z)
 {
-    for (size_t i = 0; i < 2 * shown; i++, z += L) {
-        for (size_t j = 0; j < L; j++) z[j] = (float)latents_place(middle, j, 0, 1);
-        z[order[i / 2]] += (float)(i % 2 ? STEP : -STEP);
+    latents_middle(middle, L, z);
+    for (size_t i = 2 * shown; i-- > 0;) {
+        if (i) memcpy(z + i * L, z, L * sizeof *z);
+        z[i * L + order[i / 2]] += (float)(i % 2 ? STEP : -STEP);
     }
 }
 
@@ -63,10 +65,10 @@ static vae_status compute(const struct plot_job *job, const size_t *order, size_
 {
     const vae_model *model = job->run->model;
     const size_t L = (size_t)vae_model_config(model)->latent;
-    struct latent_range middle = {.most = 0};
+    struct latent_range middle = {0};
     float *z = calloc(2 * shown * L, sizeof *z);
     vae_status status = z ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu latents", shown);
-    if (!status) status = vae_prior_marginals(&middle.marginals, model, 1, err);
+    if (!status) status = latents_range(job->arguments, model, &middle, err);
     if (!status) {
         fill(&middle, order, shown, L, z);
         status = latents_decode(job->arguments, model, 2 * shown, z, x, err);

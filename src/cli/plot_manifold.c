@@ -4,6 +4,7 @@
  * first latent to the right, the second upwards, in steps between quantiles of the prior (see latents.h). Of a model
  * with one latent, a row. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/latents.h"
 #include "cli/plot.h"
@@ -39,9 +40,10 @@ static vae_status take_plane(struct plane *p, size_t steps, size_t L, vae_error 
 
 static void fill_plane(struct plane *p, const struct latent_range *range, size_t L)
 {
-    for (size_t i = 0; i < p->down * p->across; i++) {
+    latents_middle(range, L, p->z);
+    for (size_t i = p->down * p->across; i-- > 0;) { /* the first, which has the middle, at last */
         float *z = p->z + i * L;
-        for (size_t j = 0; j < L; j++) z[j] = (float)latents_place(range, j, 0, 1);
+        if (i) memcpy(z, p->z, L * sizeof *z);
         z[p->dims[0]] = (float)latents_place(range, p->dims[0], i % p->across, p->across);
         if (p->down > 1) z[p->dims[1]] = (float)latents_place(range, p->dims[1], p->down - 1 - i / p->across, p->down);
     }

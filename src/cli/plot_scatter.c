@@ -239,11 +239,12 @@ static vae_status add_latents(const struct plot_job *job, const vae_images *imag
 }
 
 /* Latents whose means are shown: along the range of the prior where there is one, else draws. */
-static vae_status choose_latents(const vae_model *model, size_t n, float *z, vae_error *err)
+static vae_status choose_latents(const struct plot_job *job, size_t n, float *z, vae_error *err)
 {
+    const vae_model *model = job->run->model;
     struct latent_range range = {0};
     if (vae_model_config(model)->latent > 1) return vae_sample_prior(model, 2, n, z, err);
-    vae_status status = vae_prior_marginals(&range.marginals, model, 1, err);
+    vae_status status = latents_range(job->arguments, model, &range, err);
     for (size_t i = 0; i < n && !status; i++) z[i] = (float)latents_place(&range, 0, i, n);
     latents_range_free(&range);
     return status;
@@ -284,7 +285,7 @@ static vae_status draw_means(const struct plot_job *job, float *z, vae_panel *pa
     const vae_model *model = job->run->model;
     const bool joined = vae_model_config(model)->latent == 1;
     float *mean = NULL;
-    vae_status status = choose_latents(model, DRAWS, z, err);
+    vae_status status = choose_latents(job, DRAWS, z, err);
     if (!status) status = latents_decode(job->arguments, model, DRAWS, z, &mean, err);
     if (!status)
         draw_rows(panel, mean, joined,
