@@ -13,7 +13,7 @@ import zlib
 
 from shared import browser
 from shared.model_file import load, save
-from shared.program import read_bytes, refuse, vaectl, vaectl_json
+from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_mnist
 from shared.tap import Skip, near, run, same, test
 
 SOURCE = "builtin:digits:train=60,test=30"
@@ -112,6 +112,17 @@ def _():
     assert pages[0] == pages[1] == pages[2]
 
 
+@test("checksums are those of the model file and of the pixels")
+def _():
+    train_images, test_images = [[i, 255 - i, 7, 0] for i in range(20)], [[0, i, 9, 200] for i in range(10)]
+    write_mnist("m", 2, 2, train_images, test_images, ([0] * 20, [0] * 10))
+    vaectl("train", *SMALL[2:], "--data", "m", "-o", "run")
+    page = report("run", "--limit", 5)
+    want = {"model": read_bytes("run/model.safetensors"), "train": bytes(sum(train_images, [])),
+            "images": bytes(sum(test_images, []))}
+    same(page.numbers()["runs"][0]["crc32"], {name: f"{zlib.crc32(data):08x}" for name, data in want.items()})
+
+
 @test("the page asks for nothing: its policy, no address in it, pictures inside")
 def _():
     page = report(train("run"))
@@ -157,7 +168,10 @@ def _():
 @test("the decoder in the page is the model's, in half precision")
 def _():
     train("run", "--activation", "gated", "--conditional")
-    facts, tensors = report("run").explorers()[0], load("run/model.safetensors")[0]
+    page, tensors = report("run"), load("run/model.safetensors")[0]
+    facts = page.explorers()[0]
+    loss = float(re.search(r"is off by more than (\S+) of 255 levels", page.text)[1])
+    assert 0 < loss < 2, loss  # of weights that the model has back when the page is filled again
     same(len(facts["layers"]), 3)
     for name, layer in zip(("decoder.0", "decoder.0.gate", "decoder.1"), facts["layers"]):
         for part in ("weight", "bias"):
