@@ -109,9 +109,9 @@ load common
     refuse 4 "file/run" train "${SMALL[@]}" -o file/run
     expect 0 train "${SMALL[@]}" -o run
     refuse 4 "file/picture.png: cannot write" sample run -o file/picture.png
-    mkdir folder
-    refuse 4 "folder: cannot write" sample run -o folder
-    [ "$(ls -A folder)" = "" ]
+    mkdir folder.png
+    refuse 4 "folder.png: cannot write" sample run -o folder.png
+    [ "$(ls -A folder.png)" = "" ]
 }
 
 @test "a full disk leaves the old models and no rubbish" {
@@ -170,10 +170,9 @@ load common
 @test "what is no file is not replaced" {
     expect 0 train "${SMALL[@]}" -o run
     mkfifo pipe
-    refuse 4 "pipe: cannot write: not a regular file" sample run -o pipe
-    ln -s pipe link # such as /dev/stdout
-    refuse 4 "link: cannot write: not a regular file" sample run -o link
-    [ -L link ]
+    ln -s pipe link.png
+    refuse 4 "link.png: cannot write: not a regular file" sample run -o link.png
+    [ -L link.png ]
     refuse 2 "-o: longer than 2047 characters" sample run -o "$(printf './%.0s' {1..1020})run/model.safetensors.png"
 }
 

@@ -75,10 +75,10 @@ def check_eval():
 
 
 def check_pictures():
-    for name, title in (("sample", None), ("reconstruct", None), ("traverse", "latents, each from left to right")):
+    config = vaectl_json("info", "run")["config"]
+    for name, title in (("sample", "Samples"), ("reconstruct", "Reconstructions"), ("traverse", "Traversal")):
         same(vaectl(name, "run"), (f"run/{name}.png\n", ""))
-        texts = png.read(f"run/{name}.png")[1]
-        assert title is None or texts["Title"] == title, texts
+        same(png.read(f"run/{name}.png")[1]["Title"], f"{title}: {config['prior']} on {config['data']}")
     vaectl("sample", "run", "--seed", 2, "-o", "other.png")
     assert png.read("other.png")[0] != png.read("run/sample.png")[0], "the same draws with another seed"
 
