@@ -169,6 +169,8 @@ def _():
     single = vaectl("compare", "all/normal-seed1", "all/laplace-seed1")[0]
     assert re.search(r"laplace      1 +-?\d+\.\d\d  none from one pair +\d\.\d\d\n$", single), single
     assert re.search(r"normal       1 +\d+\.\d\d     - ", single), single
+    os.symlink("normal-seed1", "all/latest")  # as there is one in runs/
+    same(vaectl("compare", "all")[1], "")
     same(vaectl("compare", "all/normal-seed1")[0].count("\n"), 6)
 
 
@@ -460,6 +462,9 @@ def _():
     with started("compare", *ENDLESS, "-o", "all") as process:
         wait_until(is_at_work, "epochs of two runs")
         refuse(7, IN_USE, "compare", *ENDLESS, "-o", "all")
+        for training in children(process):  # it holds the lock, too
+            files = [os.readlink(f"/proc/{training}/fd/{number}") for number in os.listdir(f"/proc/{training}/fd")]
+            assert os.path.realpath("all") in files, files
         process.kill()
         process.communicate()
     wait_until(is_free, "the trainings end")
