@@ -52,3 +52,18 @@ evaluate() {
 
 # Rows of a table: means and standard deviations over seeds of what eval wrote.
 summarise() { python3 scripts/reproduce/summary.py "$RUNS" "$@"; }
+
+# show COMMAND FLAG...   a command, and under it what it prints
+show() {
+    printf '$ vaectl %s\n' "$*"
+    "$VAECTL" "$@" "${threads[@]}" 2>/dev/null
+    echo
+}
+
+# draw FILE COMMAND...   a picture in RUNS/documents
+draw() {
+    local file=$RUNS/documents/$1
+    shift
+    mkdir -p "$RUNS/documents"
+    "$VAECTL" "$@" -o "$file" >&2
+}

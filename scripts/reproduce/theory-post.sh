@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# "The theory behind variational autoencoders" (2018): two latents of MNIST and the manifold over training; the KL by
+# Monte Carlo and in closed form; a conditional model of 20 latents. The post leaves the networks open: 784-400-L here.
+#
+#   PYTHON  with PyTorch, to judge the conditional samples [python3]
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "$0")/common.sh"
+
+table="theory-post"
+plane=$RUNS/$table/plane
+samples=$(choose 500 100 10) limit=$(choose 1000 300 20)
+
+train $table/plane "$(choose 10 2 1)" --latent 2 --keep-every 1
+draw theory-manifold.svg plot manifold "$plane"
+draw theory-samples.svg sample "$plane" -n 100
+draw theory-reconstructions.svg reconstruct "$plane" -n 20
+draw theory-animation.png plot animation "$plane"
+
+for kl in exact mc; do
+    show eval "$plane" --kl $kl --kl-samples "$(choose 1000 100 10)" --samples 0
+done
+
+# A classifier that was trained on real images judges 100 samples of each label; -log p(x|y) + log 10 bounds -log p(x).
+train $table/unconditional-1 "$(choose 10 2 1)" --latent 20
+evaluate $table/unconditional-1 nll --samples "$samples" --limit "$limit"
+for beta in 1 2 4; do
+    run=$table/conditional-beta$beta-1
+    train $run "$(choose 10 2 1)" --latent 20 --conditional --beta $beta
+    evaluate $run nll --samples "$samples" --limit "$limit"
+    for label in 0 1 2 3 4 5 6 7 8 9; do
+        "$VAECTL" sample "$RUNS/$run" --label $label -n 100 -o "$RUNS/$run/label$label.npy" >&2
+    done
+    [ -n "${SMOKE:-}" ] || "${PYTHON:-python3}" scripts/reproduce/recognise.py "$DATA" "$RUNS/$table/classifier.pt" \
+        "$RUNS/$run"/label?.npy
+    draw theory-conditional-beta$beta.svg sample "$RUNS/$run" -n 100
+done
+draw theory-sevens.svg sample "$RUNS/$table/conditional-beta1-1" --label 7 -n 30
+summarise $table
