@@ -85,17 +85,18 @@ static vae_status draw_tiles(const vae_model *model, const struct request *r, si
 }
 
 /* Where the draws are from, and how they are decoded. */
-static void write_note(const struct request *r, char note[NOTE])
+static void write_note(const vae_model *model, const struct request *r, char note[NOTE])
 {
-    char from[64] = "the prior";
+    char from[64] = "the prior", with[LABEL] = "";
     if (r->images)
         snprintf(from, sizeof from, "the aggregate posterior of the %s split", run_split_name(r->images->split));
     else if (r->temperature != 1)
         snprintf(from, sizeof from, "the prior at temperature %g", r->temperature);
+    if (!r->classes && vae_model_config(model)->classes) snprintf(with, LABEL, " with label %u", r->label);
     snprintf(note, NOTE,
              r->classes ? "Draws from %s, a column each, decoded to their means with each label."
-                        : "Draws from %s, decoded to their means.",
-             from);
+                        : "Draws from %s, decoded to their means%s.",
+             from, with);
 }
 
 static vae_status draw(const vae_model *model, const struct request *r, const struct picture *picture, vae_error *err)
@@ -103,7 +104,7 @@ static vae_status draw(const vae_model *model, const struct request *r, const st
     char text[MOST_CLASSES][LABEL], note[NOTE];
     const char *labels[MOST_CLASSES];
     vae_grid grid = {0};
-    write_note(r, note);
+    write_note(model, r, note);
     if (!r->classes) {
         grid.across = columns_for(r->n);
         grid.down = (r->n + grid.across - 1) / grid.across;

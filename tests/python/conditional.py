@@ -64,6 +64,8 @@ def _():
         first, second = tiles_of("one.png", 2, 2)
         same(rows[label], [*first, second[0]], label)
     assert len({str(row) for row in rows}) == 10 and rows[0][0] != rows[0][1]
+    vaectl("sample", "run", "--label", 3, "-n", 4, "-o", "one.svg")
+    assert b"decoded to their means with label 3." in read_bytes("one.svg")
     vaectl("sample", "run", "-n", 1)
     same([row[0] for row in tiles_of("run/sample.png", 10, 1)], [row[0] for row in rows])
 
