@@ -6,7 +6,7 @@
 . "$(dirname "$0")/common.sh"
 
 table="aevb-notes"
-DATA=builtin:gaussians
+DATA=builtin:gaussians$(choose "" "" ":train=300,test=50")
 network=(--hidden 10 --latent 1 --batch 100)
 epochs=$(choose 100 100 1)
 
@@ -15,6 +15,6 @@ train $table/vae-1 "$epochs" "${network[@]}" --likelihood gaussian:sigma=per-pix
 train $table/vae-one-deviation-1 "$epochs" "${network[@]}" --likelihood gaussian:sigma=learned --samples 3
 for model in autoencoder vae vae-one-deviation; do
     evaluate $table/$model-1 nll --samples "$(choose 1000 100 10)"
-    draw aevb-$model.svg plot scatter "$RUNS/$table/$model-1" --points 1000
+    draw aevb-$model.svg plot scatter "$RUNS/$table/$model-1" --points 400
 done
 summarise $table

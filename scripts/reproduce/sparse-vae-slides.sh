@@ -34,21 +34,26 @@ three() {
     summarise "$table/$name"
 }
 
+size=$(choose "" "" ":train=300,test=50")
 gaussian=(--likelihood gaussian:sigma=learned)
-DATA=builtin:patches three patches "$(choose 50 5 1)" --hidden 50 --latent 8 "${gaussian[@]}"
+DATA=builtin:patches$size three patches "$(choose 50 5 1)" --hidden 50 --latent 8 "${gaussian[@]}"
 for prior in normal laplace cauchy; do
     draw sparse-patches-fields-$prior.svg plot fields "$RUNS/$table/patches/$prior-1"
 done
 
-DATA=builtin:templates three templates "$(choose 50 5 1)" --hidden 50 --latent 2 "${gaussian[@]}"
+DATA=builtin:templates$size three templates "$(choose 50 5 1)" --hidden 50 --latent 2 "${gaussian[@]}"
 for prior in normal laplace cauchy; do
-    draw sparse-templates-$prior.svg plot scatter "$RUNS/$table/templates/$prior-1" --points 1000
+    draw sparse-templates-$prior.svg plot scatter "$RUNS/$table/templates/$prior-1" --points 600
     show eval "$RUNS/$table/templates/$prior-1" --samples 0
 done
 
+# Does a Laplace prior use one of two latents? Active units, over seeds.
+show compare --data "builtin:templates$size" --prior normal,laplace --seeds "$(choose 5 2 1)" --epochs "$(choose 50 5 1)" \
+    --hidden 50 --latent 2 "${gaussian[@]}" -q -o "$RUNS/$table/templates-seeds"
+
 three mnist-2 "$(choose 5 1 1)" --latent 2
 for prior in normal laplace cauchy; do
-    draw sparse-mnist-$prior.svg plot scatter "$RUNS/$table/mnist-2/$prior-1" --points 1000
+    draw sparse-mnist-$prior.svg plot scatter "$RUNS/$table/mnist-2/$prior-1" --points 600
 done
 three mnist-20 "$(choose 5 1 1)" --latent 20
 

@@ -7,7 +7,7 @@
 
 table="spike-and-slab-post"
 priors=$RUNS/$table/priors
-sparse=$priors/spikeslab-seed1
+sparse=$priors/spikeslab-p-0.8-c2-0.05-seed1
 dense=$priors/normal-seed1
 
 show compare --data "$DATA" --prior normal,spikeslab:p=0.8,c2=0.05 --epochs "$(choose 6 2 1)" --seeds "$(choose 3 1 1)" \

@@ -11,16 +11,15 @@ plane=$RUNS/$table/plane
 samples=$(choose 500 100 10) limit=$(choose 1000 300 20)
 
 train $table/plane "$(choose 10 2 1)" --latent 2 --keep-every 1
-draw theory-manifold.svg plot manifold "$plane"
+draw theory-manifold.svg plot manifold "$plane" --steps 12
 draw theory-samples.svg sample "$plane" -n 100
 draw theory-reconstructions.svg reconstruct "$plane" -n 20
-draw theory-animation.png plot animation "$plane"
+draw theory-animation.png plot animation "$plane" --scale 0.5
 
-for kl in exact mc; do
-    show eval "$plane" --kl $kl --kl-samples "$(choose 1000 100 10)" --samples 0
-done
+show eval "$plane" --samples 0
+show eval "$plane" --samples 0 --kl mc --kl-samples "$(choose 1000 100 10)"
 
-# A classifier that was trained on real images judges 100 samples of each label; -log p(x|y) + log 10 bounds -log p(x).
+# A classifier trained on real images judges 100 samples of each label; -log p(x|y) + log 10 bounds -log p(x).
 train $table/unconditional-1 "$(choose 10 2 1)" --latent 20
 evaluate $table/unconditional-1 nll --samples "$samples" --limit "$limit"
 for beta in 1 2 4; do
@@ -32,7 +31,7 @@ for beta in 1 2 4; do
     done
     [ -n "${SMOKE:-}" ] || "${PYTHON:-python3}" scripts/reproduce/recognise.py "$DATA" "$RUNS/$table/classifier.pt" \
         "$RUNS/$run"/label?.npy
-    draw theory-conditional-beta$beta.svg sample "$RUNS/$run" -n 100
 done
-draw theory-sevens.svg sample "$RUNS/$table/conditional-beta1-1" --label 7 -n 30
+draw theory-conditional.svg sample "$RUNS/$table/conditional-beta4-1" -n 100
+draw theory-sevens.svg sample "$RUNS/$table/conditional-beta4-1" --label 7 -n 30
 summarise $table

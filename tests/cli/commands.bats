@@ -364,6 +364,9 @@ load common
         grep -q "^| run | seeds | neg_elbo" table
         [ "$(grep -c '^| .* | 1 | [0-9]' table)" -ge 1 ]
     done
+    for picture in "$BATS_TEST_DIRNAME"/../../docs/documents/*; do
+        [ -s "runs/smoke/documents/${picture##*/}" ] || { echo "${picture##*/}: no script makes it"; false; }
+    done
 }
 
 @test "p = 0 and p = 1 train" {
