@@ -29,9 +29,9 @@ typedef struct vae_grid {
     size_t band;                /* extra space after every `band` rows of tiles; 0: none */
     const char *const *labels;  /* (down) texts left of the rows, or NULL */
     const char *const *columns; /* (across) texts above the columns, or NULL */
-    /* Values are from -1 to 1, zero in the middle, and have colours, from dark to light, with a bar that says so. */
+    /* Values are from -1 to 1, zero in the middle, and have colours, from dark to light. */
     bool diverging;
-    double unit; /* the number that 1 stands for in that bar; 0: 1 */
+    double unit; /* the number that 1 stands for in a bar of colours below the tiles; 0: no bar */
 } vae_grid;
 
 /* A figure whose panels stand `columns` a row. `title` names model and data; `note` (may be NULL) is a line below it.

@@ -41,11 +41,12 @@ static double subtract(size_t shown, size_t D, float *x)
     return most;
 }
 
-/* Rows of tiles, each a panel, as names stand above the tiles. */
+/* Rows of tiles, each a panel, as names stand above the tiles; the last has the bar of colours, which is that of all.
+ */
 static void draw(const vae_model *model, const size_t *order, size_t shown, const float *fields, double unit,
                  vae_figure *figure)
 {
-    vae_grid grid = {.down = 1, .diverging = true, .unit = unit};
+    vae_grid grid = {.down = 1, .diverging = true};
     vae_model_shape(model, &grid.rows, &grid.cols);
     for (size_t first = 0; first < shown; first += IN_A_ROW) {
         char name[IN_A_ROW][LATENT_NAME];
@@ -56,6 +57,7 @@ static void draw(const vae_model *model, const size_t *order, size_t shown, cons
             columns[c] = name[c];
         }
         grid.columns = columns;
+        grid.unit = first + IN_A_ROW < shown ? 0 : unit;
         grid.tiles = fields + first * grid.rows * grid.cols;
         vae_panel_tiles(vae_figure_panel(figure, NULL), &grid);
     }

@@ -42,6 +42,8 @@ static double overhang(const struct frame *f)
     return fmax(0, (widest(g->across, g->columns, f->letters) - (double)(g->cols * tile_zoom(g))) / 2);
 }
 
+static bool has_bar(const vae_grid *g) { return g->diverging && g->unit > 0; }
+
 void tiles_measure(struct frame *f, double letters)
 {
     const vae_grid *g = f->panel->tiles;
@@ -52,8 +54,8 @@ void tiles_measure(struct frame *f, double letters)
     f->right = ceil(overhang(f));
     f->left = fmax(f->right, g->labels ? ceil(widest(g->down, g->labels, letters) + letters / 2) : 0);
     f->top = g->columns ? ceil(letters) + pad : 0;
-    f->bottom = g->diverging ? BAR_GAP + BAR_HEIGHT + BAR_GAP + ceil(letters) : 0;
-    f->right = fmax(f->right, g->diverging ? ceil(BAR_WIDTH + 3 * letters - f->area.width) : 0);
+    f->bottom = has_bar(g) ? BAR_GAP + BAR_HEIGHT + BAR_GAP + ceil(letters) : 0;
+    f->right = fmax(f->right, has_bar(g) ? ceil(BAR_WIDTH + 3 * letters - f->area.width) : 0);
 }
 
 /* ---- Colours ---------------------------------------------------------------------------------------------------- */
@@ -115,7 +117,6 @@ static void draw_labels(const struct frame *f, struct drawing *d)
 /* The scale of colours, with the numbers of its ends and its middle. */
 static void draw_bar(const struct frame *f, struct drawing *d)
 {
-    const double unit = f->panel->tiles->unit > 0 ? f->panel->tiles->unit : 1;
     const double x = f->area.x + f->letters, y = f->area.y + f->area.height + BAR_GAP;
     struct canvas canvas = {BAR_STEPS + 1, 1, 3, store_take(&d->store, BAR_STEPS + 1, 3)};
     if (!canvas.pixels) return;
@@ -123,7 +124,7 @@ static void draw_bar(const struct frame *f, struct drawing *d)
     draw_image(d, x, y, BAR_WIDTH, BAR_HEIGHT, canvas);
     for (int k = -1; k <= 1; k++) {
         char text[32];
-        snprintf(text, sizeof text, "%.3g", k * unit);
+        snprintf(text, sizeof text, "%.3g", k * f->panel->tiles->unit);
         draw_text(d, x + BAR_WIDTH * (k + 1) / 2.0, y + BAR_HEIGHT + BAR_GAP / 2.0 + f->letters * 0.8, text, f->letters,
                   ANCHOR_MIDDLE, drawing_ink);
     }
@@ -135,5 +136,5 @@ void tiles_draw(const struct frame *f, struct drawing *d)
     for (size_t r = 0; r < g->down; r++)
         for (size_t c = 0; c < g->across; c++) draw_tile(f, r, c, d);
     draw_labels(f, d);
-    if (g->diverging) draw_bar(f, d);
+    if (has_bar(g)) draw_bar(f, d);
 }

@@ -369,6 +369,13 @@ load common
     done
 }
 
+@test "plot fields: one scale of colours below all rows" {
+    expect 0 train "${SMALL[@]}" --latent 12 -o run
+    expect 0 plot fields run -o fields.svg
+    [ "$(grep -c '>z[0-9]*</text>' fields.svg)" -eq 12 ]
+    [ "$(grep -c '>0</text>' fields.svg)" -eq 1 ]
+}
+
 @test "p = 0 and p = 1 train" {
     for p in 0 1; do
         expect 0 train "${SMALL[@]}" --prior spikeslab --p $p -o run$p

@@ -299,7 +299,7 @@ static void add_marks(vae_panel *panel)
 static vae_status make_figure(vae_figure **figure, vae_error *err)
 {
     static const float tiles[2] = {-1, 1};
-    const vae_grid grid = {.down = 1, .across = 2, .rows = 1, .cols = 1, .tiles = tiles, .diverging = true};
+    const vae_grid grid = {.down = 1, .across = 2, .rows = 1, .cols = 1, .tiles = tiles, .diverging = true, .unit = 1};
     vae_status status = vae_figure_new(figure, "title", "note", 2, err);
     if (!status) add_marks(vae_figure_panel(*figure, "panel"));
     if (!status) vae_panel_tiles(vae_figure_panel(*figure, "tiles"), &grid);
