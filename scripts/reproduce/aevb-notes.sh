@@ -15,6 +15,7 @@ train $table/vae-1 "$epochs" "${network[@]}" --likelihood gaussian:sigma=per-pix
 train $table/vae-one-deviation-1 "$epochs" "${network[@]}" --likelihood gaussian:sigma=learned --samples 3
 for model in autoencoder vae vae-one-deviation; do
     evaluate $table/$model-1 nll --samples "$(choose 1000 100 10)"
-    draw aevb-$model.svg plot scatter "$RUNS/$table/$model-1" --points 400
 done
+draw aevb-autoencoder.svg plot scatter "$RUNS/$table/autoencoder-1" --points 400
+draw aevb-vae.svg plot scatter "$RUNS/$table/vae-1" --points 400
 summarise $table

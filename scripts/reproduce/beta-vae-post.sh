@@ -21,8 +21,8 @@ cp "$RUNS/$table/latent/compare.svg" "$RUNS/documents/latent-rates.svg"
 
 draw beta-curves.svg plot curves "$post" --log
 draw beta-traversal.svg traverse "$post" --dims 0,1 --range 1 --steps 10
-draw beta-samples.svg sample "$post" -n 50
-draw beta-samples-autoencoder.svg sample "$RUNS/$table/beta/beta0-seed1" -n 50
+draw beta-samples.svg sample "$post" -n 20
+draw beta-samples-autoencoder.svg sample "$RUNS/$table/beta/beta0-seed1" -n 20
 
 for run in "$RUNS/$table"/*/*-seed1; do
     evaluate "${run#"$RUNS"/}" elbo --samples 0

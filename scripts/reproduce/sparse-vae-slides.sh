@@ -25,7 +25,7 @@ three() {
     train "$table/$name/laplace-1" "$epochs" --prior laplace "$@"
     train "$table/$name/cauchy-1" "$epochs" --prior cauchy --posterior cauchy "$@"
     for prior in normal laplace cauchy; do
-        evaluate "$table/$name/$prior-1" elbo --samples "$(choose 100 20 5)" --limit "$(choose 1000 300 20)"
+        evaluate "$table/$name/$prior-1" nll --samples "$(choose 100 20 5)" --limit "$(choose 1000 300 20)"
     done
     runs=("$RUNS/$table/$name"/{normal,laplace,cauchy}-1)
     mkdir -p "$RUNS/documents"
@@ -43,7 +43,7 @@ done
 
 DATA=builtin:templates$size three templates "$(choose 50 5 1)" --hidden 50 --latent 2 "${gaussian[@]}"
 for prior in normal laplace cauchy; do
-    draw sparse-templates-$prior.svg plot scatter "$RUNS/$table/templates/$prior-1" --points 600
+    draw sparse-templates-$prior.svg plot scatter "$RUNS/$table/templates/$prior-1" --points 400
     show eval "$RUNS/$table/templates/$prior-1" --samples 0
 done
 
@@ -53,12 +53,15 @@ show compare --data "builtin:templates$size" --prior normal,laplace --seeds "$(c
 
 three mnist-2 "$(choose 5 1 1)" --latent 2
 for prior in normal laplace cauchy; do
-    draw sparse-mnist-$prior.svg plot scatter "$RUNS/$table/mnist-2/$prior-1" --points 600
+    draw sparse-mnist-$prior.svg plot scatter "$RUNS/$table/mnist-2/$prior-1" --points 400
 done
 three mnist-20 "$(choose 5 1 1)" --latent 20
+for prior in normal laplace cauchy; do
+    draw sparse-mnist-fields-$prior.svg plot fields "$RUNS/$table/mnist-20/$prior-1"
+done
 
 if [ -n "${NATURAL:-}" ]; then
-    DATA=$NATURAL:size=16 three natural "$(choose 20 2 1)" --latent 32 "${gaussian[@]}"
+    DATA=$NATURAL:size=16 three natural "$(choose 100 5 1)" --latent 32 "${gaussian[@]}"
     for prior in normal laplace cauchy; do
         draw sparse-natural-fields-$prior.svg plot fields "$RUNS/$table/natural/$prior-1"
     done

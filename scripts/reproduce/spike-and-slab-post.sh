@@ -10,7 +10,7 @@ priors=$RUNS/$table/priors
 sparse=$priors/spikeslab-p-0.8-c2-0.05-seed1
 dense=$priors/normal-seed1
 
-show compare --data "$DATA" --prior normal,spikeslab:p=0.8,c2=0.05 --epochs "$(choose 6 2 1)" --seeds "$(choose 3 1 1)" \
+show compare --data "$DATA" --prior normal,spikeslab:p=0.8,c2=0.05 --epochs "$(choose 30 2 1)" --seeds "$(choose 3 1 1)" \
     -q -o "$priors"
 for run in "$priors"/*-seed*; do
     evaluate "${run#"$RUNS"/}" elbo --kl exact --samples 0
@@ -24,6 +24,6 @@ draw spike-and-slab-latents.svg plot latents "$sparse" -n 6
 draw spike-and-slab-latents-normal.svg plot latents "$dense" -n 6
 draw spike-and-slab-prior.svg plot prior "$sparse"
 
-train $table/gaussian "$(choose 6 2 1)" --prior spikeslab:p=0.8,c2=0.05 --likelihood gaussian
+train $table/gaussian "$(choose 15 2 1)" --prior spikeslab:p=0.8,c2=0.05 --likelihood gaussian
 show eval "$RUNS/$table/gaussian" --samples "$(choose 500 100 10)" --limit "$(choose 1000 300 20)"
 draw spike-and-slab-gaussian.svg reconstruct "$RUNS/$table/gaussian" -n 20

@@ -10,9 +10,9 @@ table="theory-post"
 plane=$RUNS/$table/plane
 samples=$(choose 500 100 10) limit=$(choose 1000 300 20)
 
-train $table/plane "$(choose 10 2 1)" --latent 2 --keep-every 1
+train $table/plane "$(choose 10 2 2)" --latent 2 --keep-every 2
 draw theory-manifold.svg plot manifold "$plane" --steps 12
-draw theory-samples.svg sample "$plane" -n 100
+draw theory-samples.svg sample "$plane" -n 64
 draw theory-reconstructions.svg reconstruct "$plane" -n 20
 draw theory-animation.png plot animation "$plane" --scale 0.5
 
@@ -32,6 +32,6 @@ for beta in 1 2 4; do
     [ -n "${SMOKE:-}" ] || "${PYTHON:-python3}" scripts/reproduce/recognise.py "$DATA" "$RUNS/$table/classifier.pt" \
         "$RUNS/$run"/label?.npy
 done
-draw theory-conditional.svg sample "$RUNS/$table/conditional-beta4-1" -n 100
-draw theory-sevens.svg sample "$RUNS/$table/conditional-beta4-1" --label 7 -n 30
+draw theory-conditional.svg sample "$RUNS/$table/conditional-beta2-1" -n 100
+draw theory-sevens.svg sample "$RUNS/$table/conditional-beta2-1" --label 7 -n 30
 summarise $table
