@@ -82,8 +82,10 @@ static void say_others(const vae_config *config)
 void announce(const char *run, const vae_model *model, const vae_data *data)
 {
     char prior[VAE_MAX_SOURCE];
+    vae_error name;
     const vae_config *config = vae_model_config(model);
-    say("run", run);
+    vae_fail(&name, VAE_OK, "%s", run); /* which masks control characters */
+    say("run", name.message);
     say("data", data->name);
     say_network(config, data->train.rows * data->train.cols);
     say("prior", text_of(config, "prior", prior));

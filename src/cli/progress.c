@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { USUAL_COLUMNS = 80, LEAST_BAR = 8, LONGEST_BAR = 24, MOST_LINE = 256 };
+enum { USUAL_COLUMNS = 80, LEAST_BAR = 8, LONGEST_BAR = 24 };
 
 int progress_columns(void)
 {

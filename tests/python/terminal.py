@@ -70,6 +70,15 @@ def _():
     alike(errors.partition(HEADER)[2], "".join(epoch_line(row, 4, 3) for row in read_rows("run")[2:]))
 
 
+@test("control characters in the name of a run do not reach stderr")
+def _():
+    for flags in ([], ["--force"], ["--force", "--epochs", 2]):
+        errors = vaectl(*SMALL, "--epochs", 1, "-o", "a\033[31m\u0085b", *flags)[1]
+        assert errors.startswith("run         a?[31m??b\n") and not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f]", errors), errors
+    errors = vaectl("train", "--resume", "a\033[31m\u0085b")[1]
+    same(errors, "vaectl: a?[31m??b: all 2 epochs are done (--epochs may be raised)\n")
+
+
 @test("the validation loss has a column where there is one, and its best so far is marked")
 def _():
     errors = vaectl(*SMALL, "--epochs", 9, "--validation", 0.4, "--lr", 0.1, "-o", "run")[1]
