@@ -16,6 +16,6 @@ train $table/vae-one-deviation-1 "$epochs" "${network[@]}" --likelihood gaussian
 for model in autoencoder vae vae-one-deviation; do
     evaluate $table/$model-1 nll --samples "$(choose 1000 100 10)"
 done
-draw aevb-autoencoder.svg plot scatter "$RUNS/$table/autoencoder-1" --points 400
-draw aevb-vae.svg plot scatter "$RUNS/$table/vae-1" --points 400
+draw aevb-autoencoder.svg plot scatter "$RUNS/$table/autoencoder-1" --points 300
+draw aevb-vae.svg plot scatter "$RUNS/$table/vae-1" --points 300
 summarise $table

@@ -61,7 +61,7 @@ for prior in normal laplace cauchy; do
 done
 
 if [ -n "${NATURAL:-}" ]; then
-    DATA=$NATURAL:size=16 three natural "$(choose 100 5 1)" --latent 32 "${gaussian[@]}"
+    DATA=$NATURAL:size=16 three natural "$(choose 20 5 1)" --latent 32 "${gaussian[@]}"
     for prior in normal laplace cauchy; do
         draw sparse-natural-fields-$prior.svg plot fields "$RUNS/$table/natural/$prior-1"
     done
