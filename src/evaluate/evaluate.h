@@ -10,7 +10,8 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
                           const vae_eval_options *options, struct pool *pool, vae_error *err);
 vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
                               const vae_nll_options *options, struct pool *pool, vae_error *err);
-/* n draws (n,L): of the posteriors of the n images of `index`, or, where that is NULL, of images first, first + 1, ... */
+/* n draws (n,L): of the posteriors of the n images of `index`, or, where that is NULL, of images first, first + 1, ...
+ */
 vae_status model_sample_posteriors(const struct vae_model *model, const vae_images *images, const uint32_t *index,
                                    size_t first, size_t n, uint64_t seed, size_t threads, float *z, vae_error *err);
 
