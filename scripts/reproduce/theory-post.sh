@@ -33,12 +33,12 @@ conditional() {
         "$RUNS/$run"/label?.npy
 }
 
-train $table/unconditional-1 "$(choose 10 2 1)" --latent 20
+train $table/unconditional-1 "$(choose 10 1 1)" --latent 20
 evaluate $table/unconditional-1 nll --samples "$samples" --limit "$limit"
-conditional beta1 "$(choose 10 2 1)"
-conditional warmup "$(choose 30 3 1)" --beta-warmup "$(choose 10 1 0)"
-conditional beta2 "$(choose 10 2 1)" --beta 2
-conditional beta4 "$(choose 10 2 1)" --beta 4
+conditional beta1 "$(choose 10 1 1)"
+conditional warmup "$(choose 30 2 1)" --beta-warmup "$(choose 10 1 0)"
+conditional beta2 "$(choose 10 1 1)" --beta 2
+conditional beta4 "$(choose 10 1 1)" --beta 4
 draw theory-conditional.svg sample "$RUNS/$table/conditional-beta2-1" -n 100
 draw theory-sevens.svg sample "$RUNS/$table/conditional-beta2-1" --label 7 -n 30
 summarise $table
