@@ -66,7 +66,7 @@ void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURC
         char path[2 * PATH_MAX_RUN];
         snprintf(path, sizeof path, "%s/%s", folder, source);
         if (strlen(path) >= VAE_MAX_SOURCE || !is_there(path)) continue;
-        snprintf(found, VAE_MAX_SOURCE, "%s", path);
+        strcpy(found, path);
         fprintf(stderr, "vaectl: %s is not here: using %s\n", source, found);
         break;
     }

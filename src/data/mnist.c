@@ -77,7 +77,8 @@ static vae_status choose_set(const struct listing *listing, const char *wanted, 
         set_of(found, set);
         if (*wanted ? !strcmp(set, wanted) : !*set) return strcpy(prefix, found), VAE_OK;
         if (sets > 0 && !strcmp(set, last)) continue; /* plain and compressed */
-        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", sets ? ", " : "", *set ? set : "one unnamed");
+        snprintf(list + strlen(list), sizeof list - strlen(list), "%s%.40s", sets ? ", " : "",
+                 *set ? set : "one unnamed");
         strcpy(last, set);
         strcpy(prefix, found);
         sets++;
