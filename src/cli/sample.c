@@ -148,7 +148,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     char model_path[PATH_MAX_RUN];
     struct picture picture;
     struct request r = {0};
-    bool aggregate;
+    bool aggregate = false;
     vae_data *data = NULL;
     vae_model *model = NULL;
     vae_status status = read_request(arguments, &r, &aggregate, err);
