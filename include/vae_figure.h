@@ -41,10 +41,11 @@ VAE_API vae_status vae_figure_new(vae_figure **out, const char *title, const cha
 VAE_API void vae_figure_free(vae_figure **figure);
 /* The next panel, which belongs to the figure. `title` may be NULL. */
 VAE_API vae_panel *vae_figure_panel(vae_figure *figure, const char *title);
-/* Writes the figure, whole or not at all. `scale` enlarges it; 1 is 96 dots an inch. */
+/* Writes the figure, whole or not at all. `scale` enlarges it, from 0.1 to 20; 1 is 96 dots an inch. The title is also
+ * the Title text of a PNG. VAE_E_USAGE for a name that ends otherwise, and for what has no pixels or too many. */
 VAE_API vae_status vae_figure_write(const vae_figure *figure, const char *path, double scale, vae_error *err);
-/* The figure as the text of an <svg> element, for a page; the caller frees it. Text and lines have the class "ink", so
- * that a dark page can recolour them. */
+/* The figure as the text of an <svg> element, for a page; the caller frees it. It has no paper, and texts and axes are
+ * drawn in currentColor and have the class "ink": on a dark page they are light, or as its CSS says. */
 VAE_API vae_status vae_figure_svg(const vae_figure *figure, double scale, char **svg, vae_error *err);
 
 /* ---- Axes ------------------------------------------------------------------------------------------------------- */
