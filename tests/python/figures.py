@@ -69,6 +69,10 @@ def marks():
     errors = polylines(root, "1.25")
     same(len(errors), 3 * len(POINTS), "a bar and two caps each")
     places([(a, b + s) for a, b in POINTS for s in (-0.5, 0.5)], [at for line in errors[::3] for at in line], x, y)
+    root = drawn([["panel"], ["points", 0, "", 0, 0, 0, 0, 5, 1, 1, 0]])
+    (_, low), (_, high) = polylines(root, "1.25")[0]
+    (_, top), (_, bottom), _ = next(axes_of(root))
+    assert top < high < low < bottom, "an error bar is cut off"
     root = drawn([["panel"], ["bars", 0, "", 0, 0, 0.5, *sum(((*p, 0) for p in POINTS), ())]])
     x, y = scale_of(root)
     bars = [element for element in root.iter(SVG + "rect") if element.get("fill") == "#0072b2"]
@@ -151,6 +155,11 @@ def equal():
         root = drawn([["panel"], *calls, ["equal"], [*LINE, 0, 0, 8, 1]])
         (a, b), (c, d) = polylines(root)[0]
         near((c - a) / 8, b - d, 1e-2, calls)
+    root = drawn([["panel"], ["equal"], [*LINE, 0, 0, 1, 8]])  # a high one, in the middle of its panel
+    (a, b), (c, d) = polylines(root)[0]
+    near(c - a, (b - d) / 8, 1e-2)
+    (left, _), _, (right, _) = next(axes_of(root))
+    near((a + c) / 2, (left + right) / 2, 0.1)
 
 
 @test("a single value, equal ones, huge ones and none make axes")
@@ -223,6 +232,8 @@ def legends():
             assert left > x1, "it is within"
         else:
             assert x0 < left < x1 and (left > (x0 + x1) / 2) == right and (top > (y0 + y1) / 2) == low, (left, top, axis)
+    left, _, (_, _, (x1, _)) = legend_of(drawn([["panel"], ["points", 0, "name", 0, 0, 0, 0, 3, 1, 0, 3]]), "name")
+    assert left > x1, "it hides an error bar"
     root = drawn([["panel"], [*named, 0, 0, 1, 1], ["points", 1, "name", 0, 0, 0, 0, 0], ["line", 2, "other", 0, 0, 1, 0]])
     same([text for text in texts(root) if text in ("name", "other")], ["name", "other"])
 
@@ -283,6 +294,12 @@ def tiles():
         file.write(base64.b64decode(next(root.iter(SVG + "image")).get("href").partition("base64,")[2]))
     (row,), _, _ = read_file("tile.png")
     same(list(row), [0, 34, 78, 125, 124, 120, 254, 232, 56])
+    root = drawn([["panel"], ["tiles", 1, 1, 1, 17, 0, 1, 0, *(k / 8 for k in range(-8, 9))]])
+    with open("tile.png", "wb") as file:
+        file.write(base64.b64decode(next(root.iter(SVG + "image")).get("href").partition("base64,")[2]))
+    (row,), _, _ = read_file("tile.png")
+    light = [0.299 * row[at] + 0.587 * row[at + 1] + 0.114 * row[at + 2] for at in range(0, 51, 3)]
+    assert all(8 < b - a < 18 for a, b in zip(light, light[1:])), light  # even in a grey print
 
 
 # ---- PNG -------------------------------------------------------------------------------------------------------------
