@@ -394,13 +394,17 @@ typedef struct vae_eval_options {
     void (*on_block)(void *context, size_t done, size_t total, double seconds);
 } vae_eval_options;
 
+/* A latent is active where the variance of its posterior mean over the images is larger (Burda, Grosse & Salakhutdinov
+ * 2016, section 5.2). */
+#define VAE_ACTIVE_VARIANCE 0.01
+
 typedef struct vae_evaluation {
     size_t n, latent, samples, kl_samples; /* kl_samples 0: the KL was exact */
     double recon, kl, neg_elbo;
     double
         neg_elbo_se; /* standard error of the mean over images, as a sample of all images there could be; NaN of one */
     double *image_recon, *image_kl; /* (n), what recon and kl are the means of */
-    size_t active_units;    /* latents whose posterior mean has variance > 0.01 over the images (Burda et al. 2016) */
+    size_t active_units;    /* latents that are active, see above */
     double near_zero_share; /* share of drawn latents with |z| < t */
     /* Hoyer's sparsity of the posterior means, averaged over images: as they are; each latent divided by its standard
      * deviation over the images (Mathieu et al. 2019); the same over active latents alone. From 0 to 1; NaN where not

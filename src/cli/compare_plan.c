@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/compare.h"
+#include "cli/shell.h"
 
 /* ---- Lists ------------------------------------------------------------------------------------------------------ */
 
@@ -327,25 +328,12 @@ vae_status plan_words(struct words *words, const struct run *run, const struct a
     return words->complete ? VAE_OK : vae_fail(err, VAE_E_USAGE, "%.100s: too many words to train it", run->path);
 }
 
-/* A word as the shell reads it back. */
-static void print_quoted(const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%";
-    if (*word && strspn(word, plain) == strlen(word)) {
-        printf("%s", word);
-        return;
-    }
-    putchar('\'');
-    for (; *word; word++) printf(*word == '\'' ? "'\\''" : "%c", *word);
-    putchar('\'');
-}
-
 static void print_words(const struct words *words, const char *program)
 {
-    print_quoted(program);
+    shell_word(stdout, program);
     for (size_t i = 1; i < words->n; i++) {
         putchar(' ');
-        print_quoted(words->word[i]);
+        shell_word(stdout, words->word[i]);
     }
 }
 
@@ -358,9 +346,9 @@ static vae_status print_line(const struct run *run, const struct arguments *argu
     if (!status) status = plan_words(&resume, run, arguments, true, threads, err);
     if (status) return status;
     printf("cd ");
-    print_quoted(here);
+    shell_word(stdout, here);
     printf(" && if [ -e ");
-    print_quoted(run->path);
+    shell_word(stdout, run->path);
     printf("/model.safetensors ]; then ");
     print_words(&resume, program);
     printf("; else ");

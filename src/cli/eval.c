@@ -5,8 +5,6 @@
 
 #include "cli/array.h"
 #include "cli/eval.h"
-#include "cli/command.h"
-#include "cli/json.h"
 #include "cli/latents.h"
 #include "cli/per_image.h"
 
@@ -137,7 +135,8 @@ static void print_text(const struct eval *r)
 {
     const vae_evaluation *e = r->result;
     print_losses(r);
-    printf("active units  %zu of %zu (the posterior mean has a variance above 0.01)\n", e->active_units, e->latent);
+    printf("active units  %zu of %zu (the posterior mean has a variance above %g)\n", e->active_units, e->latent,
+           VAE_ACTIVE_VARIANCE);
     print_hoyer(e);
     printf("|z| < %.4g   %.1f %% of drawn latents\n", r->options.near_zero, 100 * e->near_zero_share);
     if (isfinite(r->accuracy))

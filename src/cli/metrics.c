@@ -172,3 +172,14 @@ vae_status metrics_read(const char *path, vae_metrics **rows, size_t *n, vae_err
     if (file) fclose(file);
     return status;
 }
+
+const struct metrics_curve metrics_curves[METRICS_CURVES] = {
+    {"loss", offsetof(vae_metrics, train_loss), offsetof(vae_metrics, test_neg_elbo)},
+    {"reconstruction", offsetof(vae_metrics, train_recon), offsetof(vae_metrics, test_recon)},
+    {"KL", offsetof(vae_metrics, train_kl), offsetof(vae_metrics, test_kl)},
+};
+
+double metrics_loss(const vae_metrics *row, size_t offset)
+{
+    return *(const double *)(const void *)((const char *)row + offset);
+}

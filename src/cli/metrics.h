@@ -31,4 +31,13 @@ vae_status metrics_write(struct metrics *metrics, vae_error *err);
  * NULL and 0 where there is no file. */
 vae_status metrics_read(const char *path, vae_metrics **rows, size_t *n, vae_error *err);
 
+/* The losses that curves over epochs show: where training and test split have them in vae_metrics. */
+struct metrics_curve {
+    const char *name;
+    size_t train, test;
+};
+enum { METRICS_CURVES = 3 };
+extern const struct metrics_curve metrics_curves[METRICS_CURVES];
+double metrics_loss(const vae_metrics *row, size_t offset);
+
 #endif

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Losses over epochs, from metrics.csv: of the training batches as they went (faint) and of the test split. */
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/metrics.h"
 #include "cli/plot.h"
-
-/* A panel: what is trained, and what the test split says. */
-static const struct quantity {
-    const char *title;
-    size_t train, test; /* in vae_metrics */
-} quantities[] = {
-    {"loss", offsetof(vae_metrics, train_loss), offsetof(vae_metrics, test_neg_elbo)},
-    {"reconstruction", offsetof(vae_metrics, train_recon), offsetof(vae_metrics, test_recon)},
-    {"KL", offsetof(vae_metrics, train_kl), offsetof(vae_metrics, test_kl)},
-};
-enum { QUANTITIES = sizeof quantities / sizeof *quantities };
 
 static vae_status read_metrics(const struct plot_run *run, vae_metrics **rows, size_t *n, vae_error *err)
 {
@@ -31,24 +19,19 @@ static vae_status read_metrics(const struct plot_run *run, vae_metrics **rows, s
     return status;
 }
 
-static double value_of(const vae_metrics *row, size_t offset)
-{
-    return *(const double *)(const void *)((const char *)row + offset);
-}
-
 /* Two lines of a run in each panel; x and y have room for n. */
 static void draw_run(const struct plot_job *job, size_t which, const vae_metrics *rows, size_t n, vae_panel **panel,
                      double *x, double *y)
 {
     const bool alone = job->n == 1;
     for (size_t i = 0; i < n; i++) x[i] = (double)rows[i].epoch;
-    for (size_t k = 0; k < QUANTITIES; k++) {
-        const bool last = k + 1 == QUANTITIES; /* it has the legend */
+    for (size_t k = 0; k < METRICS_CURVES; k++) {
+        const bool last = k + 1 == METRICS_CURVES; /* it has the legend */
         const char *name = alone ? "test" : job->run[which].name;
         const vae_mark faint = {.series = (int)which, .name = last && alone ? "training" : NULL, .faint = true};
-        for (size_t i = 0; i < n; i++) y[i] = value_of(&rows[i], quantities[k].train);
+        for (size_t i = 0; i < n; i++) y[i] = metrics_loss(&rows[i], metrics_curves[k].train);
         vae_panel_line(panel[k], n, x, y, faint);
-        for (size_t i = 0; i < n; i++) y[i] = value_of(&rows[i], quantities[k].test);
+        for (size_t i = 0; i < n; i++) y[i] = metrics_loss(&rows[i], metrics_curves[k].test);
         vae_panel_line(panel[k], n, x, y, (vae_mark){.series = (int)which, .name = last ? name : NULL});
     }
 }
@@ -70,16 +53,16 @@ static vae_status add_run(const struct plot_job *job, size_t which, vae_panel **
 static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_error *err)
 {
     char name[PICTURE_NAME], title[PICTURE_NAME + 64];
-    vae_panel *panel[QUANTITIES];
+    vae_panel *panel[METRICS_CURVES];
     const bool log = argument(job->arguments, "log");
     picture_model_name(job->run->model, name);
     snprintf(title, sizeof title, "Training of %s", job->n > 1 ? "several runs" : name);
     vae_status status = vae_figure_new(figure, title,
                                        job->n > 1 ? "Strong: test split. Faint: training batches as they went."
                                                   : "Test split after each epoch; training batches as they went.",
-                                       QUANTITIES, err);
-    for (size_t k = 0; k < QUANTITIES && !status; k++) {
-        panel[k] = vae_figure_panel(*figure, quantities[k].title);
+                                       METRICS_CURVES, err);
+    for (size_t k = 0; k < METRICS_CURVES && !status; k++) {
+        panel[k] = vae_figure_panel(*figure, metrics_curves[k].name);
         vae_panel_size(panel[k], 260, 200);
         vae_panel_labels(panel[k], "epoch", k ? NULL : "nats per image");
         vae_panel_log(panel[k], log, log);

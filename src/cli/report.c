@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/shell.h"
 
 /* Runs side by side, and bytes of a page: what it takes without explorers leaves so many for them. */
 enum { MOST_RUNS = 8, PAGE_BYTES = 2000000 };
@@ -138,15 +139,15 @@ static char *command_line(const struct arguments *arguments)
     fputs("vaectl report", out);
     for (size_t i = 0; i < arguments->n_plugins; i++) {
         fputs(" --plugin ", out);
-        page_shell(out, arguments->plugin[i]);
+        shell_word(out, arguments->plugin[i]);
     }
     for (size_t i = 0; i < arguments->n; i++) {
         fprintf(out, " --%s ", arguments->given[i].name);
-        page_shell(out, arguments->given[i].value);
+        shell_word(out, arguments->given[i].value);
     }
     for (size_t i = 0; i < arguments->n_runs; i++) {
         fputc(' ', out);
-        page_shell(out, arguments->runs[i]);
+        shell_word(out, arguments->runs[i]);
     }
     const bool failed = ferror(out);
     if (!fclose(out) && !failed) return text;

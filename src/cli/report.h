@@ -55,8 +55,6 @@ void page_text(FILE *out, const char *text);
 /* One value of JSON, so that it can stand within <script>; releases it. NULL: out of memory, false. */
 bool page_json(FILE *out, json_t *value);
 void page_base64(FILE *out, size_t size, const uint8_t *bytes);
-/* A word as a shell takes it. */
-void page_shell(FILE *out, const char *word);
 
 /* ---- The parts: each writes one of them ---------------------------------------------------------------------------
  */

@@ -3,10 +3,11 @@
  * The figures of a report. Each is an <svg> of one panel, so that a page of any width can set them side by side or one
  * below the other. */
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/metrics.h"
+#include "cli/panels.h"
 #include "cli/report.h"
 
 enum { ACROSS = 10, SAMPLE_ROWS = 4, STEPS = 9, MOST_LATENTS = 10, EXTREMES = 8, CURVE_POINTS = 400, NAME = 32 };
@@ -57,22 +58,11 @@ static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 
 /* ---- Training ---------------------------------------------------------------------------------------------------- */
 
-static const struct quantity {
-    const char *name;
-    size_t train, test; /* in vae_metrics */
-    const char *caption;
-} quantities[] = {
-    {"loss", offsetof(vae_metrics, train_loss), offsetof(vae_metrics, test_neg_elbo),
-     "Loss of the training batches as they went, and \u2212ELBO of the test split."},
-    {"reconstruction", offsetof(vae_metrics, train_recon), offsetof(vae_metrics, test_recon),
-     "Reconstruction, \u2212E log p(x|z)."},
-    {"KL", offsetof(vae_metrics, train_kl), offsetof(vae_metrics, test_kl), "KL of posterior and prior."},
+static const char *const curve_captions[METRICS_CURVES] = {
+    "Loss of the training batches as they went, and \u2212ELBO of the test split.",
+    "Reconstruction, \u2212E log p(x|z).",
+    "KL of posterior and prior.",
 };
-
-static double value_of(const vae_metrics *row, size_t offset)
-{
-    return *(const double *)(const void *)((const char *)row + offset);
-}
 
 /* At most CURVE_POINTS of the epochs, evenly, the last one among them. */
 static size_t thin(const struct subject *s, size_t k)
@@ -81,7 +71,8 @@ static size_t thin(const struct subject *s, size_t k)
     return n < 2 ? 0 : k * (s->epochs - 1) / (n - 1);
 }
 
-static vae_status put_curve(FILE *out, const struct subject *s, const struct quantity *q, vae_error *err)
+static vae_status put_curve(FILE *out, const struct subject *s, const struct metrics_curve *q, const char *caption,
+                            vae_error *err)
 {
     double x[CURVE_POINTS], train[CURVE_POINTS], test[CURVE_POINTS];
     const size_t n = fewer(s->epochs, CURVE_POINTS);
@@ -91,22 +82,22 @@ static vae_status put_curve(FILE *out, const struct subject *s, const struct qua
     for (size_t k = 0; k < n; k++) {
         const vae_metrics *row = &s->epoch[thin(s, k)];
         x[k] = (double)row->epoch;
-        train[k] = value_of(row, q->train);
-        test[k] = value_of(row, q->test);
+        train[k] = metrics_loss(row, q->train);
+        test[k] = metrics_loss(row, q->test);
     }
     snprintf(label, sizeof label, "%s, nats per image", q->name);
     snprintf(alt, sizeof alt, "Curves over epochs: %s of training and test", q->name);
     vae_panel_labels(panel, "epoch", label);
     vae_panel_line(panel, n, x, train, (vae_mark){.series = 1, .name = "training"});
     vae_panel_line(panel, n, x, test, (vae_mark){.series = 0, .name = "test"});
-    return end_figure(out, &figure, "plot", alt, q->caption, err);
+    return end_figure(out, &figure, "plot", alt, caption, err);
 }
 
 static vae_status draw_training(FILE *out, const struct subject *s, vae_error *err)
 {
     vae_status status = VAE_OK;
-    for (size_t i = 0; i < sizeof quantities / sizeof *quantities && s->epochs && !status; i++)
-        status = put_curve(out, s, &quantities[i], err);
+    for (size_t i = 0; i < METRICS_CURVES && s->epochs && !status; i++)
+        status = put_curve(out, s, &metrics_curves[i], curve_captions[i], err);
     if (!s->epochs)
         fputs("<p class=\"note\">There is no metrics.csv beside the model, and so there are no curves.</p>\n", out);
     return status;
@@ -350,81 +341,31 @@ vae_status write_pictures(FILE *out, struct report *report, vae_error *err)
 /* ---- Latents ------------------------------------------------------------------------------------------------------
  */
 
-/* Bars of KL in their order, with the floor of an idle latent. */
-static vae_status put_kl(FILE *out, const struct subject *s, const size_t *order, vae_error *err)
+static vae_status put_kl(FILE *out, const struct subject *s, vae_error *err)
 {
-    const vae_evaluation *e = s->result;
-    const size_t L = e->latent;
-    vae_figure *figure;
-    double *x = calloc(L, sizeof *x), *y = calloc(L, sizeof *y);
-    char(*name)[NAME] = calloc(L, sizeof *name);
-    const char **names = calloc(L, sizeof *names);
-    vae_status status = x && y && name && names ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
-    if (!status) {
-        vae_panel *panel = begin_figure(&figure, err);
-        for (size_t i = 0; i < L; i++) {
-            x[i] = (double)i;
-            y[i] = e->kl_per_dim[order[i]];
-            snprintf(name[i], NAME, "z%zu", order[i]);
-            names[i] = name[i];
-        }
-        vae_panel_size(panel, 640, 180);
-        vae_panel_labels(panel, "latent", "KL, nats per image");
-        vae_panel_ticks_x(panel, L, x, names);
-        vae_panel_bars(panel, L, x, y, NULL, 0.8, (vae_mark){.series = 0});
-        if (isfinite(e->kl_floor))
-            vae_panel_rule_y(panel, e->kl_floor, (vae_mark){.series = VAE_INK, .name = "floor of an idle latent"});
-        status = end_figure(
-            out, &figure, "broad", "Bars of the KL of each latent, the largest first",
-            isfinite(e->kl_floor)
-                ? "KL of each latent, the largest first. The rule is what a latent costs that carries nothing."
-                : "KL of each latent, the largest first.",
-            err);
-    }
-    free(x);
-    free(y);
-    free(name);
-    free(names);
+    vae_figure *figure = NULL;
+    vae_status status = vae_figure_new(&figure, NULL, NULL, 1, err);
+    if (!status) status = panel_kl(figure, s->result, NULL, err);
+    if (!status)
+        return end_figure(out, &figure, "broad", "Bars of the KL of each latent, the largest first",
+                          "KL of each latent, the largest first; that of an idle one carries nothing.", err);
+    vae_figure_free(&figure);
     return status;
 }
 
-enum { BINS = 40 };
-
-static void densities(const vae_marginals *m, size_t j, double low, double high, double *density)
-{
-    const double width = (high - low) / BINS;
-    for (size_t k = 0; k < BINS; k++) {
-        const double a = low + width * (double)k;
-        density[k] = (vae_marginal_cdf(m, j, a + width) - vae_marginal_cdf(m, j, a)) / width;
-    }
-}
-
-/* The density of latent j under the aggregate posterior, a filled band, and under the prior, a line. */
 static vae_status put_marginal(FILE *out, const struct subject *s, size_t j, vae_error *err)
 {
-    double x[BINS], zero[BINS] = {0}, prior[BINS], aggregate[BINS];
-    char alt[96], label[NAME], caption[96] = "";
-    const double low = fmin(vae_marginal_quantile(s->aggregate_marginals, j, 0.002),
-                            vae_marginal_quantile(s->prior_marginals, j, 0.02));
-    const double high = fmax(vae_marginal_quantile(s->aggregate_marginals, j, 0.998),
-                             vae_marginal_quantile(s->prior_marginals, j, 0.98));
-    vae_figure *figure;
-    if (!(high > low)) return VAE_OK;
-    densities(s->prior_marginals, j, low, high, prior);
-    densities(s->aggregate_marginals, j, low, high, aggregate);
-    for (size_t k = 0; k < BINS; k++) x[k] = low + (high - low) * ((double)k + 0.5) / BINS;
-    vae_panel *panel = begin_figure(&figure, err);
-    snprintf(label, sizeof label, "z%zu", j);
-    vae_panel_labels(panel, label, "density");
-    vae_panel_size(panel, 200, 110);
-    vae_panel_band(panel, BINS, x, zero, aggregate, (vae_mark){.series = 0, .faint = true});
-    vae_panel_line(panel, BINS, x, prior, (vae_mark){.series = VAE_INK});
+    char alt[96], caption[96];
+    const double variance = s->result->mean_variance[j], kl = s->result->kl_per_dim[j];
+    vae_figure *figure = NULL;
+    vae_status status = vae_figure_new(&figure, NULL, NULL, 1, err);
+    if (status) return status;
+    panel_marginals(figure, NULL, s->prior_marginals, s->aggregate_marginals, j);
     snprintf(alt, sizeof alt, "Density of latent %zu under the aggregate posterior and under the prior", j);
-    if (isfinite(s->result->kl_per_dim[j]))
-        snprintf(caption, sizeof caption, "z%zu: KL %.2f, variance of the mean %.3g", j, s->result->kl_per_dim[j],
-                 s->result->mean_variance[j]);
+    if (isfinite(kl))
+        snprintf(caption, sizeof caption, "z%zu: KL %.2f, variance of the mean %.3g", j, kl, variance);
     else
-        snprintf(caption, sizeof caption, "z%zu: variance of the mean %.3g", j, s->result->mean_variance[j]);
+        snprintf(caption, sizeof caption, "z%zu: variance of the mean %.3g", j, variance);
     return end_figure(out, &figure, "small", alt, caption, err);
 }
 
@@ -435,7 +376,7 @@ static vae_status draw_latents(FILE *out, const struct subject *s, vae_error *er
     vae_status status = order ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (!status) subject_order(s, order);
     if (!status && eval_has_kl_per_latent(s->result))
-        status = put_kl(out, s, order, err);
+        status = put_kl(out, s, err);
     else
         fputs("<p class=\"note\">Under a joint prior or a flow the KL is one number for all latents together.</p>\n",
               out);

@@ -48,7 +48,7 @@ bool page_json(FILE *out, json_t *value)
     return done;
 }
 
-/* RFC 4648. No library that there is anyway has it. */
+/* RFC 4648. libvae has it for its figures, but not in its interface. */
 void page_base64(FILE *out, size_t size, const uint8_t *bytes)
 {
     static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -60,17 +60,4 @@ void page_base64(FILE *out, size_t size, const uint8_t *bytes)
         fputc(left > 1 ? digit[(b & 15) << 2 | c >> 6] : '=', out);
         fputc(left > 2 ? digit[c & 63] : '=', out);
     }
-}
-
-void page_shell(FILE *out, const char *word)
-{
-    bool plain = *word;
-    for (const char *c = word; *c; c++) plain = plain && (isalnum((unsigned char)*c) || strchr("_-+=:,./@%", *c));
-    if (plain) {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (const char *c = word; *c; c++) *c == '\'' ? fputs("'\\''", out) : fputc(*c, out);
-    fputc('\'', out);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/report.h"
+#include "cli/shell.h"
 
 /* ---- Verdict ----------------------------------------------------------------------------------------------------- */
 
@@ -259,7 +260,7 @@ static char *train_command(const vae_config *config)
         vae_config_text(&fallback, setting, other, sizeof other);
         if (strcmp(setting->name, "data") && !strcmp(value, other)) continue;
         fprintf(out, " --%s%s", setting->name, setting->metavar ? " " : "");
-        if (setting->metavar) page_shell(out, value);
+        if (setting->metavar) shell_word(out, value);
     }
     const bool failed = ferror(out);
     if (!fclose(out) && !failed) return command;

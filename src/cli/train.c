@@ -11,6 +11,7 @@
 #include "cli/json.h"
 #include "cli/metrics.h"
 #include "cli/progress.h"
+#include "cli/shell.h"
 #include "cli/signals.h"
 
 /* ---- What is said and written while training -------------------------------------------------------------------- */
@@ -162,9 +163,7 @@ static void show_end(const struct session *s, const vae_model *model, uint64_t f
  */
 static const char *run_in_shell(const struct session *s)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+=:,@%";
-    const char *path = s->folder->path;
-    return s->is_latest ? "" : path[strspn(path, plain)] ? "RUN" : path;
+    return s->is_latest ? "" : shell_is_plain(s->folder->path) ? s->folder->path : "RUN";
 }
 
 /* On a terminal: commands that show what was learned, to be pasted as they are, with what each gives where that has

@@ -13,7 +13,6 @@
 /* Rows of a block in passes that only read: large enough for the matrix products, small enough for the caches. */
 enum { BLOCK_ROWS = 512 };
 
-static const double ACTIVE_VARIANCE = 0.01; /* Burda, Grosse & Salakhutdinov 2016, section 5.2 */
 
 /* ---- Losses ----------------------------------------------------------------------------------------------------- */
 
@@ -138,7 +137,7 @@ static void summarise_losses(vae_evaluation *e, const struct sums *sums, bool jo
         e->kl_per_dim[j] = joint ? (double)NAN : sums->kl[j] / n;
         e->mean_variance[j] = fmax(0, sums->mean_square[j] / n - mean * mean);
         e->kl += joint ? 0 : e->kl_per_dim[j];
-        e->active_units += e->mean_variance[j] > ACTIVE_VARIANCE;
+        e->active_units += e->mean_variance[j] > VAE_ACTIVE_VARIANCE;
     }
     if (joint) e->kl = sums->joint_kl / draws;
     e->neg_elbo = e->recon + e->kl;
@@ -155,7 +154,7 @@ static vae_status summarise_sparsity(vae_evaluation *e, const struct sums *sums,
     for (size_t j = 0; j < e->latent; j++) scale[j] = sqrt(e->mean_variance[j]);
     e->hoyer_normalized = hoyer(e->n, e->latent, sums->means, scale);
     for (size_t j = 0; j < e->latent; j++)
-        if (e->mean_variance[j] <= ACTIVE_VARIANCE) scale[j] = 0;
+        if (e->mean_variance[j] <= VAE_ACTIVE_VARIANCE) scale[j] = 0;
     e->hoyer_active = hoyer(e->n, e->latent, sums->means, scale);
     free(scale);
     return VAE_OK;
