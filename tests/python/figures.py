@@ -140,6 +140,7 @@ def limits():
     x, y = scale_of(root)
     dots = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(SVG + "circle")]
     places([(0, 0), (2, 1)], dots, x, y)
+    places([(0, 1), (0, 0), (2, 0)], next(axes_of(root)), x, y)  # limits are the ends of the axes
     line = polylines(root)[0]
     assert all(abs(value) < 1e5 for at in line for value in at), line
     clip = next(element for element in root.iter(SVG + "svg") if element is not root)
