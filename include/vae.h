@@ -404,8 +404,8 @@ typedef struct vae_evaluation {
     double
         neg_elbo_se; /* standard error of the mean over images, as a sample of all images there could be; NaN of one */
     double *image_recon, *image_kl; /* (n), what recon and kl are the means of */
-    size_t active_units;    /* latents that are active, see above */
-    double near_zero_share; /* share of drawn latents with |z| < t */
+    size_t active_units;            /* latents that are active, see above */
+    double near_zero_share;         /* share of drawn latents with |z| < t */
     /* Hoyer's sparsity of the posterior means, averaged over images: as they are; each latent divided by its standard
      * deviation over the images (Mathieu et al. 2019); the same over active latents alone. From 0 to 1; NaN where not
      * asked for or not defined. Raw values rise with idle latents, which are all near zero. */
@@ -420,6 +420,45 @@ VAE_API void vae_eval_defaults(vae_eval_options *options);
 VAE_API vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, const vae_images *images,
                                 const vae_eval_options *options, vae_error *err);
 VAE_API void vae_evaluation_free(vae_evaluation **evaluation);
+
+/* A mean over draws, and its standard error; NaN where it is not defined. */
+typedef struct vae_estimate {
+    double value, se;
+} vae_estimate;
+
+/* What the aggregate posterior q(z), the mean of q(z|x) over images, is taken over. In a sample of N images,
+ * I(x;z) cannot exceed log N, and reaches it where posteriors do not overlap. */
+typedef enum vae_decomposition_way {
+    VAE_IN_SAMPLE, /* the images that the draws are of: q(z) as it is */
+    VAE_LEFT_OUT,  /* those, without the image that a draw is of */
+    VAE_HELD_OUT,  /* other images */
+    VAE_DECOMPOSITION_WAYS
+} vae_decomposition_way;
+
+typedef struct vae_decomposition_parts {
+    size_t components;        /* N images in q(z); 0: not asked for */
+    vae_estimate information; /* I(x;z) = E [log q(z|x) - log q(z)] */
+    vae_estimate marginal;    /* KL(q(z) || p(z)); the two sum to the KL */
+    /* The parts of the marginal KL: total correlation E [log q(z) - sum_j log q(z_j)], and, where the prior is
+     * factorised, sum_j KL(q(z_j) || p(z_j)), which is NaN under a joint prior. */
+    vae_estimate correlation, latents;
+} vae_decomposition_parts;
+
+/* The parts of the mean KL, nats per image (Hoffman & Johnson 2016; Chen et al. 2018, section 3). Standard errors are
+ * over draws, given the images of q(z). */
+typedef struct vae_decomposition {
+    size_t draws, latent;
+    vae_estimate kl; /* E [log q(z|x) - log p(z)], of the same draws */
+    vae_decomposition_parts part[VAE_DECOMPOSITION_WAYS];
+    vae_estimate *latent_marginal; /* (L) KL(q(z_j) || p(z_j)), own image left out; NaN under a joint prior */
+    vae_estimate *latent_label;    /* (L) I(z_j; label), own image left out; NaN without labels */
+} vae_decomposition;
+
+/* By so many draws, evenly spread over `images`. `other`: images for VAE_HELD_OUT, or NULL. Takes time in proportion to
+ * draws x images x latents. VAE_E_USAGE for a posterior with a flow, whose density is known at its own draws alone. */
+VAE_API vae_status vae_decompose(vae_decomposition **out, const vae_model *model, const vae_images *images,
+                                 const vae_images *other, size_t draws, uint64_t seed, size_t threads, vae_error *err);
+VAE_API void vae_decomposition_free(vae_decomposition **decomposition);
 
 enum { VAE_MOST_DRAWS = 1000000 };
 

@@ -31,6 +31,7 @@ enum rng_stream {
     RNG_DRAWN = 13,     /* built-in sets of real numbers; step = number of the image */
     RNG_AGGREGATE = 14, /* whose posterior a draw from the aggregate is from */
     RNG_DATA = 15,      /* draws from p(x|z) */
+    RNG_DECOMPOSE = 16, /* eps of q(z|x) where the KL is decomposed; step = block of draws */
 };
 
 struct rng {

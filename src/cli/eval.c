@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/decomposition.h"
 #include "cli/eval.h"
 #include "cli/latents.h"
 #include "cli/per_image.h"
@@ -60,6 +61,8 @@ json_t *eval_json(const struct eval *r)
                                r->pseudo);
     add_losses(object, r);
     add_latents(object, r);
+    json_object_set_new(object, "decomposition_draws", json_integer((json_int_t)r->draws));
+    json_object_set_new(object, "decomposition", decomposition_json(r->parts));
     json_object_set_new(object, "seed", json_integer((json_int_t)r->options.seed));
     return object;
 }
@@ -107,16 +110,22 @@ static void print_losses(const struct eval *r)
 }
 
 /* A row a latent. What is not known has no column: the floor without an exact KL, the KL under a joint prior. */
-static void print_latents(const vae_evaluation *e)
+static void print_latents(const struct eval *r)
 {
+    const vae_evaluation *e = r->result;
+    const vae_decomposition *parts = r->parts;
     const bool has_kl = eval_has_kl_per_latent(e), has_floor = isfinite(e->kl_floor);
+    const bool has_marginal = parts && !isnan(parts->latent_marginal[0].value);
+    const bool has_label = parts && !isnan(parts->latent_label[0].value);
     if (has_floor) printf("an idle latent costs %.4f nats under this prior\n", e->kl_floor);
-    printf("latent  %s%svariance of posterior mean\n", has_kl ? "      KL (nats)  " : "",
-           has_floor ? "KL - floor  " : "");
+    printf("latent  %s%s%s%svariance of posterior mean\n", has_kl ? "      KL (nats)  " : "",
+           has_floor ? "KL - floor  " : "", has_marginal ? "of q(z)  " : "", has_label ? "I(z;label)  " : "");
     for (size_t j = 0; j < e->latent; j++) {
         printf("%6zu", j);
         if (has_kl) printf(" %16.4f", e->kl_per_dim[j]);
         if (has_floor) printf("  %10.4f", e->kl_per_dim[j] - e->kl_floor);
+        if (has_marginal) printf("  %7.4f", parts->latent_marginal[j].value);
+        if (has_label) printf("  %10.4f", parts->latent_label[j].value);
         printf("  %.4f\n", e->mean_variance[j]);
     }
 }
@@ -141,7 +150,8 @@ static void print_text(const struct eval *r)
     printf("|z| < %.4g   %.1f %% of drawn latents\n", r->options.near_zero, 100 * e->near_zero_share);
     if (isfinite(r->accuracy))
         printf("linear probe  %.2f %% of labels read off the posterior means\n", 100 * r->accuracy);
-    print_latents(e);
+    if (r->parts) decomposition_print(r->parts);
+    print_latents(r);
     if (r->per_image) run_say_written(r->per_image);
 }
 
@@ -176,6 +186,11 @@ vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *
     r->accuracy = NAN;
     if (!status && images->split != VAE_TRAIN)
         status = vae_probe(&r->accuracy, model, &data->train, images, r->options.seed, r->options.threads, err);
+    if (!status && r->draws) {
+        const vae_images *other = images->split == VAE_TRAIN ? &data->test : &data->train;
+        status = vae_decompose(&r->parts, model, images, other->n ? other : NULL, r->draws, r->options.seed,
+                               r->options.threads, err);
+    }
     progress_clear(&r->progress);
     return status;
 }
@@ -208,6 +223,7 @@ static vae_status evaluate(const struct arguments *arguments, struct eval *r, ui
     else if (!status)
         print_text(r);
     free(r->nll_options.image_nll);
+    vae_decomposition_free(&r->parts);
     vae_evaluation_free(&result);
     vae_data_free(&data);
     return status;
@@ -230,6 +246,7 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     vae_status status = argument_count(a, "elbo-samples", 1, 1e5, o->samples, &samples, err);
     if (!status) status = argument_count(a, "samples", 0, VAE_MOST_DRAWS, 100, &importance, err);
     if (!status) status = read_kl(a, &o->kl, err);
+    if (!status) status = argument_count(a, "decompose", 0, 1e5, 0, &r->draws, err);
     if (!status) status = argument_count(a, "kl-samples", 1, 1e6, 0, &kl_samples, err);
     if (!status) status = argument_count(a, "seed", 0, 9007199254740991.0, o->seed, &o->seed, err);
     if (!status) status = argument_count(a, "threads", 1, 256, 0, &threads, err);
@@ -267,6 +284,7 @@ static const struct flag flags[] = {
     {"elbo-samples", 0, "S", "draws of z an image in neg_elbo [1]"},
     {"kl", 0, "exact|mc", "how the KL is computed [as trained]"},
     {"kl-samples", 0, "K", "samples of a Monte Carlo KL [as trained]"},
+    {"decompose", 0, "S", "the parts of the KL by S draws of z, such as 2000; 0: none [0]"},
     {"near-zero", 0, "T", "report the share of drawn latents with |z| < T [two sd of the spike, else 0.4472]"},
     {"limit", 0, "N", "only the first N images [all]"},
     {"seed", 0, "N", "of the noise [1]"},

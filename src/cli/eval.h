@@ -15,6 +15,8 @@ struct eval {
     vae_nll_options nll_options;
     const vae_evaluation *result;
     vae_nll nll;     /* samples 0: not asked for */
+    uint64_t draws;  /* by which the KL is decomposed, 0: it is not */
+    vae_decomposition *parts;
     double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
     double seconds;
     struct progress progress;

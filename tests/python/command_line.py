@@ -65,7 +65,7 @@ FLAGS = {
         ("", "json", "", ""), PLUGIN, HELP],
     "eval": [
         ("", "samples", "S", "100"), ("", "elbo-samples", "S", "1"), ("", "kl", "exact|mc", "as trained"),
-        ("", "kl-samples", "K", "as trained"), ("", "near-zero", "T", "two sd of the spike, else 0.4472"),
+        ("", "kl-samples", "K", "as trained"), ("", "decompose", "S", "0"), ("", "near-zero", "T", "two sd of the spike, else 0.4472"),
         ("", "limit", "N", "all"), ("", "seed", "N", "1"),
         ("", "data", "SOURCE", "those that the model was trained on"), ("", "split", "train|validation|test", "test"),
         ("", "threads", "N", "all cores"), ("", "per-image", "FILE", ""), ("", "json", "", ""), PLUGIN, HELP],
@@ -466,7 +466,7 @@ RANGES = [
     ("eval", "samples", None, "1000001", "0 to 1000000"), ("eval", "elbo-samples", "0", "100001", "1 to 100000"),
     ("eval", "kl-samples", "0", "1000001", "1 to 1000000"), ("eval", "limit", "0", "1000000001", "1 to 1000000000"),
     ("eval", "seed", None, "9007199254740992", "0 to 9007199254740991"),
-    ("eval", "near-zero", "-0.1", "1000000001", "0 to 1e+09"),
+    ("eval", "decompose", None, "100001", "0 to 100000"), ("eval", "near-zero", "-0.1", "1000000001", "0 to 1e+09"),
     ("sample", "seed", None, "9007199254740992", "0 to 9007199254740991"), ("sample", "n", "0", "10001", "1 to 10000"),
     ("reconstruct", "n", "0", "1001", "1 to 1000"), ("reconstruct", "first", None, "1000000001", "0 to 1000000000"),
     ("traverse", "steps", "0", "102", "1 to 101"), ("traverse", "range", "-1", "1000001", "0 to 1e+06"),
@@ -610,7 +610,8 @@ def _():
 # What the JSON of eval then says, other than without the flag.
 EVALUATED = [
     ("samples", "7", "nll_samples", 7), ("elbo-samples", "3", "elbo_samples", 3), ("kl", "exact", "kl_samples", 0),
-    ("kl-samples", "33", "kl_samples", 33), ("near-zero", "0.25", "near_zero", 0.25), ("limit", "5", "n", 5),
+    ("kl-samples", "33", "kl_samples", 33), ("decompose", "7", "decomposition_draws", 7),
+    ("near-zero", "0.25", "near_zero", 0.25), ("limit", "5", "n", 5),
     ("seed", "9", "seed", 9), ("data", "builtin:digits:train=7,test=6", "n", 6), ("split", "train", "split", "train"),
 ]
 
@@ -639,7 +640,7 @@ def _():
     for name, value, key, shown in EVALUATED:
         after = vaectl_json("eval", "run", f"--{name}", value)
         assert after[key] == shown != before[key], (name, after[key], before[key])
-    same([before[key] for _, _, key, _ in EVALUATED], [100, 1, 10, 10, 0.447213595, 20, 1, 20, "test"])
+    same([before[key] for _, _, key, _ in EVALUATED], [100, 1, 10, 10, 0, 0.447213595, 20, 1, 20, "test"])
 
 
 @test("pictures: each flag changes the picture, which -o names; by default it lies beside the model")

@@ -167,6 +167,40 @@ for name, (settings, asked, reference) in CASES.items():
         lambda s=settings, a=asked, r=reference: evaluate_and_compare(s, a, r))
 
 
+WAYS = {"in_sample": TEST, "left_out": TEST, "held_out": TRAIN}
+PARTS = {"information": "I(x;z)", "marginal_kl": "KL(q(z) || p(z))", "total_correlation": "  total correlation",
+         "latents_kl": "  sum over latents"}
+
+
+def parts_of_the_kl(settings):
+    settings = {**SMALL, **settings}
+    train(settings)
+    vae = reference_of("run/model.safetensors", settings)
+    wanted = vae.decompose(images_of(settings, "test")[0], images_of(settings, "train")[0], 40, 2, 0)
+    flags = ["eval", "run", "--samples", 0, "--decompose", 40]
+    got, text = json.loads(vaectl(*flags, "--json")[0])["decomposition"], vaectl(*flags)[0]
+    same(got["draws"], 40)
+    for way, images in WAYS.items():
+        same(got[way]["images"], images, way)
+        near(got[way]["log_images"], math.log(images), 1e-8, way)
+        for part, (value, se) in wanted[way].items():
+            near(got[way][part]["value"], value, 1e-4, f"{part}, {way}")
+            near(got[way][part]["se"], se, 1e-3, f"error of {part}, {way}")
+    for part, name in PARTS.items():
+        row = re.search(f"^  {re.escape(name)} {{2,}}" + "  +".join([f"{number} \\({number}\\)"] * 3), text, re.MULTILINE)
+        for way, value, se in zip(WAYS, row.groups()[::2], row.groups()[1::2]):
+            as_shown(got[way][part]["value"], value, part)
+            as_shown(got[way][part]["se"], se, part)
+    shown = re.findall(f"^ +\\d(?: +{number}){{2,3}} +(-?\\d\\.\\d+) +{number}$", text, re.MULTILINE)
+    same(len(shown), 3, "latents")
+    for row, latent in zip(shown, got["latent_marginal_kl"]):
+        as_shown(latent["value"], row[1], "KL of q(z_j)")
+
+
+for _settings in ({"prior": "laplace"}, {"binarize": "dynamic"}):
+    test(f"the parts of the KL as in plain Python: {_settings}")(lambda s=_settings: parts_of_the_kl(s))
+
+
 @test("info, train --json, metrics.csv and the model file tell the same numbers")
 def same_numbers():
     settings = {**SMALL, "validation": 0.25, "prior": "laplace:scale=0.5", "lr": 0.1}

@@ -20,7 +20,7 @@ EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood",
              "recon", "kl",
              "elbo_samples", "kl_samples", "nll", "nll_se", "nll_mc_se", "nll_bias", "nll_samples",
              "nll_effective_samples", "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
-             "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share", "probe_accuracy", "seed", "seconds",
+             "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share", "probe_accuracy", "decomposition_draws", "decomposition", "seed", "seconds",
              "per_image"]
 COLUMNS = ["epoch", "step", "seconds", "train_loss", "train_recon", "train_kl", "test_recon", "test_kl",
            "test_neg_elbo", "active_units"]
@@ -195,7 +195,7 @@ def _():
     want = {"model": "run/model.safetensors", "epoch": 1, "data": "m", "split": "test", "binarize": "none",
             "pseudo_likelihood": False, "n": 4, "elbo_samples": 1, "kl_samples": 0, "nll": None, "nll_se": None,
             "nll_mc_se": None, "nll_bias": None, "nll_samples": 0, "nll_effective_samples": None, "active_units": 1,
-            "hoyer_active": None, "seed": 1, "per_image": None}
+            "hoyer_active": None, "decomposition_draws": 0, "decomposition": None, "seed": 1, "per_image": None}
     same({name: e[name] for name in want}, want)
     assert 0 < e["seconds"] < elapsed, (e["seconds"], elapsed)
 

@@ -6,7 +6,7 @@ import math
 import statistics
 from statistics import NormalDist
 
-from shared.philox import BINARIZE, EVAL, INIT, NLL, POSTERIOR, SHUFFLE, permutation, uniform, words
+from shared.philox import BINARIZE, DECOMPOSE, EVAL, INIT, NLL, POSTERIOR, SHUFFLE, permutation, uniform, words
 
 LAST = 2 ** 64 - 1
 LOG_2PI = math.log(2 * math.pi)
@@ -354,6 +354,29 @@ class Vae:
         return {"nll": mean, "each_nll": each, "nll_se": math.sqrt(sum((v - mean) ** 2 for v in each) / (n - 1) / n),
                 "nll_mc_se": math.sqrt(variance) / n, "nll_bias": variance / n / 2,
                 "nll_effective_samples": n / relative}
+
+    def decompose(self, images, others, draws, split=0, other_split=0, seed=1):
+        """The parts of the KL as {way: {part: (mean, standard error)}}, of a factorised prior and no labels."""
+        encoded = [self.encode(x) for x in self.lasting_pixels(images, seed, split)]
+        held = [self.encode(x) for x in self.lasting_pixels(others, seed, other_split)]
+        n, latents, rows = len(encoded), range(self.L), {"in_sample": [], "left_out": [], "held_out": []}
+        eps = [row[0] for first in range(0, draws, 512)
+               for row in self.noise(seed, DECOMPOSE, first // 512, min(512, draws - first), 1)]
+        for s, noise in enumerate(eps):
+            own = s * n // draws
+            mu, logvar = encoded[own]
+            z = [m + math.exp(v / 2) * e for m, v, e in zip(mu, logvar, noise)]
+            log_p = sum(log_prior(self.set["prior"], v) for v in z)
+            log_own = sum(log_normal(z[j] - mu[j], math.exp(logvar[j])) for j in latents)
+            for way, over in (("in_sample", encoded), ("left_out", encoded[:own] + encoded[own + 1:]), ("held_out", held)):
+                each = [[log_normal(z[j] - m[j], math.exp(v[j])) for m, v in over] for j in latents]
+                log_q = logsumexp([sum(terms) for terms in zip(*each)]) - math.log(len(over))
+                product = sum(logsumexp(terms) - math.log(len(over)) for terms in each)
+                rows[way].append({"information": log_own - log_q, "marginal_kl": log_q - log_p,
+                                  "total_correlation": log_q - product, "latents_kl": product - log_p})
+        return {way: {part: (statistics.mean(r[part] for r in parts),
+                             statistics.stdev(r[part] for r in parts) / math.sqrt(draws)) for part in parts[0]}
+                for way, parts in rows.items()}
 
 
 def sparsity(means):
