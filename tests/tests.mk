@@ -53,6 +53,14 @@ tsan:
 valgrind: test-programs
 	VAE_RUNNER="valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
 
+# Attacks, one script after another: see tests/faults/README.md.
+FAULTS := $(sort $(wildcard tests/faults/*.py))
+.PHONY: faults faults-long
+faults faults-long: $(BUILD)/vaectl
+	@failed=0; for script in $(FAULTS); do echo "==== $$script"; \
+	  VAECTL=$(abspath $(BUILD))/vaectl VAE_BUILD=$(abspath $(BUILD)) PYTHONPATH=tests/python \
+	  python3 $$script $(if $(filter %-long,$@),--long) || failed=1; done; exit $$failed
+
 # Readers of data under libFuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="csv png". What they find stays in build/fuzz.
 FUZZ_SECONDS ?= 10
 FUZZ_TARGETS ?= any csv idx npy cifar png
