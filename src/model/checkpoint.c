@@ -3,10 +3,12 @@
  * The model file, in the safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian header
  * size, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}, then the tensors without
  * gaps. Ours holds for each tensor NAME of the model NAME, adam.m.NAME and adam.v.NAME, all F32. The format has no
- * checksum: a CRC-32 over the configuration, the state and all tensors is in the metadata.
+ * checksum: a CRC-32 over the whole file, in which zeros stand for its own digits, is in the metadata. (In files of
+ * format 1 it is one over the configuration, the state and the tensors alone.)
  *
  * Reading believes nothing: the configuration is read first, a model is made from it, and the file must then have
- * exactly the names, shapes and offsets that this model would write, and no value that training could not reach. */
+ * exactly the names, shapes and offsets that this model would write, the right checksum, and no value that training
+ * could not reach. The tensors are read last, and no more of them than this model has. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -24,7 +26,7 @@
 #include "model/model.h"
 
 /* A header holds a number of some 20 characters for each latent, of which there are 65536 at most. */
-enum { HEADER_MOST = 4 << 20, FORMAT = 1, BLOCKS = 3 };
+enum { HEADER_MOST = 4 << 20, OLDEST_FORMAT = 1, FORMAT = 2, BLOCKS = 3, CRC_DIGITS = 8, PIECE = 1 << 16 };
 
 static const char *const block_prefix[BLOCKS] = {"", "adam.m.", "adam.v."};
 
@@ -65,6 +67,15 @@ static json_t *tensor_to_json(const struct tensor *tensor, const struct cursor *
                                       : json_pack("[I]", (json_int_t)tensor->dim[0]);
     return json_pack("{s:s, s:o, s:[I,I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)c->begin,
                      (json_int_t)c->end);
+}
+
+/* Where in the text of a header the digits of the checksum stand, or NULL: a quote within a text would have a backslash
+ * before it. */
+static char *find_crc(char *header)
+{
+    static const char key[] = "\"vaectl.crc32\":\"";
+    char *at = strstr(header, key);
+    return at && strlen(at) >= sizeof key - 1 + CRC_DIGITS ? at + sizeof key - 1 : NULL;
 }
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
@@ -123,13 +134,6 @@ static char *dump(json_t *value)
     return text;
 }
 
-static uint32_t checksum(const char *config, const char *state, const void *data, size_t size)
-{
-    uLong crc = crc32_z(0, (const Bytef *)config, strlen(config));
-    crc = crc32_z(crc, (const Bytef *)state, strlen(state));
-    return (uint32_t)crc32_z(crc, data, size);
-}
-
 static void copy_tensors_out(const struct vae_model *model, float *to)
 {
     for (struct cursor c = {0}; next_tensor(model, &c);) {
@@ -150,17 +154,16 @@ static bool add_tensors(json_t *header, const struct vae_model *model)
     return true;
 }
 
-static char *header_text(const struct vae_model *model, const void *data, size_t size)
+/* With a checksum of zeros. */
+static char *header_text(const struct vae_model *model)
 {
-    char *config = dump(config_to_json(&model->config)), *state = dump(state_to_json(model)), crc[16], format[16];
+    char *config = dump(config_to_json(&model->config)), *state = dump(state_to_json(model)), format[16];
     json_t *header = NULL;
-    if (config && state) {
-        snprintf(crc, sizeof crc, "%08x", (unsigned)checksum(config, state, data, size));
-        snprintf(format, sizeof format, "%d", FORMAT);
+    snprintf(format, sizeof format, "%d", FORMAT);
+    if (config && state)
         header = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt", "vaectl.format",
                            format, "vaectl.build", model->build, "vaectl.config", config, "vaectl.state", state,
-                           "vaectl.crc32", crc);
-    }
+                           "vaectl.crc32", "00000000");
     if (header && !add_tensors(header, model)) {
         json_decref(header);
         header = NULL;
@@ -177,37 +180,43 @@ static bool all_finite(const float *values, size_t count)
     return true;
 }
 
-/* The file's bytes: size, header padded with spaces to a multiple of 8, tensors. */
-static char *assemble(const char *header, const void *data, size_t size, size_t *total, vae_error *err)
+/* Puts the checksum of the file's bytes in the place of its zeros. */
+static void seal(const char *file, size_t size, char *digits)
 {
-    const size_t length = strlen(header), padded = (length + 7) / 8 * 8;
+    char crc[CRC_DIGITS + 1];
+    snprintf(crc, sizeof crc, "%08x", (unsigned)crc32_z(0, (const Bytef *)file, size));
+    memcpy(digits, crc, CRC_DIGITS);
+}
+
+/* The file's bytes: size, header padded with spaces to a multiple of 8, tensors. The caller owns them. */
+static vae_status assemble(const struct vae_model *model, const char *path, char **file, size_t *total, vae_error *err)
+{
+    char *header = header_text(model);
+    const size_t length = header ? strlen(header) : 0, padded = (length + 7) / 8 * 8, size = model_file_size(model);
+    const size_t digits = header ? 8 + (size_t)(find_crc(header) - header) : 0;
     *total = 8 + padded + size;
-    char *file = mem_new(*total, 1, err);
-    if (!file) return NULL;
-    for (size_t i = 0; i < 8; i++) file[i] = (char)(padded >> (8 * i) & 0xff);
-    memset(file + 8, ' ', padded);
-    memcpy(file + 8, header, length);
-    memcpy(file + 8 + padded, data, size);
-    return file;
+    *file = header ? mem_new(*total, 1, err) : NULL;
+    if (*file) {
+        for (size_t i = 0; i < 8; i++) (*file)[i] = (char)(padded >> (8 * i) & 0xff);
+        memset(*file + 8, ' ', padded);
+        memcpy(*file + 8, header, length);
+    }
+    free(header);
+    if (!*file) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory while saving", path);
+    float *data = (float *)(void *)(*file + 8 + padded);
+    copy_tensors_out(model, data);
+    if (!all_finite(data, size / sizeof *data))
+        return vae_fail(err, VAE_E_DIVERGED, "%s: not written: the model's values are not finite", path);
+    seal(*file, *total, *file + digits);
+    return VAE_OK;
 }
 
 vae_status vae_model_save(const vae_model *model, const char *path, vae_error *err)
 {
-    const size_t size = model_file_size(model);
+    char *file = NULL;
     size_t total = 0;
-    float *data = mem_new(size, 1, err);
-    if (!data) return VAE_E_MEMORY;
-    copy_tensors_out(model, data);
-    if (!all_finite(data, size / sizeof *data)) {
-        free(data);
-        return vae_fail(err, VAE_E_DIVERGED, "%s: not written: the model's values are not finite", path);
-    }
-    char *header = header_text(model, data, size);
-    char *file = header ? assemble(header, data, size, &total, err) : NULL;
-    free(header);
-    free(data);
-    if (!file) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory while saving", path);
-    vae_status status = vae_write_file(path, file, total, err);
+    vae_status status = assemble(model, path, &file, &total, err);
+    if (!status) status = vae_write_file(path, file, total, err);
     free(file);
     return status;
 }
@@ -218,15 +227,20 @@ vae_status vae_model_save(const vae_model *model, const char *path, vae_error *e
 
 struct file {
     const char *path;
-    char *bytes;
+    int fd;
     size_t size;
+    char *header; /* its text, and the JSON in it */
+    size_t length;
+    json_t *json;
+    size_t data; /* bytes behind the header */
+    uLong crc;   /* of what is read and believed so far */
 };
 
-static vae_status read_all(int fd, struct file *file, vae_error *err)
+static vae_status read_bytes(const struct file *file, void *to, size_t size, vae_error *err)
 {
     size_t done = 0;
-    while (done < file->size) {
-        ssize_t got = read(fd, file->bytes + done, file->size - done);
+    while (done < size) {
+        ssize_t got = read(file->fd, (char *)to + done, size - done);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return CORRUPT("%s: cannot read: %s", file->path, got ? strerror(errno) : "file ends too early");
         done += (size_t)got;
@@ -234,35 +248,43 @@ static vae_status read_all(int fd, struct file *file, vae_error *err)
     return VAE_OK;
 }
 
-static vae_status read_file(struct file *file, vae_error *err)
+static vae_status open_file(struct file *file, vae_error *err)
 {
-    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return CORRUPT("%s: cannot open: %s (expected a model file)", file->path, strerror(errno));
     struct stat info;
-    vae_status status = VAE_OK;
-    if (fstat(fd, &info) || !S_ISREG(info.st_mode))
-        status = CORRUPT("%s: not a regular file (expected a model file)", file->path);
-    else if (info.st_size < 16)
-        status = CORRUPT("%s: %lld bytes are too few for a model file", file->path, (long long)info.st_size);
-    else {
-        file->size = (size_t)info.st_size;
-        file->bytes = malloc(file->size);
-        status = file->bytes ? read_all(fd, file, err) : vae_fail(err, VAE_E_MEMORY, "%s: out of memory", file->path);
-    }
-    close(fd);
+    file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file->fd < 0) return CORRUPT("%s: cannot open: %s (expected a model file)", file->path, strerror(errno));
+    if (fstat(file->fd, &info) || !S_ISREG(info.st_mode))
+        return CORRUPT("%s: not a regular file (expected a model file)", file->path);
+    if (info.st_size < 16)
+        return CORRUPT("%s: %lld bytes are too few for a model file", file->path, (long long)info.st_size);
+    file->size = (size_t)info.st_size;
+    return VAE_OK;
+}
+
+static vae_status read_header(struct file *file, vae_error *err)
+{
+    uint8_t size[8];
+    uint64_t length = 0;
+    vae_status status = read_bytes(file, size, sizeof size, err);
+    if (status) return status;
+    for (int i = 7; i >= 0; i--) length = length << 8 | size[i];
+    if (length > HEADER_MOST || length > file->size - sizeof size)
+        return CORRUPT("%s: not a safetensors file, or cut off", file->path);
+    file->length = (size_t)length;
+    file->data = file->size - sizeof size - file->length;
+    file->crc = crc32_z(0, size, sizeof size);
+    file->header = calloc(1, file->length + 1);
+    if (!file->header) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", file->path);
+    status = read_bytes(file, file->header, file->length, err);
+    if (!status && file->header[0] != '{') status = CORRUPT("%s: not a safetensors file, or cut off", file->path);
     return status;
 }
 
-static vae_status parse_header(const struct file *file, json_t **header, size_t *data, vae_error *err)
+static vae_status parse_header(struct file *file, vae_error *err)
 {
-    uint64_t length = 0;
-    for (int i = 7; i >= 0; i--) length = length << 8 | (uint8_t)file->bytes[i];
-    if (file->bytes[8] != '{' || length > HEADER_MOST || length > file->size - 8)
-        return CORRUPT("%s: not a safetensors file, or cut off", file->path);
     json_error_t why;
-    *header = json_loadb(file->bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_object(*header)) return CORRUPT("%s: its header is not valid JSON (%s)", file->path, why.text);
-    *data = 8 + (size_t)length;
+    file->json = json_loadb(file->header, file->length, JSON_REJECT_DUPLICATES, &why);
+    if (!json_is_object(file->json)) return CORRUPT("%s: its header is not valid JSON (%s)", file->path, why.text);
     return VAE_OK;
 }
 
@@ -271,9 +293,9 @@ struct metadata {
     const char *format, *build, *config, *state, *crc;
 };
 
-static vae_status read_metadata(const struct file *file, const json_t *header, struct metadata *m, vae_error *err)
+static vae_status read_metadata(const struct file *file, struct metadata *m, vae_error *err)
 {
-    const json_t *object = json_object_get(header, "__metadata__");
+    const json_t *object = json_object_get(file->json, "__metadata__");
     m->format = json_string_value(json_object_get(object, "vaectl.format"));
     m->build = json_string_value(json_object_get(object, "vaectl.build"));
     m->config = json_string_value(json_object_get(object, "vaectl.config"));
@@ -281,15 +303,33 @@ static vae_status read_metadata(const struct file *file, const json_t *header, s
     m->crc = json_string_value(json_object_get(object, "vaectl.crc32"));
     if (!m->format || !m->build || !m->config || !m->state || !m->crc)
         return CORRUPT("%s: a safetensors file, but not one that vaectl wrote", file->path);
-    if (strtol(m->format, NULL, 10) != FORMAT)
-        return CORRUPT("%s: model format %s (this version reads format %d)", file->path, m->format, FORMAT);
+    const long format = strtol(m->format, NULL, 10);
+    if (format < OLDEST_FORMAT || format > FORMAT)
+        return CORRUPT("%s: model format %s (this version reads formats %d to %d)", file->path, m->format,
+                       OLDEST_FORMAT, FORMAT);
     return VAE_OK;
 }
 
-static vae_status check_crc(const struct file *file, const struct metadata *m, size_t data, vae_error *err)
+/* The checksum over what stands before the tensors. */
+static vae_status begin_crc(struct file *file, const struct metadata *m, vae_error *err)
+{
+    if (!strcmp(m->format, "1")) {
+        file->crc = crc32_z(0, (const Bytef *)m->config, strlen(m->config));
+        file->crc = crc32_z(file->crc, (const Bytef *)m->state, strlen(m->state));
+        return VAE_OK;
+    }
+    char *digits = find_crc(file->header);
+    if (!digits || strncmp(digits, m->crc, CRC_DIGITS))
+        return CORRUPT("%s: damaged (its CRC-32 is not where it is written)", file->path);
+    memset(digits, '0', CRC_DIGITS);
+    file->crc = crc32_z(file->crc, (const Bytef *)file->header, file->length);
+    return VAE_OK;
+}
+
+static vae_status check_crc(const struct file *file, const struct metadata *m, vae_error *err)
 {
     char crc[16];
-    snprintf(crc, sizeof crc, "%08x", (unsigned)checksum(m->config, m->state, file->bytes + data, file->size - data));
+    snprintf(crc, sizeof crc, "%08x", (unsigned)file->crc);
     return strcmp(crc, m->crc) ? CORRUPT("%s: damaged (CRC-32 is %s, expected %.8s)", file->path, crc, m->crc) : VAE_OK;
 }
 
@@ -337,8 +377,8 @@ static bool state_is_possible(const struct vae_model *model)
            isfinite(t->sum_recon) && isfinite(t->sum_kl);
 }
 
-static vae_status model_from_metadata(const struct file *file, const struct metadata *m, size_t available,
-                                      struct vae_model **model, vae_error *err)
+static vae_status model_from_metadata(const struct file *file, const struct metadata *m, struct vae_model **model,
+                                      vae_error *err)
 {
     vae_config config;
     vae_error inner = {0};
@@ -350,7 +390,8 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
         status = CORRUPT("%s: its configuration is not valid JSON", file->path);
     else if (config_from_json(&config, object, &inner))
         status = CORRUPT("%s: %s", file->path, inner.message);
-    else if (!is_image_size(rows, cols) || model_allocate(model, &config, rows, cols, available, &inner) == VAE_E_MODEL)
+    else if (!is_image_size(rows, cols) ||
+             model_allocate(model, &config, rows, cols, file->data, &inner) == VAE_E_MODEL)
         status = CORRUPT("%s: too short for the network that its configuration describes", file->path);
     else if (!*model)
         status = vae_fail(err, inner.status == VAE_E_USAGE ? VAE_E_MODEL : inner.status, "%s: %s", file->path,
@@ -374,68 +415,90 @@ static bool entry_matches(const json_t *entry, const struct tensor *tensor, cons
     return same;
 }
 
-static vae_status check_tensors(const struct file *file, const json_t *header, size_t available,
-                                const struct vae_model *model, vae_error *err)
+static vae_status check_tensors(const struct file *file, const struct vae_model *model, vae_error *err)
 {
     size_t n = 0;
     for (struct cursor c = {0}; next_tensor(model, &c); n++) {
         char name[2 * TENSOR_NAME];
         tensor_name(model, &c, name);
-        if (!entry_matches(json_object_get(header, name), &model->block.tensor[c.tensor], &c))
+        if (!entry_matches(json_object_get(file->json, name), &model->block.tensor[c.tensor], &c))
             return CORRUPT("%s: tensor %s is missing or not as its configuration implies", file->path, name);
     }
-    if (json_object_size(header) != n + 1)
+    if (json_object_size(file->json) != n + 1)
         return CORRUPT("%s: it has tensors that its configuration does not", file->path);
-    if (available != model_file_size(model))
-        return CORRUPT("%s: %zu bytes of tensors (expected %zu): cut off?", file->path, available,
+    if (file->data != model_file_size(model))
+        return CORRUPT("%s: %zu bytes of tensors (expected %zu): cut off?", file->path, file->data,
                        model_file_size(model));
     return VAE_OK;
 }
 
-static vae_status copy_tensors_in(const struct file *file, size_t data, struct vae_model *model, vae_error *err)
+/* Of one tensor; the checksum goes over the bytes as they come. */
+static vae_status read_tensor(struct file *file, const struct tensor *t, real *to, vae_error *err)
+{
+    float piece[PIECE / sizeof(float)];
+    vae_status status = VAE_OK;
+    for (size_t first = 0, n; first < t->count && !status; first += n) {
+        n = t->count - first < sizeof piece / sizeof *piece ? t->count - first : sizeof piece / sizeof *piece;
+        status = read_bytes(file, piece, n * sizeof *piece, err);
+        if (status) break;
+        file->crc = crc32_z(file->crc, (const Bytef *)piece, n * sizeof *piece);
+        for (size_t k = 0; k < n; k++) to[tensor_at(t, first + k)] = R(piece[k]);
+    }
+    return status;
+}
+
+static vae_status read_tensors(struct file *file, struct vae_model *model, vae_error *err)
+{
+    vae_status status = VAE_OK;
+    for (struct cursor c = {0}; !status && next_tensor(model, &c);)
+        status = read_tensor(file, &model->block.tensor[c.tensor], block_data(model, c.block), err);
+    return status;
+}
+
+static vae_status check_values(const struct file *file, const struct vae_model *model, vae_error *err)
 {
     for (struct cursor c = {0}; next_tensor(model, &c);) {
         const struct tensor *t = &model->block.tensor[c.tensor];
-        real *to = block_data(model, c.block);
+        const real *values = block_data(model, c.block);
         for (size_t k = 0; k < t->count; k++) {
-            float value;
-            memcpy(&value, file->bytes + data + c.begin + k * sizeof value, sizeof value);
+            const float value = (float)values[tensor_at(t, k)];
             if (!isfinite(value)) return CORRUPT("%s: tensor %s has values that are not finite", file->path, t->name);
             if (c.block == 0 && !(value >= (float)t->lowest && value <= (float)t->highest))
                 return CORRUPT("%s: tensor %s has the value %g (expected %g to %g)", file->path, t->name, (double)value,
                                t->lowest, t->highest);
             if (value != 0 && model_masks(model, tensor_at(t, k)))
                 return CORRUPT("%s: tensor %s has values where its configuration allows none", file->path, t->name);
-            to[tensor_at(t, k)] = R(value);
         }
     }
     return VAE_OK;
 }
 
-static vae_status load(struct file *file, json_t **header, struct vae_model **model, vae_error *err)
+static vae_status load(struct file *file, struct vae_model **model, vae_error *err)
 {
     struct metadata metadata;
-    size_t data = 0;
-    vae_status status = read_file(file, err);
-    if (!status) status = parse_header(file, header, &data, err);
-    if (!status) status = read_metadata(file, *header, &metadata, err);
-    if (!status) status = check_crc(file, &metadata, data, err);
-    if (!status) status = model_from_metadata(file, &metadata, file->size - data, model, err);
-    if (!status) status = check_tensors(file, *header, file->size - data, *model, err);
-    return status ? status : copy_tensors_in(file, data, *model, err);
+    vae_status status = open_file(file, err);
+    if (!status) status = read_header(file, err);
+    if (!status) status = parse_header(file, err);
+    if (!status) status = read_metadata(file, &metadata, err);
+    if (!status) status = begin_crc(file, &metadata, err);
+    if (!status) status = model_from_metadata(file, &metadata, model, err);
+    if (!status) status = check_tensors(file, *model, err);
+    if (!status) status = read_tensors(file, *model, err);
+    if (!status) status = check_crc(file, &metadata, err);
+    return status ? status : check_values(file, *model, err);
 }
 
 vae_status vae_model_load(vae_model **out, const char *path, vae_error *err)
 {
-    struct file file = {.path = path};
-    json_t *header = NULL;
+    struct file file = {.path = path, .fd = -1};
     struct vae_model *model = NULL;
-    vae_status status = load(&file, &header, &model, err);
+    vae_status status = load(&file, &model, err);
     if (status)
         vae_model_free(&model);
     else
         *out = model;
-    json_decref(header);
-    free(file.bytes);
+    json_decref(file.json);
+    free(file.header);
+    if (file.fd >= 0) close(file.fd);
     return status;
 }
