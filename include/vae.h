@@ -397,6 +397,8 @@ typedef struct vae_eval_options {
 /* A latent is active where the variance of its posterior mean over the images is larger (Burda, Grosse & Salakhutdinov
  * 2016, section 5.2). */
 #define VAE_ACTIVE_VARIANCE 0.01
+#define VAE_COLLAPSED_KL    0.01
+#define VAE_COLLAPSED_SHARE 0.99
 
 typedef struct vae_evaluation {
     size_t n, latent, samples, kl_samples; /* kl_samples 0: the KL was exact */
@@ -405,7 +407,10 @@ typedef struct vae_evaluation {
         neg_elbo_se; /* standard error of the mean over images, as a sample of all images there could be; NaN of one */
     double *image_recon, *image_kl; /* (n), what recon and kl are the means of */
     size_t active_units;            /* latents that are active, see above */
-    double near_zero_share;         /* share of drawn latents with |z| < t */
+    /* Share of latents whose KL is within VAE_COLLAPSED_KL of its floor for VAE_COLLAPSED_SHARE of the images (Lucas et
+     * al., "Don't blame the ELBO!", 2019, section 5.2); NaN without an exact KL. */
+    double collapsed_share;
+    double near_zero_share; /* share of drawn latents with |z| < t */
     /* Hoyer's sparsity of the posterior means, averaged over images: as they are; each latent divided by its standard
      * deviation over the images (Mathieu et al. 2019); the same over active latents alone. From 0 to 1; NaN where not
      * asked for or not defined. Raw values rise with idle latents, which are all near zero. */
@@ -486,6 +491,13 @@ typedef struct vae_nll {
 /* Importance-sampled -log p(x), an upper bound in expectation that falls as S grows (Burda et al. 2016). */
 VAE_API vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_images *images,
                                     const vae_nll_options *options, vae_error *err);
+
+/* Normalised mutual information, 2 I / (H + H), of the labels and as many clusters of posterior means, found by k-means
+ * on the first 10,000 images: from 0 to 1. NaN where there are no labels. `seed`: of its starts and of binarised
+ * pixels.
+ */
+VAE_API vae_status vae_cluster(double *nmi, const vae_model *model, const vae_images *images, uint64_t seed,
+                               size_t threads, vae_error *err);
 
 /* Share of the images of `test` whose label a linear classifier on posterior means, trained on those of `train` (its
  * first 60,000 at most), gets right. NaN where there are no labels. `seed`: of binarised pixels. */

@@ -32,6 +32,7 @@ enum rng_stream {
     RNG_AGGREGATE = 14, /* whose posterior a draw from the aggregate is from */
     RNG_DATA = 15,      /* draws from p(x|z) */
     RNG_DECOMPOSE = 16, /* eps of q(z|x) where the KL is decomposed; step = block of draws */
+    RNG_CLUSTER = 17,   /* seeds of k-means; step = start */
 };
 
 struct rng {

@@ -50,7 +50,9 @@ static void add_latents(json_t *object, const struct eval *r)
     json_object_set_new(object, "hoyer_active", json_finite(e->hoyer_active));
     json_object_set_new(object, "near_zero", json_finite(r->options.near_zero));
     json_object_set_new(object, "near_zero_share", json_finite(e->near_zero_share));
+    json_object_set_new(object, "collapsed_share", json_finite(e->collapsed_share));
     json_object_set_new(object, "probe_accuracy", json_finite(r->accuracy));
+    json_object_set_new(object, "cluster_nmi", json_finite(r->nmi));
 }
 
 json_t *eval_json(const struct eval *r)
@@ -146,10 +148,13 @@ static void print_text(const struct eval *r)
     print_losses(r);
     printf("active units  %zu of %zu (the posterior mean has a variance above %g)\n", e->active_units, e->latent,
            VAE_ACTIVE_VARIANCE);
+    if (isfinite(e->collapsed_share))
+        printf("collapsed     %.1f %% of latents (their KL is that of an idle latent)\n", 100 * e->collapsed_share);
     print_hoyer(e);
     printf("|z| < %.4g   %.1f %% of drawn latents\n", r->options.near_zero, 100 * e->near_zero_share);
     if (isfinite(r->accuracy))
         printf("linear probe  %.2f %% of labels read off the posterior means\n", 100 * r->accuracy);
+    if (isfinite(r->nmi)) printf("k-means       NMI %.3f of labels and as many clusters of posterior means\n", r->nmi);
     if (r->parts) decomposition_print(r->parts);
     print_latents(r);
     if (r->per_image) run_say_written(r->per_image);
@@ -183,7 +188,8 @@ vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *
         return vae_fail(err, VAE_E_MEMORY, "out of memory for the nll of %zu images", images->n);
     vae_status status = vae_evaluate(result, model, images, &r->options, err);
     if (!status && r->nll_options.samples) status = vae_estimate_nll(&r->nll, model, images, &r->nll_options, err);
-    r->accuracy = NAN;
+    r->accuracy = r->nmi = NAN;
+    if (!status) status = vae_cluster(&r->nmi, model, images, r->options.seed, r->options.threads, err);
     if (!status && images->split != VAE_TRAIN)
         status = vae_probe(&r->accuracy, model, &data->train, images, r->options.seed, r->options.threads, err);
     if (!status && r->draws) {

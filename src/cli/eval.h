@@ -18,6 +18,7 @@ struct eval {
     uint64_t draws;  /* by which the KL is decomposed, 0: it is not */
     vae_decomposition *parts;
     double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
+    double nmi;      /* of labels and clusters; NaN: no labels */
     double seconds;
     struct progress progress;
     bool pseudo;           /* grey pixels under a Bernoulli likelihood */

@@ -13,7 +13,6 @@
 /* Rows of a block in passes that only read: large enough for the matrix products, small enough for the caches. */
 enum { BLOCK_ROWS = 512 };
 
-
 /* ---- Losses ----------------------------------------------------------------------------------------------------- */
 
 void vae_eval_defaults(vae_eval_options *options)
@@ -32,6 +31,8 @@ struct sums {
     double joint_kl;                          /* of all latents together, where the KL is known only so */
     double *image_recon, *image_kl;           /* (n) */
     double *kl, *origin, *mean, *mean_square; /* (L) */
+    double floor;                             /* KL of an idle latent; */
+    size_t *idle;                             /* (L) how many images have it, but for VAE_COLLAPSED_KL */
     float *means;                             /* (n,L) of all images, or NULL */
     size_t images;                            /* seen so far */
 };
@@ -44,6 +45,7 @@ static void sums_free(struct sums *sums)
     free(sums->origin);
     free(sums->mean);
     free(sums->mean_square);
+    free(sums->idle);
     free(sums->means);
 }
 
@@ -55,9 +57,10 @@ static vae_status sums_new(struct sums *sums, size_t L, size_t n, bool with_mean
                           .kl = mem_new(L, sizeof(double), err),
                           .origin = mem_new(L, sizeof(double), err),
                           .mean = mem_new(L, sizeof(double), err),
-                          .mean_square = mem_new(L, sizeof(double), err)};
+                          .mean_square = mem_new(L, sizeof(double), err),
+                          .idle = mem_new(L, sizeof(size_t), err)};
     if (with_means) sums->means = mem_new(n, L * sizeof(float), err);
-    const bool has_latents = sums->kl && sums->origin && sums->mean && sums->mean_square;
+    const bool has_latents = sums->kl && sums->origin && sums->mean && sums->mean_square && sums->idle;
     const bool has_images = sums->image_recon && sums->image_kl && (sums->means || !with_means);
     return has_latents && has_images ? VAE_OK : VAE_E_MEMORY;
 }
@@ -82,6 +85,8 @@ static void add_latents(struct pass *pass, struct sums *sums)
             if (sums->images + i == 0) sums->origin[j] = mean;
             const double apart = mean - sums->origin[j];
             if (pass->plan.kl != KL_PER_DRAW) sums->kl[j] += (double)pass->kl[i * L + j];
+            if (pass->plan.kl == KL_EXACT)
+                sums->idle[j] += (double)pass->kl[i * L + j] < sums->floor + VAE_COLLAPSED_KL;
             sums->mean[j] += apart;
             sums->mean_square[j] += apart * apart;
             if (sums->means) sums->means[(sums->images + i) * L + j] = (float)mean;
@@ -138,7 +143,9 @@ static void summarise_losses(vae_evaluation *e, const struct sums *sums, bool jo
         e->mean_variance[j] = fmax(0, sums->mean_square[j] / n - mean * mean);
         e->kl += joint ? 0 : e->kl_per_dim[j];
         e->active_units += e->mean_variance[j] > VAE_ACTIVE_VARIANCE;
+        e->collapsed_share += (double)sums->idle[j] >= VAE_COLLAPSED_SHARE * n ? 1 / (double)e->latent : 0;
     }
+    if (e->kl_samples || isnan(e->kl_floor)) e->collapsed_share = NAN;
     if (joint) e->kl = sums->joint_kl / draws;
     e->neg_elbo = e->recon + e->kl;
     e->neg_elbo_se = error_of_mean(e);
@@ -228,7 +235,7 @@ static vae_status summarise(vae_evaluation **out, const struct pass *pass, struc
                           .kl_samples = pass->plan.kl == KL_EXACT ? 0 : pass->plan.K,
                           .image_recon = sums->image_recon,
                           .image_kl = sums->image_kl,
-                          .kl_floor = kl_floor(pass->model),
+                          .kl_floor = sums->floor,
                           .kl_per_dim = mem_new(L, sizeof(double), err),
                           .mean_variance = mem_new(L, sizeof(double), err)};
     sums->image_recon = sums->image_kl = NULL;
@@ -250,6 +257,7 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
     vae_status status = vae_model_check_images(model, images, err);
     if (!status) status = plan_pass(&pass, model, images, options, pool, err);
     if (!status) status = sums_new(&sums, model->L, images->n, options->sparsity, err);
+    sums.floor = kl_floor(model);
     if (!status) status = run_blocks(&pass, images, options, &sums, err);
     if (!status) status = summarise(out, &pass, &sums, err);
     sums_free(&sums);

@@ -15,4 +15,9 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
 vae_status model_sample_posteriors(const struct vae_model *model, const vae_images *images, const uint32_t *index,
                                    size_t first, size_t n, uint64_t seed, size_t threads, float *z, vae_error *err);
 
+enum { VAE_PAIRS_OF_LABELS = 256 * 256 };
+/* 2 I(a;b) / (H(a) + H(b)) of two labels of n things, as in cluster.c; NaN where both are constant. `both`: room to
+ * count pairs in. */
+double normalised_information(size_t n, const uint8_t *a, const uint8_t *b, size_t both[VAE_PAIRS_OF_LABELS]);
+
 #endif

@@ -45,6 +45,7 @@ def eval_text(e):
              "normalized over active units\n"
              f"|z| < 0.4472   {100 * e['near_zero_share']:.1f} % of drawn latents\n"
              f"linear probe  {100 * e['probe_accuracy']:.2f} % of labels read off the posterior means\n"
+             f"k-means       NMI {e['cluster_nmi']:.3f} of labels and as many clusters of posterior means\n"
              "latent  variance of posterior mean\n")
     return text + "".join(f"{j:6}  {variance:.4f}\n" for j, variance in enumerate(e["mean_variance"]))
 

@@ -20,7 +20,8 @@ EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood",
              "recon", "kl",
              "elbo_samples", "kl_samples", "nll", "nll_se", "nll_mc_se", "nll_bias", "nll_samples",
              "nll_effective_samples", "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
-             "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share", "probe_accuracy", "decomposition_draws", "decomposition", "seed", "seconds",
+             "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share",
+             "collapsed_share", "probe_accuracy", "cluster_nmi", "decomposition_draws", "decomposition", "seed", "seconds",
              "per_image"]
 COLUMNS = ["epoch", "step", "seconds", "train_loss", "train_recon", "train_kl", "test_recon", "test_kl",
            "test_neg_elbo", "active_units"]
@@ -195,7 +196,7 @@ def _():
     want = {"model": "run/model.safetensors", "epoch": 1, "data": "m", "split": "test", "binarize": "none",
             "pseudo_likelihood": False, "n": 4, "elbo_samples": 1, "kl_samples": 0, "nll": None, "nll_se": None,
             "nll_mc_se": None, "nll_bias": None, "nll_samples": 0, "nll_effective_samples": None, "active_units": 1,
-            "hoyer_active": None, "decomposition_draws": 0, "decomposition": None, "seed": 1, "per_image": None}
+            "hoyer_active": None, "collapsed_share": 0, "decomposition_draws": 0, "decomposition": None, "seed": 1, "per_image": None}
     same({name: e[name] for name in want}, want)
     assert 0 < e["seconds"] < elapsed, (e["seconds"], elapsed)
 
@@ -249,9 +250,14 @@ def text_of(e, kl, few=False):
     if e["pseudo_likelihood"]:
         text += " " * 14 + "(grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n"
     text += (f"active units  {e['active_units']} of {len(e['kl_per_dim'])} (the posterior mean has a variance above "
-             f"0.01)\n{hoyer_text(e)}\n|z| < {e['near_zero']:.4g}   {100 * e['near_zero_share']:.1f} % of drawn latents\n")
+             f"0.01)\n")
+    if e["collapsed_share"] is not None:
+        text += f"collapsed     {100 * e['collapsed_share']:.1f} % of latents (their KL is that of an idle latent)\n"
+    text += (f"{hoyer_text(e)}\n|z| < {e['near_zero']:.4g}   {100 * e['near_zero_share']:.1f} % of drawn latents\n")
     if e["probe_accuracy"] is not None:
         text += f"linear probe  {100 * e['probe_accuracy']:.2f} % of labels read off the posterior means\n"
+    if e["cluster_nmi"] is not None:
+        text += f"k-means       NMI {e['cluster_nmi']:.3f} of labels and as many clusters of posterior means\n"
     if e["kl_floor"] is not None:
         text += f"an idle latent costs {e['kl_floor']:.4f} nats under this prior\n"
     text += "latent        KL (nats)  KL - floor  variance of posterior mean\n"

@@ -4,6 +4,7 @@
  * Hoyer's measure of vectors and of the priors themselves, the floor of each prior, and the linear probe on labels that
  * a line can and cannot tell apart. */
 #include "data/source.h"
+#include "evaluate/evaluate.h"
 #include "evaluate/sparsity.h"
 #include "models.h"
 #include "pass/pass.h"
@@ -375,6 +376,90 @@ static void probe_needs_labels(void **state)
     vae_model_free(&model);
 }
 
+/* ---- Collapse and clusters --------------------------------------------------------------------------------------- */
+
+/* mu = 4 x in one latent, the prior itself in the other; x is 1 in the last `moving` of 200 images and else 0. */
+static double collapsed_share(size_t moving)
+{
+    const float weight[2] = {1, -1}, mu[2][2] = {{4, 0}, {0, 0}}, zero[4] = {0};
+    vae_model *model = MODEL_WITH(1, 1, "latent", "2", "hidden", "2");
+    vae_evaluation *result = NULL;
+    vae_eval_options options;
+    vae_images images;
+    set_tensor(model, "encoder.0.weight", weight);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", *mu);
+    set_tensor(model, "mu.bias", zero);
+    set_tensor(model, "logvar.weight", zero);
+    set_tensor(model, "logvar.bias", zero);
+    assert_int_equal(images_new(&images, 200, 1, 1, false, NULL), VAE_OK);
+    memset(images.pixels, 0, 200);
+    memset(images.pixels + 200 - moving, 255, moving);
+    vae_eval_defaults(&options);
+    assert_int_equal(vae_evaluate(&result, model, &images, &options, NULL), VAE_OK);
+    const double share = result->collapsed_share;
+    vae_evaluation_free(&result);
+    options.kl = VAE_KL_MC;
+    assert_int_equal(vae_evaluate(&result, model, &images, &options, NULL), VAE_OK);
+    assert_true(isnan(result->collapsed_share));
+    vae_evaluation_free(&result);
+    images_free(&images);
+    vae_model_free(&model);
+    return share;
+}
+
+static void collapsed_latents(void **state)
+{
+    (void)state;
+    assert_near(collapsed_share(0), 1, 1e-12, "no image moves a latent");
+    assert_near(collapsed_share(2), 1, 1e-12, "one in a hundred does");
+    assert_near(collapsed_share(3), 0.5, 1e-12, "more do");
+}
+
+/* H(a) = log 2; H(b) = log 4 - 3/4 log 3; I = H(a) + H(b) - 3/2 log 2. */
+static void normalised_information_of_labels(void **state)
+{
+    static size_t both[VAE_PAIRS_OF_LABELS];
+    const uint8_t a[4] = {0, 0, 1, 1}, b[4] = {7, 7, 7, 255}, swapped[4] = {9, 9, 3, 3}, other[4] = {0, 1, 0, 1};
+    const double of_a = log(2), of_b = log(4) - 0.75 * log(3), information = of_a + of_b - 1.5 * log(2);
+    (void)state;
+    assert_near(normalised_information(4, a, b, both), 2 * information / (of_a + of_b), 1e-12, "by hand");
+    assert_near(normalised_information(4, a, swapped, both), 1, 1e-12, "other names");
+    assert_near(normalised_information(4, a, other, both), 0, 1e-12, "independent");
+    assert_true(isnan(normalised_information(2, a, b, both)));
+}
+
+/* Three clouds of images, of which the model keeps the place: labels by cloud are found, labels by parity are not. */
+static void clusters_are_found(void **state)
+{
+    enum { N = 300 };
+    const float weight[2] = {1, -1}, mu[2] = {4, 0}, zero[2] = {0};
+    vae_model *model = MODEL_WITH(1, 1, "latent", "1", "hidden", "2");
+    vae_images images;
+    double nmi;
+    (void)state;
+    set_tensor(model, "encoder.0.weight", weight);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", mu);
+    set_tensor(model, "mu.bias", zero);
+    assert_int_equal(images_new(&images, N, 1, 1, true, NULL), VAE_OK);
+    for (size_t i = 0; i < N; i++) {
+        images.labels[i] = (uint8_t)(i % 3);
+        images.pixels[i] = (uint8_t)(100 * (i % 3) + i / 3 % 20);
+    }
+    assert_int_equal(vae_cluster(&nmi, model, &images, 1, 1, NULL), VAE_OK);
+    assert_near(nmi, 1, 1e-12, "clouds");
+    for (size_t i = 0; i < N; i++) images.labels[i] = (uint8_t)(i / 3 % 2);
+    assert_int_equal(vae_cluster(&nmi, model, &images, 1, 1, NULL), VAE_OK);
+    assert_within(nmi, 0, 0.05, "parities");
+    free(images.labels);
+    images.labels = NULL;
+    assert_int_equal(vae_cluster(&nmi, model, &images, 1, 1, NULL), VAE_OK);
+    assert_true(isnan(nmi));
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +478,9 @@ int main(void)
         cmocka_unit_test(floors),
         cmocka_unit_test(probe_finds_lines_and_no_more),
         cmocka_unit_test(probe_needs_labels),
+        cmocka_unit_test(collapsed_latents),
+        cmocka_unit_test(normalised_information_of_labels),
+        cmocka_unit_test(clusters_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
