@@ -595,8 +595,13 @@ VAE_API vae_status vae_bench_run(vae_bench *out, const vae_config *config, const
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
-/* Writes a file whole or not at all: temporary name, fsync, rename. */
+/* Writes a file whole or not at all: temporary name (PATH and this end), fsync, rename, fsync of the folder. VAE_E_WRITE
+ * where it cannot; only where the last of these fails there is the new file then. Several may write the same file at
+ * once. A temporary file that a killed process left goes with the next writing of that file. */
+#define VAE_TEMPORARY ".vaectl-tmp"
 VAE_API vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err);
+/* Lets the names in a folder reach the disk, as far as its file system can; VAE_E_WRITE where that fails. */
+VAE_API vae_status vae_sync_folder(const char *path, vae_error *err);
 
 enum { VAE_MAX_RANK = 4 };
 

@@ -29,7 +29,7 @@ $(BUILD)/tests/plugins/%.so: tests/plugins/broken.c include/vae_prior.h include/
 $(BUILD)/tests/unit/test_memory: TEST_LDFLAGS = -Wl,--wrap=malloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup
 $(BUILD)/tests/unit/test_fuzz: tests/fuzz/targets.h
 # Its calls of the system go into a log, and fail one by one.
-$(BUILD)/tests/unit/test_write_file: TEST_LDFLAGS = -Wl,--wrap=open,--wrap=write,--wrap=fsync,--wrap=close,--wrap=rename,--wrap=unlink
+$(BUILD)/tests/unit/test_write_file: TEST_LDFLAGS = -Wl,--wrap=open,--wrap=write,--wrap=fsync,--wrap=close,--wrap=rename,--wrap=unlink,--wrap=flock,--wrap=fcntl
 # Reads that are short, and files that cannot be opened.
 $(BUILD)/tests/unit/test_source: TEST_LDFLAGS = -Wl,--wrap=pread,--wrap=open
 # A clock that the test sets, products and images that it counts.

@@ -8,20 +8,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/file.h>
+#include <sys/wait.h>
 
 /* ---- The calls -------------------------------------------------------------------------------------------------- */
 
-enum call { NONE, OPEN, WRITE, FSYNC, CLOSE, RENAME, OPEN_FOLDER, FSYNC_FOLDER };
+enum call { NONE, OPEN, LOCK, DUP, WRITE, FSYNC, CLOSE, RENAME, UNLINK, OPEN_FOLDER, FSYNC_FOLDER, CALLS };
 
 static struct {
     bool on;
-    enum call failing; /* this one ... */
-    int error;         /* ... with this errno, ... */
-    int left;          /* ... after so many that succeed, ... */
-    bool once;         /* ... and not for ever */
-    bool close_too;    /* the file's close fails as well, with EIO */
-    size_t most;       /* bytes that a write takes at once */
-    int file, folder;  /* descriptors, -1: not open */
+    enum call failing;      /* this one ... */
+    int error;              /* ... with this errno, ... */
+    int left;               /* ... after so many that succeed, ... */
+    bool once;              /* ... and not for ever */
+    bool close_too;         /* the file's close fails as well, with EIO */
+    size_t most;            /* bytes that a write takes at once */
+    bool nothing;           /* a write takes no bytes, and is no error */
+    bool stolen;            /* the next file is removed before it is locked */
+    int file, lock, folder; /* descriptors, -1: not open */
     char log[4096];
 } calls;
 
@@ -57,12 +61,16 @@ int __real_fsync(int fd);
 int __real_close(int fd);
 int __real_rename(const char *from, const char *to);
 int __real_unlink(const char *path);
+int __real_flock(int fd, int operation);
+int __real_fcntl(int fd, int command, ...);
 int __wrap_open(const char *path, int flags, ...);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 int __wrap_fsync(int fd);
 int __wrap_close(int fd);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_unlink(const char *path);
+int __wrap_flock(int fd, int operation);
+int __wrap_fcntl(int fd, int command, ...);
 
 /* Nothing below /dev is opened here: a mistake would replace it. */
 int __wrap_open(const char *path, int flags, ...)
@@ -73,7 +81,7 @@ int __wrap_open(const char *path, int flags, ...)
     va_end(rest);
     if (!calls.on) return __real_open(path, flags, mode);
     const bool is_folder = flags & O_DIRECTORY;
-    const int other = flags & ~(O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_DIRECTORY);
+    const int other = flags & ~(O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_DIRECTORY);
     note("open %s%s%s%s%s%s%s", short_name(path), flags & O_WRONLY ? " write" : "", flags & O_CREAT ? " create" : "",
          flags & O_EXCL ? " exclusive" : "", flags & O_NOFOLLOW ? " nofollow" : "", flags & O_CLOEXEC ? " cloexec" : "",
          is_folder ? " folder" : "");
@@ -84,12 +92,16 @@ int __wrap_open(const char *path, int flags, ...)
     return fd;
 }
 
-static const char *name_of(int fd) { return fd == calls.file ? "file" : fd == calls.folder ? "folder" : "other"; }
+static const char *name_of(int fd)
+{
+    return fd == calls.file ? "file" : fd == calls.lock ? "lock" : fd == calls.folder ? "folder" : "other";
+}
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 {
     if (!calls.on) return __real_write(fd, bytes, size);
     note("write %s %zu\n", name_of(fd), size);
+    if (calls.nothing) return 0;
     return fails(WRITE) ? -1 : __real_write(fd, bytes, size < calls.most ? size : calls.most);
 }
 
@@ -105,7 +117,7 @@ int __wrap_close(int fd)
     if (!calls.on) return __real_close(fd);
     note("close %s\n", name_of(fd));
     const bool is_file = fd == calls.file, also = is_file && calls.close_too;
-    *(is_file ? &calls.file : &calls.folder) = -1;
+    *(is_file ? &calls.file : fd == calls.lock ? &calls.lock : &calls.folder) = -1;
     assert_int_equal(__real_close(fd), 0);
     if (!is_file || (!fails(CLOSE) && !also)) return 0;
     if (also) errno = EIO;
@@ -123,9 +135,32 @@ int __wrap_unlink(const char *path)
 {
     if (!calls.on) return __real_unlink(path);
     note("unlink %s\n", short_name(path));
+    if (fails(UNLINK)) return -1;
     const int done = __real_unlink(path);
     errno = ECHILD;
     return done;
+}
+
+int __wrap_flock(int fd, int operation)
+{
+    char path[PATH_MOST];
+    if (!calls.on) return __real_flock(fd, operation);
+    note("lock %s%s\n", name_of(fd), operation & LOCK_NB ? "" : " waiting");
+    if (calls.stolen) assert_int_equal(__real_unlink(in_scratch(path, "out" VAE_TEMPORARY)), 0);
+    calls.stolen = false;
+    return fails(LOCK) ? -1 : __real_flock(fd, operation);
+}
+
+int __wrap_fcntl(int fd, int command, ...)
+{
+    va_list rest;
+    va_start(rest, command);
+    const int argument = va_arg(rest, int);
+    va_end(rest);
+    if (!calls.on) return __real_fcntl(fd, command, argument);
+    assert_int_equal(command, F_DUPFD_CLOEXEC);
+    note("dup %s\n", name_of(fd));
+    return calls.lock = fails(DUP) ? -1 : __real_fcntl(fd, command, argument);
 }
 
 /* ---- Writing with a log ----------------------------------------------------------------------------------------- */
@@ -133,28 +168,18 @@ int __wrap_unlink(const char *path)
 static vae_status write_logged(const char *path, const void *bytes, size_t size, vae_error *err)
 {
     calls.on = true;
-    calls.file = calls.folder = -1;
+    calls.file = calls.lock = calls.folder = -1;
     calls.log[0] = '\0';
     if (calls.most == 0) calls.most = SIZE_MAX;
     const vae_status status = vae_write_file(path, bytes, size, err);
-    assert_true(calls.file == -1 && calls.folder == -1); /* closed again */
+    assert_true(calls.file == -1 && calls.lock == -1 && calls.folder == -1); /* closed again */
     memset(&calls, 0, offsetof(__typeof__(calls), log));
     return status;
 }
 
-/* The log, in which each $ stands for the process number. */
 static void assert_log(const char *what, const char *want)
 {
-    char text[sizeof calls.log] = "";
-    for (; *want; want++) {
-        char *end = text + strlen(text);
-        const size_t room = sizeof text - strlen(text);
-        if (*want == '$')
-            snprintf(end, room, "%ld", (long)getpid());
-        else
-            snprintf(end, room, "%c", *want);
-    }
-    if (strcmp(calls.log, text)) fail_msg("%s: calls are\n%sexpected\n%s", what, calls.log, text);
+    if (strcmp(calls.log, want)) fail_msg("%s: calls are\n%sexpected\n%s", what, calls.log, want);
 }
 
 static void assert_file(const char *what, const char *path, const char *want)
@@ -166,13 +191,14 @@ static void assert_file(const char *what, const char *path, const char *want)
     free(bytes);
 }
 
-#define BEGINNING                                                                                                      \
-    "unlink /out.tmp-$\n"                                                                                              \
-    "open /out.tmp-$ write create exclusive nofollow cloexec 666\n"
+#define TEMPORARY "/out" VAE_TEMPORARY
+#define OPENING   "open " TEMPORARY " write create exclusive nofollow cloexec 666\n"
+#define BEGINNING OPENING "lock file\ndup file\n"
 #define END                                                                                                            \
     "fsync file\n"                                                                                                     \
     "close file\n"                                                                                                     \
-    "rename /out.tmp-$ /out\n"
+    "rename " TEMPORARY " /out\n"                                                                                      \
+    "close lock\n"
 #define FOLDER                                                                                                         \
     "open / cloexec folder\n"                                                                                          \
     "fsync folder\n"                                                                                                   \
@@ -203,7 +229,7 @@ static void test_folder_of_a_bare_name(void **state)
     assert_int_equal(chdir(before), 0);
     assert_int_equal(status, VAE_OK);
     assert_file("a bare name", in_scratch(path, "bare"), "x");
-    assert_non_null(strstr(calls.log, "rename bare.tmp-"));
+    assert_non_null(strstr(calls.log, "rename bare" VAE_TEMPORARY " bare\n"));
     assert_non_null(strstr(calls.log, "\nopen . cloexec folder\nfsync folder\nclose folder\n"));
 }
 
@@ -223,7 +249,24 @@ static void test_writes_go_on(void **state)
     assert_file("an interrupted write", path, "new text");
 }
 
+/* Also of a file that another process has left. */
+static void test_interrupted_calls_are_made_again(void **state)
+{
+    char path[PATH_MOST], left[PATH_MOST];
+    (void)state;
+    in_scratch(path, "out");
+    for (enum call call = OPEN; call < CALLS; call++) {
+        put_file(in_scratch(left, "out" VAE_TEMPORARY), "half", 4);
+        calls.failing = call, calls.error = EINTR, calls.once = true;
+        if (write_logged(path, "new text", 8, NULL)) fail_msg("call %d is not made again", (int)call);
+        assert_file("an interrupted call", path, "new text");
+        assert_int_equal(scratch_entries(), 1);
+    }
+}
+
 /* ---- Failures --------------------------------------------------------------------------------------------------- */
+
+#define UNDO "close file\nunlink " TEMPORARY "\nclose lock\n"
 
 static const struct failure {
     const char *name;
@@ -231,22 +274,24 @@ static const struct failure {
     int error, left;
     size_t most;
     bool close_too;
-    const char *log; /* behind the opening */
+    const char *log;
 } failures[] = {
-    {"open", OPEN, EACCES, 0, 0, false, ""},
-    {"write", WRITE, ENOSPC, 0, 0, false, "write file 8\nclose file\nunlink /out.tmp-$\n"},
-    {"second write", WRITE, EDQUOT, 1, 5, false, "write file 8\nwrite file 3\nclose file\nunlink /out.tmp-$\n"},
-    {"write and close", WRITE, ENOSPC, 0, 0, true, "write file 8\nclose file\nunlink /out.tmp-$\n"},
-    {"fsync", FSYNC, EDQUOT, 0, 0, false, "write file 8\nfsync file\nclose file\nunlink /out.tmp-$\n"},
-    {"fsync and close", FSYNC, ENOSPC, 0, 0, true, "write file 8\nfsync file\nclose file\nunlink /out.tmp-$\n"},
-    {"close", CLOSE, EIO, 0, 0, false, "write file 8\nfsync file\nclose file\nunlink /out.tmp-$\n"},
-    {"rename", RENAME, EXDEV, 0, 0, false, "write file 8\n" END "unlink /out.tmp-$\n"},
+    {"open", OPEN, EACCES, 0, 0, false, OPENING},
+    {"dup", DUP, EMFILE, 0, 0, false, BEGINNING "unlink " TEMPORARY "\nclose file\n"},
+    {"write", WRITE, ENOSPC, 0, 0, false, BEGINNING "write file 8\n" UNDO},
+    {"second write", WRITE, EDQUOT, 1, 5, false, BEGINNING "write file 8\nwrite file 3\n" UNDO},
+    {"write and close", WRITE, ENOSPC, 0, 0, true, BEGINNING "write file 8\n" UNDO},
+    {"fsync", FSYNC, EDQUOT, 0, 0, false, BEGINNING "write file 8\nfsync file\n" UNDO},
+    {"fsync and close", FSYNC, ENOSPC, 0, 0, true, BEGINNING "write file 8\nfsync file\n" UNDO},
+    {"close", CLOSE, EIO, 0, 0, false, BEGINNING "write file 8\nfsync file\n" UNDO},
+    {"rename", RENAME, EXDEV, 0, 0, false,
+     BEGINNING "write file 8\nfsync file\nclose file\nrename " TEMPORARY " /out\nunlink " TEMPORARY "\nclose lock\n"},
 };
 
 /* The old file stays, nothing lies beside it, and the message has the first cause. */
 static void test_failures_leave_the_old_file(void **state)
 {
-    char path[PATH_MOST], wanted[2 * PATH_MOST], log[512];
+    char path[PATH_MOST], wanted[2 * PATH_MOST];
     (void)state;
     in_scratch(path, "out");
     put_file(path, "old", 3);
@@ -259,27 +304,54 @@ static void test_failures_leave_the_old_file(void **state)
         snprintf(wanted, sizeof wanted, "%s: cannot write: %s", path, strerror(f->error));
         assert_string_equal(err.message, wanted);
         assert_int_equal(err.status, VAE_E_WRITE);
-        snprintf(log, sizeof log, BEGINNING "%s", f->log);
-        assert_log(f->name, log);
+        assert_log(f->name, f->log);
         assert_file(f->name, path, "old");
         assert_int_equal(scratch_entries(), 1);
     }
 }
 
-/* The file is whole and has its name by then. */
+/* Which would be tried for ever. */
+static void test_a_write_of_nothing(void **state)
+{
+    char path[PATH_MOST], wanted[2 * PATH_MOST];
+    vae_error err = {0};
+    (void)state;
+    put_file(in_scratch(path, "out"), "old", 3);
+    calls.nothing = true;
+    assert_int_equal(write_logged(path, "new text", 8, &err), VAE_E_WRITE);
+    snprintf(wanted, sizeof wanted, "%s: cannot write: %s", path, strerror(EIO));
+    assert_string_equal(err.message, wanted);
+    assert_log("a write of nothing", BEGINNING "write file 8\n" UNDO);
+    assert_file("a write of nothing", path, "old");
+    assert_int_equal(scratch_entries(), 1);
+}
+
+/* The file is whole and has its name by then, but who knows whether it keeps that. Some file systems cannot sync a
+ * folder, and one that cannot be read may still be written into. */
 static void test_a_folder_that_cannot_be_synced(void **state)
 {
-    char path[PATH_MOST];
+    static const struct {
+        enum call failing;
+        int error;
+        vae_status status;
+    } cases[] = {{FSYNC_FOLDER, EINVAL, VAE_OK},   {FSYNC_FOLDER, ENOTSUP, VAE_OK},
+                 {FSYNC_FOLDER, EIO, VAE_E_WRITE}, {FSYNC_FOLDER, ENOSPC, VAE_E_WRITE},
+                 {OPEN_FOLDER, EACCES, VAE_OK},    {OPEN_FOLDER, EMFILE, VAE_E_WRITE}};
+    char path[PATH_MOST], wanted[2 * PATH_MOST];
     (void)state;
     in_scratch(path, "out");
-    calls.failing = FSYNC_FOLDER, calls.error = EINVAL;
-    assert_int_equal(write_logged(path, "one", 3, NULL), VAE_OK);
-    assert_log("fsync of the folder", BEGINNING "write file 3\n" END FOLDER);
-    assert_file("fsync of the folder", path, "one");
-    calls.failing = OPEN_FOLDER, calls.error = EACCES;
-    assert_int_equal(write_logged(path, "two", 3, NULL), VAE_OK);
-    assert_log("opening the folder", BEGINNING "write file 3\n" END "open / cloexec folder\n");
-    assert_file("opening the folder", path, "two");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        vae_error err = {0};
+        calls.failing = cases[i].failing, calls.error = cases[i].error;
+        assert_int_equal(write_logged(path, i % 2 ? "one" : "two", 3, &err), cases[i].status);
+        snprintf(wanted, sizeof wanted, "%s/: cannot sync folder: %s", scratch, strerror(cases[i].error));
+        assert_string_equal(err.message, cases[i].status ? wanted : "");
+        assert_log("a folder", cases[i].failing == OPEN_FOLDER ? BEGINNING "write file 3\n" END
+                                                                           "open / cloexec folder\n"
+                                                               : BEGINNING "write file 3\n" END FOLDER);
+        assert_file("a folder", path, i % 2 ? "one" : "two");
+        assert_int_equal(scratch_entries(), 1);
+    }
 }
 
 /* Without a standard input the file itself may be number 0. */
@@ -292,7 +364,8 @@ static void test_descriptor_zero(void **state)
     in_scratch(path, "out");
     close(0);
     status[0] = write_logged(path, "one", 3, NULL);
-    const bool in_order = strstr(calls.log, "close file\nrename") && strstr(calls.log, "fsync folder\nclose folder\n");
+    const bool in_order = strstr(calls.log, "close file\nrename") && strstr(calls.log, "close lock\n") &&
+                          strstr(calls.log, "fsync folder\nclose folder\n");
     calls.failing = FSYNC, calls.error = EIO;
     status[1] = write_logged(path, "two", 3, NULL);
     if (before >= 0) assert_true(dup2(before, 0) == 0 && close(before) == 0);
@@ -307,11 +380,10 @@ static void test_descriptor_zero(void **state)
 
 static void test_leftover_of_a_killed_process(void **state)
 {
-    char path[PATH_MOST], left[PATH_MOST], other[PATH_MOST], name[64];
+    char path[PATH_MOST], left[PATH_MOST], other[PATH_MOST];
     (void)state;
     in_scratch(path, "out");
-    snprintf(name, sizeof name, "out.tmp-%ld", (long)getpid());
-    put_file(in_scratch(left, name), "half", 4);
+    put_file(in_scratch(left, "out" VAE_TEMPORARY), "half", 4);
     assert_int_equal(vae_write_file(path, "new", 3, NULL), VAE_OK);
     assert_file("a leftover", path, "new");
     put_file(in_scratch(other, "other"), "mine", 4);
@@ -320,6 +392,62 @@ static void test_leftover_of_a_killed_process(void **state)
     assert_file("a leftover link", path, "newer");
     assert_file("what it points at", other, "mine");
     assert_int_equal(scratch_entries(), 2);
+}
+
+/* As long as it holds the lock, the file has its name. */
+static void test_a_process_that_writes_the_same_file(void **state)
+{
+    char path[PATH_MOST], left[PATH_MOST];
+    int status;
+    (void)state;
+    put_file(in_scratch(left, "out" VAE_TEMPORARY), "theirs", 6);
+    in_scratch(path, "out");
+    const int fd = open(left, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && __real_flock(fd, LOCK_EX) == 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        close(fd); /* the lock is the parent's as well */
+        _exit(vae_write_file(path, "ours", 4, NULL) ? 1 : 0);
+    }
+    assert_true(child > 0);
+    usleep(50000);
+    assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    assert_int_equal(rename(left, path), 0);
+    assert_file("another process", path, "theirs");
+    close(fd);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_file("after it", path, "ours");
+    assert_int_equal(scratch_entries(), 1);
+}
+
+static void test_a_file_that_is_taken_for_a_leftover(void **state)
+{
+    char path[PATH_MOST];
+    (void)state;
+    in_scratch(path, "out");
+    calls.stolen = true;
+    assert_int_equal(write_logged(path, "new text", 8, NULL), VAE_OK);
+    assert_log("a file that went", OPENING "lock file\nclose file\n" BEGINNING "write file 8\n" END FOLDER);
+    assert_file("a file that went", path, "new text");
+}
+
+/* A temporary file may be anyone's where files have no locks. */
+static void test_a_file_system_without_locks(void **state)
+{
+    char path[PATH_MOST], left[PATH_MOST];
+    vae_error err = {0};
+    (void)state;
+    in_scratch(path, "out");
+    calls.failing = LOCK, calls.error = ENOSYS;
+    assert_int_equal(write_logged(path, "one", 3, NULL), VAE_OK);
+    assert_file("no locks", path, "one");
+    put_file(in_scratch(left, "out" VAE_TEMPORARY), "theirs", 6);
+    calls.failing = LOCK, calls.error = ENOSYS;
+    assert_int_equal(write_logged(path, "two", 3, &err), VAE_E_WRITE);
+    assert_non_null(strstr(err.message, ": cannot write: Function not implemented"));
+    assert_file("no locks", path, "one");
+    assert_file("no locks", left, "theirs");
 }
 
 static void test_names_as_long_as_they_may_be(void **state)
@@ -404,10 +532,15 @@ int main(void)
         TEST(test_order_of_calls),
         TEST(test_folder_of_a_bare_name),
         TEST(test_writes_go_on),
+        TEST(test_interrupted_calls_are_made_again),
         TEST(test_failures_leave_the_old_file),
+        TEST(test_a_write_of_nothing),
         TEST(test_a_folder_that_cannot_be_synced),
         TEST(test_descriptor_zero),
         TEST(test_leftover_of_a_killed_process),
+        TEST(test_a_process_that_writes_the_same_file),
+        TEST(test_a_file_that_is_taken_for_a_leftover),
+        TEST(test_a_file_system_without_locks),
         TEST(test_names_as_long_as_they_may_be),
         TEST(test_only_files_are_replaced),
         TEST(test_standard_output_is_not_replaced),
