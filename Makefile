@@ -2,7 +2,7 @@
 # make test         build and run all tests
 # make asan tsan valgrind          all tests under a checker (asan: undefined behaviour, too)
 # make faults       killed processes, failing calls, lost power and the like (faults-long: the long form)
-# make fuzz         malformed files of data, made by libFuzzer (FUZZ_SECONDS=10 for each reader)
+# make fuzz         malformed files and command lines, made by libFuzzer (FUZZ_SECONDS=10 for each reader)
 # make mutants      small mistakes that no test notices
 # make format lint  rewrite in house style; static analysis
 # make install uninstall           PREFIX=/usr/local DESTDIR=
