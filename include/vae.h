@@ -467,11 +467,15 @@ VAE_API void vae_decomposition_free(vae_decomposition **decomposition);
 
 enum { VAE_MOST_DRAWS = 1000000 };
 
+/* Of k-hat, the shape of the tail of importance weights: above it nll is not to be trusted (Vehtari et al. 2024). */
+#define VAE_KHAT_LIMIT 0.7
+
 typedef struct vae_nll_options {
-    size_t samples;    /* S: importance samples an image */
-    uint64_t seed;     /* of the noise, and of binarised pixels */
-    size_t threads;    /* 0: all cores */
-    double *image_nll; /* (n), receives that of each image; may be NULL */
+    size_t samples;     /* S: importance samples an image */
+    uint64_t seed;      /* of the noise, and of binarised pixels */
+    size_t threads;     /* 0: all cores */
+    double *image_nll;  /* (n), receives that of each image; may be NULL */
+    double *image_khat; /* (n), likewise its k-hat; NaN where samples are below 25, or weights all equal */
     void *context;
     /* After some draws; an image of which half are drawn counts as a half. May be NULL. */
     void (*on_draws)(void *context, size_t done, size_t total, double seconds);
@@ -486,6 +490,8 @@ typedef struct vae_nll {
     double mc_se; /* standard error, sqrt(sum v / n^2 + e^2); NaN of a single sample */
     double bias;  /* of nll, upwards: (mean v - e^2) / 2; NaN likewise, too low where few samples are effective */
     double effective_samples; /* (sum w)^2 / sum w^2, harmonic mean over images, which the worst ones decide */
+    double khat;              /* mean over the images that have one; NaN where none has */
+    double khat_above;        /* share of the images where it is above VAE_KHAT_LIMIT; likewise */
 } vae_nll;
 
 /* Importance-sampled -log p(x), an upper bound in expectation that falls as S grows (Burda et al. 2016). */

@@ -35,6 +35,8 @@ static void add_losses(json_t *object, const struct eval *r)
     json_object_set_new(object, "nll_bias", asked ? json_finite(r->nll.bias) : json_null());
     json_object_set_new(object, "nll_samples", json_integer((json_int_t)r->nll.samples));
     json_object_set_new(object, "nll_effective_samples", asked ? json_finite(r->nll.effective_samples) : json_null());
+    json_object_set_new(object, "nll_khat", asked ? json_finite(r->nll.khat) : json_null());
+    json_object_set_new(object, "nll_khat_above", asked ? json_finite(r->nll.khat_above) : json_null());
 }
 
 static void add_latents(json_t *object, const struct eval *r)
@@ -87,6 +89,9 @@ static void print_nll(const vae_nll *nll)
         printf("%s %.4f of sampling; too high by about %.3f", nll->n > 1 ? "," : "; standard error", nll->mc_se,
                nll->bias);
     printf(")\n");
+    if (!isnan(nll->khat))
+        printf("k-hat         %.2f on average, above %.1f for %.1f %% of images\n", nll->khat, VAE_KHAT_LIMIT,
+               100 * nll->khat_above);
     if (nll->effective_samples < 5)
         printf("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
                "--samples)\n");

@@ -12,15 +12,17 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "evaluate/evaluate.h"
+#include "evaluate/pareto.h"
 #include "pass/pass.h"
 
 /* Images of a block, and draws of each that are decoded at once. What noise a draw gets does not depend on the latter.
  */
 enum { BLOCK = 128, CHUNK = 8 };
 
-/* Weights of one image: their largest logarithm, and sums of w and w^2 in units of the largest. */
+/* Weights of one image: their largest logarithm, and sums of w and w^2 in units of the largest; and their tail. */
 struct weights {
     double most, sum, squares;
+    struct tail tail;
 };
 
 static void add_weight(struct weights *w, double log_weight)
@@ -34,6 +36,7 @@ static void add_weight(struct weights *w, double log_weight)
     const double relative = exp(log_weight - w->most);
     w->sum += relative;
     w->squares += relative * relative;
+    tail_add(&w->tail, log_weight);
 }
 
 /* An estimate at work, for whoever is told how far it is. */
@@ -54,7 +57,8 @@ static void draw_all(struct pass *pass, const struct rng *noise, const struct wo
                      struct weights *w)
 {
     const size_t samples = work->options->samples;
-    for (size_t i = 0; i < pass->B; i++) w[i] = (struct weights){.most = -INFINITY};
+    for (size_t i = 0; i < pass->B; i++)
+        w[i] = (struct weights){.most = -INFINITY, .tail = {.most = w[i].tail.most, .at = w[i].tail.at}};
     for (size_t first = 0; first < samples; first += chunk) {
         pass->plan.S = samples - first < chunk ? samples - first : chunk;
         pass->first_draw = first;
@@ -69,13 +73,23 @@ static void draw_all(struct pass *pass, const struct rng *noise, const struct wo
 
 struct totals {
     double nll, square, noise;
+    size_t diagnosed, above; /* images with a k-hat, and those where it is above its limit */
+    double khat;             /* sum of it */
 };
 
 /* To second order log mean w has the variance v of mean w / E w, and an expectation that is v/2 below log p(x). Here
  * sum w^2 / (sum w)^2 - 1/S = v (S-1)/S, as the variance is taken around the mean of the same draws. */
-static void add_images(struct totals *t, size_t B, size_t samples, const struct weights *w, double *image_nll)
+static void add_images(struct totals *t, size_t B, size_t samples, struct weights *w, double *image_nll,
+                       double *image_khat)
 {
     for (size_t i = 0; i < B; i++) {
+        const double khat = tail_khat(&w[i].tail);
+        if (image_khat) image_khat[i] = khat;
+        if (!isnan(khat)) {
+            t->diagnosed++;
+            t->above += khat > VAE_KHAT_LIMIT;
+            t->khat += khat;
+        }
         const double nll = -(w[i].most + log(w[i].sum / (double)samples));
         if (image_nll) image_nll[i] = nll;
         t->nll += nll;
@@ -96,7 +110,8 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
         if (status) return status;
         pass_encode(pass);
         draw_all(pass, &noise, &work, first, chunk, w);
-        add_images(totals, B, o->samples, w, o->image_nll ? o->image_nll + first : NULL);
+        add_images(totals, B, o->samples, w, o->image_nll ? o->image_nll + first : NULL,
+                   o->image_khat ? o->image_khat + first : NULL);
     }
     return VAE_OK;
 }
@@ -114,7 +129,9 @@ static void summarise(vae_nll *out, const vae_images *images, const vae_nll_opti
                      .se = n > 1 ? sqrt(fmax(0, variance) / (n - 1)) : (double)NAN,
                      .mc_se = hypot(sqrt(noise) / n, common),
                      .bias = (noise / n - common * common) / 2,
-                     .effective_samples = 1 / (t->noise / n + 1 / S)};
+                     .effective_samples = 1 / (t->noise / n + 1 / S),
+                     .khat = t->diagnosed ? t->khat / (double)t->diagnosed : (double)NAN,
+                     .khat_above = t->diagnosed ? (double)t->above / n : (double)NAN};
 }
 
 vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
@@ -130,12 +147,17 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
     struct pass pass = {0};
     struct totals totals = {0};
     struct weights *weights = NULL;
+    double *tails = NULL;
+    const size_t tail = tail_size(o->samples);
     if (o->samples < 1 || o->samples > VAE_MOST_DRAWS)
         return vae_fail(err, VAE_E_USAGE, "%zu importance samples (expected 1 to %d)", o->samples, VAE_MOST_DRAWS);
     vae_status status = vae_model_check_images(model, images, err);
     if (!status) status = pass_new(&pass, model, pool, &plan, err);
     if (!status && !(weights = mem_new(plan.capacity, sizeof *weights, err))) status = VAE_E_MEMORY;
+    if (!status && !(tails = mem_new(plan.capacity * tail + 1, sizeof *tails, err))) status = VAE_E_MEMORY;
     if (!status) {
+        for (size_t i = 0; i < plan.capacity; i++)
+            weights[i].tail = (struct tail){.most = tail, .at = tails + i * tail};
         const struct rng own = {.seed = o->seed, .stream = RNG_OWN};
         pass.pixels = model_pixels(model, images, o->seed, 0);
         pass_derive(&pass, &own);
@@ -145,6 +167,7 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
         const struct joint_ops *joint = model->prior->joint;
         summarise(out, images, o, &totals, joint && joint->common_error ? joint->common_error(&pass.density) : 0);
     }
+    free(tails);
     free(weights);
     pass_free(&pass);
     return status;

@@ -201,6 +201,21 @@ for _settings in ({"prior": "laplace"}, {"binarize": "dynamic"}):
     test(f"the parts of the KL as in plain Python: {_settings}")(lambda s=_settings: parts_of_the_kl(s))
 
 
+@test("k-hat as in plain Python")
+def khats():
+    settings = {**SMALL, "prior": "spikeslab", "lr": 0.1}
+    train(settings)
+    images, split = images_of(settings, "test")
+    for samples in (25, 64):
+        wanted = reference_of("run/model.safetensors", settings).nll(images[:150], samples, split)
+        flags = ["--limit", 150, "--samples", samples]
+        report = json.loads(vaectl("eval", "run", "--json", *flags)[0])
+        close(report["nll_khat"], wanted["nll_khat"], "k-hat")
+        near(report["nll_khat_above"], wanted["nll_khat_above"], 0.5 / 150, "share above 0.7")
+        assert (f"\nk-hat         {wanted['nll_khat']:.2f} on average, above 0.7 for "
+                f"{100 * report['nll_khat_above']:.1f} % of images\n") in vaectl("eval", "run", *flags)[0]
+
+
 @test("info, train --json, metrics.csv and the model file tell the same numbers")
 def same_numbers():
     settings = {**SMALL, "validation": 0.25, "prior": "laplace:scale=0.5", "lr": 0.1}

@@ -19,7 +19,7 @@ INFO_KEYS = ["model", "build", "rows", "cols", "parameters", "config", *EPOCH_KE
 EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood", "n", "neg_elbo", "neg_elbo_se",
              "recon", "kl",
              "elbo_samples", "kl_samples", "nll", "nll_se", "nll_mc_se", "nll_bias", "nll_samples",
-             "nll_effective_samples", "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
+             "nll_effective_samples", "nll_khat", "nll_khat_above", "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
              "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share",
              "collapsed_share", "probe_accuracy", "cluster_nmi", "decomposition_draws", "decomposition", "seed", "seconds",
              "per_image"]
@@ -195,7 +195,8 @@ def _():
         near(got, value, 1e-5)
     want = {"model": "run/model.safetensors", "epoch": 1, "data": "m", "split": "test", "binarize": "none",
             "pseudo_likelihood": False, "n": 4, "elbo_samples": 1, "kl_samples": 0, "nll": None, "nll_se": None,
-            "nll_mc_se": None, "nll_bias": None, "nll_samples": 0, "nll_effective_samples": None, "active_units": 1,
+            "nll_mc_se": None, "nll_bias": None, "nll_samples": 0, "nll_effective_samples": None, "nll_khat": None,
+            "nll_khat_above": None, "active_units": 1,
             "hoyer_active": None, "collapsed_share": 0, "decomposition_draws": 0, "decomposition": None, "seed": 1, "per_image": None}
     same({name: e[name] for name in want}, want)
     assert 0 < e["seconds"] < elapsed, (e["seconds"], elapsed)
@@ -244,6 +245,8 @@ def text_of(e, kl, few=False):
         text += (f"nll           {e['nll']:.4f} ({e['nll_samples']} importance samples, "
                  f"{e['nll_effective_samples']:.1f} effective; standard error {e['nll_se']:.4f} over images, "
                  f"{e['nll_mc_se']:.4f} of sampling; too high by about {e['nll_bias']:.3f})\n")
+    if e["nll_khat"] is not None:
+        text += f"k-hat         {e['nll_khat']:.2f} on average, above 0.7 for {100 * e['nll_khat_above']:.1f} % of images\n"
     if few:
         text += " " * 14 + ("(few effective samples: -log p(x) is lower than nll by more than that; give more "
                             "--samples)\n")

@@ -339,7 +339,7 @@ class Vae:
 
     def nll(self, images, samples, split=0, seed=1):
         """Importance-sampled -log p(x) and what is said of it."""
-        xs, n, each, relative = self.lasting_pixels(images, seed, split), len(images), [], 0.0
+        xs, n, each, relative, khats = self.lasting_pixels(images, seed, split), len(images), [], 0.0, []
         for first in range(0, n, 128):
             part = xs[first:first + 128]
             for x, noise in zip(part, self.noise(seed, NLL, first // 128, len(part), samples)):
@@ -349,11 +349,31 @@ class Vae:
                 each.append(math.log(samples) - logsumexp(log_w))
                 w = [math.exp(v - max(log_w)) for v in log_w]
                 relative += sum(v * v for v in w) / sum(w) ** 2
+                khats += khat(w)
         mean, S = sum(each) / n, samples
         variance = (relative - n / S) * S / (S - 1) if S > 1 else math.nan  # of mean w / E w, summed over images
         return {"nll": mean, "each_nll": each, "nll_se": math.sqrt(sum((v - mean) ** 2 for v in each) / (n - 1) / n),
                 "nll_mc_se": math.sqrt(variance) / n, "nll_bias": variance / n / 2,
-                "nll_effective_samples": n / relative}
+                "nll_effective_samples": n / relative, "nll_khat": statistics.mean(khats) if khats else None,
+                "nll_khat_above": sum(k > 0.7 for k in khats) / n if khats else None}
+
+
+def khat(weights):
+    """[k-hat of Vehtari et al. (2024)], step by step as gpdfit of the R package loo; of less than 25 weights []."""
+    S = len(weights)
+    M = math.ceil(min(0.2 * S, 3 * math.sqrt(S)))
+    if M < 5:
+        return []
+    kept = sorted(weights)
+    x = [w - kept[-M - 1] for w in kept[-M:]]
+    points = 30 + math.isqrt(M)
+    quartile = x[math.floor(M / 4 + 0.5) - 1]
+    theta = [1 / x[-1] + (1 - math.sqrt(points / (j - 0.5))) / 3 / quartile for j in range(1, points + 1)]
+    k = [statistics.fmean(math.log1p(-t * v) for v in x) for t in theta]
+    profile = [M * (math.log(-t / b) - b - 1) for t, b in zip(theta, k)]
+    weight = [math.exp(p - logsumexp(profile)) for p in profile]
+    best = sum(t * w for t, w in zip(theta, weight))
+    return [(M * statistics.fmean(math.log1p(-best * v) for v in x) + 5) / (M + 10)]
 
     def decompose(self, images, others, draws, split=0, other_split=0, seed=1):
         """The parts of the KL as {way: {part: (mean, standard error)}}, of a factorised prior and no labels."""
