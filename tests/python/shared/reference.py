@@ -357,24 +357,6 @@ class Vae:
                 "nll_effective_samples": n / relative, "nll_khat": statistics.mean(khats) if khats else None,
                 "nll_khat_above": sum(k > 0.7 for k in khats) / n if khats else None}
 
-
-def khat(weights):
-    """[k-hat of Vehtari et al. (2024)], step by step as gpdfit of the R package loo; of less than 25 weights []."""
-    S = len(weights)
-    M = math.ceil(min(0.2 * S, 3 * math.sqrt(S)))
-    if M < 5:
-        return []
-    kept = sorted(weights)
-    x = [w - kept[-M - 1] for w in kept[-M:]]
-    points = 30 + math.isqrt(M)
-    quartile = x[math.floor(M / 4 + 0.5) - 1]
-    theta = [1 / x[-1] + (1 - math.sqrt(points / (j - 0.5))) / 3 / quartile for j in range(1, points + 1)]
-    k = [statistics.fmean(math.log1p(-t * v) for v in x) for t in theta]
-    profile = [M * (math.log(-t / b) - b - 1) for t, b in zip(theta, k)]
-    weight = [math.exp(p - logsumexp(profile)) for p in profile]
-    best = sum(t * w for t, w in zip(theta, weight))
-    return [(M * statistics.fmean(math.log1p(-best * v) for v in x) + 5) / (M + 10)]
-
     def decompose(self, images, others, draws, split=0, other_split=0, seed=1):
         """The parts of the KL as {way: {part: (mean, standard error)}}, of a factorised prior and no labels."""
         encoded = [self.encode(x) for x in self.lasting_pixels(images, seed, split)]
@@ -397,6 +379,24 @@ def khat(weights):
         return {way: {part: (statistics.mean(r[part] for r in parts),
                              statistics.stdev(r[part] for r in parts) / math.sqrt(draws)) for part in parts[0]}
                 for way, parts in rows.items()}
+
+
+def khat(weights):
+    """[k-hat of Vehtari et al. (2024)], step by step as gpdfit of the R package loo; of less than 25 weights []."""
+    S = len(weights)
+    M = math.ceil(min(0.2 * S, 3 * math.sqrt(S)))
+    if M < 5:
+        return []
+    kept = sorted(weights)
+    x = [w - kept[-M - 1] for w in kept[-M:]]
+    points = 30 + math.isqrt(M)
+    quartile = x[math.floor(M / 4 + 0.5) - 1]
+    theta = [1 / x[-1] + (1 - math.sqrt(points / (j - 0.5))) / 3 / quartile for j in range(1, points + 1)]
+    k = [statistics.fmean(math.log1p(-t * v) for v in x) for t in theta]
+    profile = [M * (math.log(-t / b) - b - 1) for t, b in zip(theta, k)]
+    weight = [math.exp(p - logsumexp(profile)) for p in profile]
+    best = sum(t * w for t, w in zip(theta, weight))
+    return [(M * statistics.fmean(math.log1p(-best * v) for v in x) + 5) / (M + 10)]
 
 
 def sparsity(means):
