@@ -18,7 +18,11 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wdouble-promotion -W
             -Wmissing-prototypes -Wvla -Wundef -Wwrite-strings $(WERROR)
 # No contraction and no reassociation: the bits of a result must not depend on the instruction set or on chunking.
 MATHS := -ffp-contract=off -fno-math-errno -fno-trapping-math
-HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# Those of the flags that this compiler takes for this processor.
+takes = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - 2>/dev/null && echo $(1))
+CONTROL_FLOW := $(call takes,-fcf-protection)
+STACK_CLASH := $(call takes,-fstack-clash-protection)
+HARDENING ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong $(STACK_CLASH) $(CONTROL_FLOW)
 OPTIMISE ?= -O3 -g $(HARDENING)
 PACKAGES := openblas zlib libpng jansson
 
@@ -66,8 +70,9 @@ $(BUILD)/libvae-double.a: $(DOUBLE_OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/$(SONAME): $(LIB_OBJECTS)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) $^ $(LDLIBS) -o $@
+# Objects that go into a shared library go into a position-independent program, too.
 $(BUILD)/vaectl: $(CLI_OBJECTS) $(BUILD)/libvae.a
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(CC) -pie $(LDFLAGS) $^ $(LDLIBS) -o $@
 include tests/tests.mk
 
 # ---- Manual, made from --help --------------------------------------------------------------------------------------
