@@ -65,7 +65,7 @@ faults faults-long: $(BUILD)/vaectl
 
 # Readers under libFuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="csv png". What they find stays in build/fuzz.
 FUZZ_SECONDS ?= 10
-FUZZ_TARGETS ?= any csv idx npy labels cifar png folder model config metrics evaluations flags choice
+FUZZ_TARGETS ?= any csv idx npy labels cifar png folder model config metrics evaluations flags plan choice
 FUZZERS = $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz-%)
 # An archive, so that a fuzzer is linked with what its target needs, and counts no more of the program. The table of
 # commands is in main.c.

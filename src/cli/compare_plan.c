@@ -11,6 +11,9 @@
 #include "cli/compare.h"
 #include "cli/shell.h"
 
+/* Many of them may be one run, as where parameters have no meaning for a prior; but they have to be gone through. */
+enum { MOST_COMBINATIONS = 100 * MOST_RUNS };
+
 /* ---- Lists ------------------------------------------------------------------------------------------------------ */
 
 struct list {
@@ -85,6 +88,14 @@ static vae_status add_seeds(struct lists *lists, const struct arguments *argumen
     return status ? status : lists_add(lists, "seed", text, err);
 }
 
+/* The last value given for a flag counts. */
+static bool is_given_again(const struct arguments *arguments, size_t i)
+{
+    for (size_t k = i + 1; k < arguments->n; k++)
+        if (!strcmp(arguments->given[k].name, arguments->given[i].name)) return true;
+    return false;
+}
+
 /* In the order in which they are given, the seed last, which so varies fastest. */
 static vae_status lists_make(struct lists *lists, const struct arguments *arguments, const struct command *command,
                              vae_error *err)
@@ -92,8 +103,7 @@ static vae_status lists_make(struct lists *lists, const struct arguments *argume
     vae_status status = VAE_OK;
     for (size_t i = 0; i < arguments->n && !status; i++) {
         const char *name = arguments->given[i].name;
-        const bool is_last = argument(arguments, name) == arguments->given[i].value;
-        if (is_last && strcmp(name, "seed") && !settings_is_own_flag(command, name))
+        if (!is_given_again(arguments, i) && strcmp(name, "seed") && !settings_is_own_flag(command, name))
             status = lists_add(lists, name, arguments->given[i].value, err);
     }
     return status ? status : add_seeds(lists, arguments, err);
@@ -179,10 +189,12 @@ vae_status runs_add(struct runs *runs, const char *path, struct run **run, vae_e
     if (runs->n == MOST_RUNS) return vae_fail(err, VAE_E_USAGE, "more than %d runs", MOST_RUNS);
     if (strlen(path) > PATH_MAX_RUN / 2)
         return vae_fail(err, VAE_E_USAGE, "a run's name of more than %d characters", PATH_MAX_RUN / 2);
-    struct run *grown = realloc(runs->run, (runs->n + 1) * sizeof *grown);
-    if (!grown) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    runs->run = grown;
-    *run = &grown[runs->n++];
+    if ((runs->n & (runs->n - 1)) == 0) { /* doubles its room at 1, 2, 4, 8 */
+        struct run *grown = realloc(runs->run, (runs->n ? 2 * runs->n : 1) * sizeof *grown);
+        if (!grown) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+        runs->run = grown;
+    }
+    *run = &runs->run[runs->n++];
     **run = (struct run){0};
     snprintf((*run)->path, sizeof(*run)->path, "%s", path);
     return VAE_OK;
@@ -234,9 +246,11 @@ static bool next_combination(const struct lists *lists, size_t *place)
 static vae_status make_all(struct runs *runs, struct lists *lists, const vae_config *base, const char *folder,
                            vae_error *err)
 {
-    size_t place[MAX_GIVEN] = {0};
+    size_t place[MAX_GIVEN] = {0}, combinations = 0;
     vae_status status;
     do {
+        if (++combinations > MOST_COMBINATIONS)
+            return vae_fail(err, VAE_E_USAGE, "more than %d combinations of values", MOST_COMBINATIONS);
         char name[512];
         vae_config config = *base;
         status = configure(lists, place, &config, err);

@@ -14,8 +14,9 @@
 /* All targets: fuzz_NAME. */
 #define TARGETS(X)                                                                                                     \
     X(any)                                                                                                             \
-    X(csv) X(idx) X(npy) X(labels) X(cifar) X(png) X(folder) X(model) X(config) X(metrics) X(evaluations) X(flags)     \
-        X(choice)
+    X(csv)                                                                                                             \
+    X(idx)                                                                                                             \
+    X(npy) X(labels) X(cifar) X(png) X(folder) X(model) X(config) X(metrics) X(evaluations) X(flags) X(plan) X(choice)
 
 #define DECLARE_TARGET(name) void fuzz_##name(const uint8_t *bytes, size_t size);
 TARGETS(DECLARE_TARGET)

@@ -56,27 +56,40 @@ static void check_plan(const struct arguments *arguments, const struct command *
     runs_free(&runs);
 }
 
-/* A command and its flags and arguments; of those that take settings, also what these make together. */
-void fuzz_flags(const uint8_t *bytes, size_t size)
+/* Of a command that takes settings, also what the flags make together. */
+static void parse(const struct command *command, int n, char **word)
 {
-    char *word[MOST_WORDS + 1];
     struct arguments arguments;
     vae_config config;
     vae_error err = {0};
+    vae_status status = arguments_parse(&arguments, command, n, word, &err);
+    const bool parsed = !status;
+    if (parsed && command->takes_settings && !command->takes_lists)
+        status = settings_from_flags(&arguments, command, &config, &err);
+    if (status)
+        check_refusal(status, "2", &err);
+    else if (command->takes_lists)
+        check_plan(&arguments, command);
+    else if (command->takes_settings)
+        check_config(&config);
+}
+
+/* A command, its flags and its arguments. */
+void fuzz_flags(const uint8_t *bytes, size_t size)
+{
+    char *word[MOST_WORDS + 1];
     const int n = divide(bytes, size, word);
     const struct command *command = n ? find_command(word[0]) : NULL;
-    if (command) {
-        vae_status status = arguments_parse(&arguments, command, n, word, &err);
-        const bool parsed = !status;
-        if (parsed && command->takes_settings && !command->takes_lists)
-            status = settings_from_flags(&arguments, command, &config, &err);
-        if (status)
-            check_refusal(status, "2", &err);
-        else if (command->takes_lists)
-            check_plan(&arguments, command);
-        else if (command->takes_settings)
-            check_config(&config);
-    }
+    if (command && !command->takes_lists) parse(command, n, word);
+    for (int i = 0; i < n; i++) free(word[i]);
+}
+
+/* "compare", and flags with lists of values. */
+void fuzz_plan(const uint8_t *bytes, size_t size)
+{
+    char *word[MOST_WORDS + 1];
+    const int n = divide(bytes, size, word);
+    if (n) parse(&command_compare, n, word);
     for (int i = 0; i < n; i++) free(word[i]);
 }
 

@@ -352,6 +352,7 @@ def _():
 
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
+FIFTY = ",".join(["0.5"] * 50)  # which one run would take, after many days where there are more such lists
 REFUSED = [
     (2, "compare: name RUNs that are trained, or a folder to train in (-o FOLDER, with lists of settings)", ""),
     (2, "--prior: is a setting of training, and RUN is trained already", "run --prior normal"),
@@ -370,6 +371,7 @@ REFUSED = [
      "--p 0.5,0.6 -o x"),
     (2, "--jobs: 0 is out of range (expected 1 to 256)", "--jobs 0 -o x"),
     (2, "more than 1000 runs", "--seeds 600 --beta 1,2 -o x"),
+    (2, "more than 100000 combinations of values", f"--p {FIFTY} --c2 {FIFTY} --nu {FIFTY} -o x"),
     (5, "nowhere: cannot open: No such file or directory (expected a model file)", "nowhere"),
     (5, "empty: no run (expected a folder with model.safetensors, or with such folders in it)", "empty"),
     (5, "run/metrics.csv: not a safetensors file, or cut off", "run/metrics.csv"),
