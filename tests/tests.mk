@@ -58,7 +58,7 @@ valgrind: test-programs
 # Attacks, one script after another: see tests/faults/README.md.
 FAULTS := $(sort $(wildcard tests/faults/*.py))
 .PHONY: faults faults-long
-faults faults-long: $(BUILD)/vaectl
+faults faults-long: $(BUILD)/vaectl $(BUILD)/tests/tools/flip_bits
 	@failed=0; for script in $(FAULTS); do echo "==== $$script"; \
 	  VAECTL=$(abspath $(BUILD))/vaectl VAE_BUILD=$(abspath $(BUILD)) PYTHONPATH=tests/python \
 	  python3 $$script $(if $(filter %-long,$@),--long) || failed=1; done; exit $$failed
