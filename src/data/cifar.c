@@ -108,9 +108,11 @@ static vae_status open_cifar(vae_data *data, const struct listing *listing, cons
     return status ? status : name_classes(data, err);
 }
 
-static bool is_cifar(const struct listing *listing)
+static vae_status is_cifar(const struct listing *listing, bool *is, vae_error *err)
 {
-    return listing_has(listing, "data_batch_1.bin") || listing_has(listing, "test_batch.bin");
+    (void)err;
+    *is = listing_has(listing, "data_batch_1.bin") || listing_has(listing, "test_batch.bin");
+    return VAE_OK;
 }
 
 const struct folder_ops folder_cifar = {.is = is_cifar, .open = open_cifar};

@@ -16,7 +16,8 @@ struct source_options {
 };
 
 struct folder_ops {
-    bool (*is)(const struct listing *listing);
+    /* Fails for want of memory alone. */
+    vae_status (*is)(const struct listing *listing, bool *is, vae_error *err);
     /* Fills train, and test if the folder has one, and names of labels, of a zeroed vae_data; what it allocated before
      * failing is freed by the caller. */
     vae_status (*open)(vae_data *data, const struct listing *listing, const struct source_options *options,

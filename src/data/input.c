@@ -18,6 +18,7 @@ static vae_status cut_short(const struct input *input, vae_error *err)
 {
     int code = Z_OK;
     gzerror(input->gz, &code);
+    if (code == Z_MEM_ERROR) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", input->path);
     if (code == Z_DATA_ERROR)
         return vae_fail(err, VAE_E_DATA, "%s: damaged gzip data (a checksum or code in it is wrong)", input->path);
     return vae_fail(err, VAE_E_DATA, "%s: file ends too early (the download or copy was cut off)", input->path);

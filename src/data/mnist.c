@@ -177,12 +177,12 @@ static vae_status open_mnist(vae_data *data, const struct listing *listing, cons
     return is_emnist(prefix) ? name_characters(data, set, err) : VAE_OK;
 }
 
-static bool is_mnist(const struct listing *listing)
+static vae_status is_mnist(const struct listing *listing, bool *is, vae_error *err)
 {
     char prefix[PREFIX];
-    for (size_t i = 0; i < listing->n; i++)
-        if (prefix_of(listing->name[i], prefix)) return true;
-    return false;
+    (void)err;
+    for (size_t i = 0; i < listing->n; i++) *is = *is || prefix_of(listing->name[i], prefix);
+    return VAE_OK;
 }
 
 const struct folder_ops folder_mnist = {.is = is_mnist, .open = open_mnist};

@@ -190,22 +190,23 @@ static vae_status open_pngs(vae_data *data, const struct listing *listing, const
     return status ? status : check_splits(data, listing->folder, err);
 }
 
-/* PNG files in it or in a folder in it, or in one in that. */
-static bool has_pngs_within(const char *folder, int depth)
+/* PNG files in it or in a folder in it, or in one in that. A folder that cannot be opened has none. */
+static vae_status has_pngs_within(const char *folder, int depth, bool *found, vae_error *err)
 {
     char path[MAX_PATH];
     struct listing listing;
-    if (listing_open(&listing, folder, NULL)) return false;
-    bool found = has_pngs(&listing);
-    for (size_t i = 0; i < listing.n && depth > 0 && !found; i++)
-        found = is_folder(join(path, folder, listing.name[i])) && has_pngs_within(path, depth - 1);
+    vae_status status = listing_open(&listing, folder, err);
+    if (status) return status == VAE_E_MEMORY ? status : VAE_OK;
+    *found = has_pngs(&listing);
+    for (size_t i = 0; i < listing.n && depth > 0 && !*found && !status; i++)
+        if (is_folder(join(path, folder, listing.name[i]))) status = has_pngs_within(path, depth - 1, found, err);
     listing_close(&listing);
-    return found;
+    return status;
 }
 
-static bool is_pngs(const struct listing *listing)
+static vae_status is_pngs(const struct listing *listing, bool *is, vae_error *err)
 {
-    return has_pngs_within(listing->folder, splits_of(listing) ? 2 : 1);
+    return has_pngs_within(listing->folder, splits_of(listing) ? 2 : 1, is, err);
 }
 
 const struct folder_ops folder_pngs = {.is = is_pngs, .open = open_pngs};

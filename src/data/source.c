@@ -298,11 +298,13 @@ static vae_status open_folder(vae_data *data, const char *folder, const struct s
     size_t kind = 0;
     vae_status status = listing_open(&listing, folder, err);
     if (status) return status;
-    while (folders[kind] && !folders[kind]->is(&listing)) kind++;
+    bool is = false;
+    while (folders[kind] && !(status = folders[kind]->is(&listing, &is, err)) && !is) kind++;
     if (!folders[kind]) kind = 0;
-    status = kind > 0 && *options->set
-                 ? vae_fail(err, VAE_E_USAGE, "%s: set %s: it has no sets of IDX files", folder, options->set)
-                 : folders[kind]->open(data, &listing, options, err);
+    if (!status)
+        status = kind > 0 && *options->set
+                     ? vae_fail(err, VAE_E_USAGE, "%s: set %s: it has no sets of IDX files", folder, options->set)
+                     : folders[kind]->open(data, &listing, options, err);
     listing_close(&listing);
     return status;
 }
