@@ -11,6 +11,29 @@ bool is_control(const char *text)
     return first < 0x20 || first == 0x7f || (first == 0xc2 && second >= 0x80 && second < 0xa0);
 }
 
+/* Bytes of the character that begins here; 0: not UTF-8 (RFC 3629: the shortest form, no surrogates). */
+static size_t utf8_length(const unsigned char *c)
+{
+    if (c[0] < 0x80) return 1;
+    const size_t n = c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+    const unsigned char lowest = c[0] == 0xe0 ? 0xa0 : c[0] == 0xf0 ? 0x90 : 0x80;
+    const unsigned char highest = c[0] == 0xed ? 0x9f : c[0] == 0xf4 ? 0x8f : 0xbf;
+    if (!n || c[1] < lowest || c[1] > highest) return 0;
+    for (size_t i = 2; i < n; i++)
+        if ((c[i] & 0xc0) != 0x80) return 0;
+    return n;
+}
+
+bool is_clean(const char *text)
+{
+    while (*text) {
+        const size_t n = utf8_length((const unsigned char *)text);
+        if (!n || is_control(text)) return false;
+        text += n;
+    }
+    return true;
+}
+
 void mask_controls(char *text)
 {
     for (; *text; text++) {

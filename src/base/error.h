@@ -9,6 +9,9 @@
 
 /* Does a control character begin here? */
 bool is_control(const char *text);
+/* Is it valid UTF-8, which is all that JSON can hold, without control characters? (jansson would tell, but it
+ * allocates, and then does not tell why it could not.) */
+bool is_clean(const char *text);
 /* Puts question marks in the place of their bytes. */
 void mask_controls(char *text);
 

@@ -20,6 +20,7 @@
 #include <zlib.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "model/config.h"
 #include "model/metrics.h"
@@ -80,17 +81,16 @@ static char *find_crc(char *header)
 
 /* ---- Writing ---------------------------------------------------------------------------------------------------- */
 
+/* Everything here and below that makes or reads JSON is called through json_run: no call of jansson fails for want of
+ * memory, and its values are released there. */
+
 /* NaN, "no such number yet", is null in JSON. */
 static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
 static json_t *kl_to_json(const struct vae_model *model)
 {
     json_t *kl = json_array();
-    for (size_t j = 0; kl && j < model->L; j++) {
-        if (!json_array_append_new(kl, number(model->training.kl_per_dim[j]))) continue;
-        json_decref(kl);
-        kl = NULL;
-    }
+    for (size_t j = 0; j < model->L; j++) json_array_append_new(kl, number(model->training.kl_per_dim[j]));
     return kl;
 }
 
@@ -109,29 +109,15 @@ static json_t *state_to_json(const struct vae_model *model)
                               number(t->sum_recon), "sum_kl", number(t->sum_kl), "images", (json_int_t)t->images,
                               "kl_per_dim", kl_to_json(model));
     const vae_metric *metric;
-    for (size_t i = 0; state && (metric = vae_metric_at(i)); i++) {
-        if (metric->where == VAE_M_COLUMN_ONLY) continue;
-        if (!json_object_set_new(state, metric->name, metric_to_json(&t->metrics, metric))) continue;
-        json_decref(state);
-        state = NULL;
-    }
+    for (size_t i = 0; (metric = vae_metric_at(i)); i++)
+        if (metric->where != VAE_M_COLUMN_ONLY)
+            json_object_set_new(state, metric->name, metric_to_json(&t->metrics, metric));
     return state;
 }
 
-/* The text of a JSON value, which is released. The caller owns the text; NULL: out of memory. (json_dumps would do, but
- * for jansson 2.14 ignoring some failures to grow its buffer and leaving words out.) */
-static char *dump(json_t *value)
+static char *dump(const json_t *value)
 {
-    const size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
-    const size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0;
-    char *text = size ? malloc(size + 1) : NULL;
-    if (text && json_dumpb(value, text, size, flags) != size) {
-        free(text);
-        text = NULL;
-    }
-    if (text) text[size] = '\0';
-    json_decref(value);
-    return text;
+    return json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 }
 
 static void copy_tensors_out(const struct vae_model *model, float *to)
@@ -143,33 +129,25 @@ static void copy_tensors_out(const struct vae_model *model, float *to)
     }
 }
 
-/* Adds the entries of all tensors to the header; false: out of memory. */
-static bool add_tensors(json_t *header, const struct vae_model *model)
+static void add_tensors(json_t *header, const struct vae_model *model)
 {
     for (struct cursor c = {0}; next_tensor(model, &c);) {
         char name[2 * TENSOR_NAME];
         tensor_name(model, &c, name);
-        if (json_object_set_new(header, name, tensor_to_json(&model->block.tensor[c.tensor], &c))) return false;
+        json_object_set_new(header, name, tensor_to_json(&model->block.tensor[c.tensor], &c));
     }
-    return true;
 }
 
 /* With a checksum of zeros. */
 static char *header_text(const struct vae_model *model)
 {
-    char *config = dump(config_to_json(&model->config)), *state = dump(state_to_json(model)), format[16];
-    json_t *header = NULL;
+    const char *config = dump(config_to_json(&model->config)), *state = dump(state_to_json(model));
+    char format[16];
     snprintf(format, sizeof format, "%d", FORMAT);
-    if (config && state)
-        header = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt", "vaectl.format",
-                           format, "vaectl.build", model->build, "vaectl.config", config, "vaectl.state", state,
-                           "vaectl.crc32", "00000000");
-    if (header && !add_tensors(header, model)) {
-        json_decref(header);
-        header = NULL;
-    }
-    free(config);
-    free(state);
+    json_t *header = json_pack("{s:{s:s, s:s, s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt", "vaectl.format",
+                               format, "vaectl.build", model->build, "vaectl.config", config, "vaectl.state", state,
+                               "vaectl.crc32", "00000000");
+    add_tensors(header, model);
     return dump(header);
 }
 
@@ -188,36 +166,40 @@ static void seal(const char *file, size_t size, char *digits)
     memcpy(digits, crc, CRC_DIGITS);
 }
 
-/* The file's bytes: size, header padded with spaces to a multiple of 8, tensors. The caller owns them. */
-static vae_status assemble(const struct vae_model *model, const char *path, char **file, size_t *total, vae_error *err)
+struct saving {
+    const struct vae_model *model;
+    const char *path;
+    char *file; /* its bytes */
+    size_t total;
+    vae_error *err;
+};
+
+/* The file's bytes: size, header padded with spaces to a multiple of 8, tensors. */
+static vae_status assemble(void *context)
 {
-    char *header = header_text(model);
-    const size_t length = header ? strlen(header) : 0, padded = (length + 7) / 8 * 8, size = model_file_size(model);
-    const size_t digits = header ? 8 + (size_t)(find_crc(header) - header) : 0;
-    *total = 8 + padded + size;
-    *file = header ? mem_new(*total, 1, err) : NULL;
-    if (*file) {
-        for (size_t i = 0; i < 8; i++) (*file)[i] = (char)(padded >> (8 * i) & 0xff);
-        memset(*file + 8, ' ', padded);
-        memcpy(*file + 8, header, length);
-    }
-    free(header);
-    if (!*file) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory while saving", path);
-    float *data = (float *)(void *)(*file + 8 + padded);
-    copy_tensors_out(model, data);
+    struct saving *s = context;
+    char *header = header_text(s->model);
+    const size_t length = strlen(header), padded = (length + 7) / 8 * 8, size = model_file_size(s->model);
+    s->total = 8 + padded + size;
+    s->file = mem_new(s->total, 1, s->err);
+    if (!s->file) return VAE_E_MEMORY;
+    for (size_t i = 0; i < 8; i++) s->file[i] = (char)(padded >> (8 * i) & 0xff);
+    memset(s->file + 8, ' ', padded);
+    memcpy(s->file + 8, header, length);
+    float *data = (float *)(void *)(s->file + 8 + padded);
+    copy_tensors_out(s->model, data);
     if (!all_finite(data, size / sizeof *data))
-        return vae_fail(err, VAE_E_DIVERGED, "%s: not written: the model's values are not finite", path);
-    seal(*file, *total, *file + digits);
+        return vae_fail(s->err, VAE_E_DIVERGED, "%s: not written: the model's values are not finite", s->path);
+    seal(s->file, s->total, s->file + 8 + (find_crc(header) - header));
     return VAE_OK;
 }
 
 vae_status vae_model_save(const vae_model *model, const char *path, vae_error *err)
 {
-    char *file = NULL;
-    size_t total = 0;
-    vae_status status = assemble(model, path, &file, &total, err);
-    if (!status) status = vae_write_file(path, file, total, err);
-    free(file);
+    struct saving s = {.model = model, .path = path, .err = err};
+    vae_status status = json_run(assemble, &s, path, err);
+    if (!status) status = vae_write_file(path, s.file, s.total, err);
+    free(s.file);
     return status;
 }
 
@@ -402,17 +384,12 @@ static vae_status model_from_metadata(const struct file *file, const struct meta
         mask_controls((*model)->build);
         if (!state_is_possible(*model)) status = CORRUPT("%s: no training ends in the state that it tells", file->path);
     }
-    json_decref(object);
-    json_decref(state);
     return status;
 }
 
 static bool entry_matches(const json_t *entry, const struct tensor *tensor, const struct cursor *c)
 {
-    json_t *wanted = tensor_to_json(tensor, c);
-    bool same = json_equal(entry, wanted);
-    json_decref(wanted);
-    return same;
+    return json_equal(entry, tensor_to_json(tensor, c));
 }
 
 static vae_status check_tensors(const struct file *file, const struct vae_model *model, vae_error *err)
@@ -473,8 +450,18 @@ static vae_status check_values(const struct file *file, const struct vae_model *
     return VAE_OK;
 }
 
-static vae_status load(struct file *file, struct vae_model **model, vae_error *err)
+struct loading {
+    struct file file;
+    struct vae_model *model;
+    vae_error *err;
+};
+
+static vae_status load(void *context)
 {
+    struct loading *l = context;
+    struct file *file = &l->file;
+    struct vae_model **model = &l->model;
+    vae_error *err = l->err;
     struct metadata metadata;
     vae_status status = open_file(file, err);
     if (!status) status = read_header(file, err);
@@ -490,15 +477,13 @@ static vae_status load(struct file *file, struct vae_model **model, vae_error *e
 
 vae_status vae_model_load(vae_model **out, const char *path, vae_error *err)
 {
-    struct file file = {.path = path, .fd = -1};
-    struct vae_model *model = NULL;
-    vae_status status = load(&file, &model, err);
+    struct loading l = {.file = {.path = path, .fd = -1}, .err = err};
+    vae_status status = json_run(load, &l, path, err);
     if (status)
-        vae_model_free(&model);
+        vae_model_free(&l.model);
     else
-        *out = model;
-    json_decref(file.json);
-    free(file.header);
-    if (file.fd >= 0) close(file.fd);
+        *out = l.model;
+    free(l.file.header);
+    if (l.file.fd >= 0) close(l.file.fd);
     return status;
 }

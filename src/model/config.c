@@ -142,21 +142,10 @@ vae_status vae_prior_load(const char *path, const char **name, vae_error *err)
 
 /* ---- Setting ---------------------------------------------------------------------------------------------------- */
 
-/* Text that goes into model files, and from there to terminals: valid UTF-8 (JSON can hold nothing else), no control
- * characters. */
-static bool is_clean(const char *text)
-{
-    for (const char *c = text; *c; c++)
-        if (is_control(c)) return false;
-    json_t *value = json_string(text);
-    json_decref(value);
-    return value != NULL;
-}
-
 static vae_status set_text(char *field, size_t size, const char *name, const char *text, vae_error *err)
 {
     if (strlen(text) >= size) return vae_fail(err, VAE_E_USAGE, "%s: longer than %zu characters", name, size - 1);
-    if (!is_clean(text))
+    if (!is_clean(text)) /* it goes into model files, and from there to terminals */
         return vae_fail(err, VAE_E_USAGE, "%s: '%s' has control characters or is not UTF-8", name, text);
     strcpy(field, text);
     return VAE_OK;
@@ -372,7 +361,7 @@ vae_status vae_config_check(const vae_config *config, vae_error *err)
 json_t *config_to_json(const vae_config *config)
 {
     json_t *object = json_object();
-    for (size_t i = 0; object && vae_setting_at(i); i++) {
+    for (size_t i = 0; vae_setting_at(i); i++) {
         const void *field = (const char *)config + settings[i].offset;
         char text[VAE_MAX_SOURCE];
         json_t *value = NULL;
@@ -384,10 +373,7 @@ json_t *config_to_json(const vae_config *config)
             value = json_real(*(const double *)field);
         else
             value = json_string(text);
-        if (json_object_set_new(object, settings[i].name, value)) {
-            json_decref(object);
-            return NULL;
-        }
+        json_object_set_new(object, settings[i].name, value);
     }
     return object;
 }

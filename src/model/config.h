@@ -7,7 +7,7 @@
 #include "prior/prior.h"
 #include "vae.h"
 
-/* The configuration as a JSON object, one member a setting; NULL: out of memory. The caller owns it. */
+/* The configuration as a JSON object, one member a setting. To be called through json_run. */
 json_t *config_to_json(const vae_config *config);
 /* A missing setting keeps its default: it is younger than the file. An unknown one is an error. */
 vae_status config_from_json(vae_config *config, const json_t *object, vae_error *err);

@@ -5,12 +5,14 @@
  * checkers to see (make asan, make valgrind).
  *
  * The linker sends the library's calls through the functions below (-Wl,--wrap, see tests.mk). Shared libraries keep
- * the real ones, but jansson lets its allocator be replaced. */
+ * the real ones: tests/faults/allocations.py has theirs as well. */
 #include "vae_figure.h"
 
+#include "base/json.h"
 #include "files.h"
 
 #include <jansson.h>
+#include <png.h>
 #include <stdatomic.h>
 #include <zlib.h>
 
@@ -61,7 +63,8 @@ char *__wrap_strdup(const char *text) { return fails() ? NULL : __real_strdup(te
 static vae_data *data;           /* 3 + 2 digits */
 static vae_model *model, *joint; /* for 28 x 28; the other has a joint prior */
 static char digits_gz[PATH_MOST], reals_npy[PATH_MOST], labels_npy[PATH_MOST], model_file[PATH_MOST],
-    joint_file[PATH_MOST], output[PATH_MOST];
+    joint_file[PATH_MOST], output[PATH_MOST], rows_csv[PATH_MOST], pixels_csv[PATH_MOST], pictures[PATH_MOST],
+    cifar[PATH_MOST];
 
 static void small_config(vae_config *config, const char *prior)
 {
@@ -90,23 +93,22 @@ static vae_status open_drawn(vae_error *err)
     return status;
 }
 
-static vae_status open_compressed(vae_error *err)
+static vae_status open_divided(const char *path, vae_error *err)
 {
     vae_data *opened = NULL;
-    vae_status status = vae_data_open(&opened, digits_gz, 0.5, 0, 1, err);
+    vae_status status = vae_data_open(&opened, path, 0.5, 0, 1, err);
     assert_true((opened != NULL) == (status == VAE_OK));
     vae_data_free(&opened);
     return status;
 }
 
-static vae_status open_reals(vae_error *err)
-{
-    vae_data *opened = NULL;
-    vae_status status = vae_data_open(&opened, reals_npy, 0.5, 0, 1, err);
-    assert_true((opened != NULL) == (status == VAE_OK));
-    vae_data_free(&opened);
-    return status;
-}
+static vae_status open_compressed(vae_error *err) { return open_divided(digits_gz, err); }
+static vae_status open_csv(vae_error *err) { return open_divided(rows_csv, err); }
+static vae_status open_pixels_csv(vae_error *err) { return open_divided(pixels_csv, err); }
+static vae_status open_pngs(vae_error *err) { return open_divided(pictures, err); }
+static vae_status open_cifar(vae_error *err) { return open_divided(cifar, err); }
+
+static vae_status open_reals(vae_error *err) { return open_divided(reals_npy, err); }
 
 static vae_status read_file(vae_error *err)
 {
@@ -367,6 +369,10 @@ static const struct action {
     {"opening a compressed file", open_compressed, 5},
     {"opening a file of real numbers", open_reals, 7},
     {"opening a folder", open_folder, 3},
+    {"opening a .csv", open_csv, 6},
+    {"opening a .csv of pixels", open_pixels_csv, 6},
+    {"opening a folder of PNG files", open_pngs, 20},
+    {"opening a file of CIFAR-10, made smaller", open_cifar, 5},
     {"reading a file", read_file, 2},
     {"reading labels", read_labels, 1},
     {"writing an array", write_npy, 2},
@@ -468,31 +474,72 @@ static void test_errors_need_no_place_to_go(void **state)
 
 /* ---- jansson ---------------------------------------------------------------------------------------------------- */
 
-static void *json_memory(size_t size) { return fails() ? NULL : __real_malloc(size); }
+enum { NUMBERS = 3000 };
 
-/* A model file is whole and right or not written, wherever jansson's memory ended. (Only writing is tried: jansson 2.14
- * ignores failed allocations while it reads words, and may abort.) */
-static void test_saving_without_memory_for_json(void **state)
+/* Makes a list of many numbers, its text and the list again, and a copy of its last number that stays. */
+static vae_status pass_through_json(void *context)
+{
+    double *last = context;
+    json_t *list = json_array();
+    for (size_t i = 0; i < NUMBERS; i++) json_array_append_new(list, json_real(0.9 + (double)i));
+    const char *text = json_dumps(list, JSON_REAL_PRECISION(17));
+    const json_t *again = json_loads(text, 0, NULL);
+    if (json_array_size(again) != NUMBERS || !json_equal(list, again)) return VAE_E_INTERNAL;
+    *last = json_real_value(json_array_get(again, NUMBERS - 1));
+    return VAE_OK;
+}
+
+/* A call within another one, whose own memory ends: the outer one goes on. */
+static vae_status nest(void *context)
+{
+    json_t *before = json_string("before");
+    const long all = atomic_load(&left);
+    arm(1, true);
+    vae_status status = json_run(pass_through_json, context, "inner", NULL);
+    disarm();
+    atomic_store(&left, all);
+    assert_int_equal(status, VAE_E_MEMORY);
+    assert_string_equal(json_string_value(before), "before");
+    return pass_through_json(context);
+}
+
+static void test_json_is_whole_or_there_is_none(void **state)
 {
     (void)state;
-    size_t wanted_size, size;
-    uint8_t *wanted = get_file(model_file, &wanted_size);
-    json_set_alloc_funcs(json_memory, free);
+    double last = 0;
     for (long k = 1, more = true; more; k++) {
-        put_file(output, OLD, sizeof OLD);
+        vae_error err = {0};
         arm(k, false);
-        vae_status status = vae_model_save(model, output, NULL);
+        vae_status status = json_run(pass_through_json, &last, "name", &err);
         more = disarm();
-        uint8_t *bytes = get_file(output, &size);
-        const bool whole = size == wanted_size && !memcmp(bytes, wanted, size);
-        const bool old = size == sizeof OLD && !memcmp(bytes, OLD, size);
-        free(bytes);
-        if (status == VAE_OK ? !whole : !(status == VAE_E_MEMORY && old))
-            fail_msg("allocation %ld: status %d, file of %zu bytes (whole: %zu)", k, status, size, wanted_size);
-        if (!more) assert_in_range(k, 100, 100000);
+        assert_int_equal(status, more ? VAE_E_MEMORY : VAE_OK);
+        if (more) assert_string_equal(err.message, "name: out of memory");
+        if (!more) assert_in_range(k, 20, 1000);
     }
+    assert_true(last == 0.9 + (NUMBERS - 1));
+    assert_int_equal(json_run(nest, &last, "outer", NULL), VAE_OK);
+}
+
+/* Another allocator, of the host: what it makes outside stays with it. */
+static long made, given;
+static void *host_malloc(size_t size) { return made++, __real_malloc(size); }
+static void host_free(void *memory) { given += memory != NULL, free(memory); }
+
+static void test_json_of_the_host(void **state)
+{
+    (void)state;
+    double last;
+    json_set_alloc_funcs(host_malloc, host_free);
+    json_t *mine = json_pack("{s:i}", "key", 1);
+    const long before = made;
+    assert_int_equal(json_run(pass_through_json, &last, "name", NULL), VAE_OK);
+    assert_int_equal(made, before);
+    assert_int_equal(given, 0);
+    json_object_set_new(mine, "other", json_integer(2));
+    assert_true(made > before);
+    json_decref(mine);
+    assert_int_equal(given, made);
     json_set_alloc_funcs(malloc, free);
-    free(wanted);
 }
 
 /* ---- Setting up ------------------------------------------------------------------------------------------------- */
@@ -515,6 +562,36 @@ static void put_reals(const char *path)
     put_file(path, bytes, sizeof bytes);
 }
 
+/* Three in two sub-folders, which are labels. */
+static const char *const picture_names[] = {"/a/1.png", "/a/2.png", "/b/1.png"};
+
+static void put_pictures(const char *folder)
+{
+    char path[PATH_MOST + 16];
+    assert_int_equal(mkdir(folder, 0777), 0);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%c", folder, "ab"[i]);
+        assert_int_equal(mkdir(path, 0777), 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        png_image image = {.version = PNG_IMAGE_VERSION, .width = 2, .height = 2, .format = PNG_FORMAT_GRAY};
+        snprintf(path, sizeof path, "%s%s", folder, picture_names[i]);
+        assert_true(png_image_write_to_file(&image, path, 0, (const uint8_t[4]){1, 2, 3, 4}, 2, NULL));
+    }
+}
+
+/* Data of the other kinds that are read. */
+static void put_data(void)
+{
+    static const char rows[] = "a,b,label\n1,2,0\n3,4,1\n5,6,0\n", pixels[] = "label,pixel0,pixel1\n0,1,2\n1,255,0\n";
+    static uint8_t images[2 * 3073];
+    put_file(in_scratch(rows_csv, "rows.csv"), rows, sizeof rows - 1);
+    put_file(in_scratch(pixels_csv, "pixels.csv"), pixels, sizeof pixels - 1);
+    put_file(in_scratch(cifar, "images.bin"), images, sizeof images);
+    strcat(cifar, ":size=8");
+    put_pictures(in_scratch(pictures, "pictures"));
+}
+
 /* The digits as a compressed file and as a folder, and a model of them. */
 static int set_up(void **state)
 {
@@ -531,6 +608,7 @@ static int set_up(void **state)
     put_gzip(in_scratch(path, "train-labels-idx1-ubyte"), labels, sizeof labels, data->train.labels, 3);
     put_gzip(in_scratch(path, "t10k-images-idx3-ubyte"), images, sizeof images, data->train.pixels, 3 * 28 * 28);
     put_reals(in_scratch(reals_npy, "reals.npy"));
+    put_data();
     const vae_array three = {.element = VAE_U1, .rank = 1, .dim = {3}, .at = data->train.labels};
     if (vae_write_npy(in_scratch(labels_npy, "labels.npy"), &three, NULL)) return -1;
     small_config(&config, "laplace");
@@ -539,8 +617,17 @@ static int set_up(void **state)
     return vae_model_new(&joint, &config, 28, 28, NULL) || vae_model_save(joint, joint_file, NULL) ? -1 : 0;
 }
 
+static void remove_pictures(void)
+{
+    static const char *const folders[] = {"/a", "/b", ""};
+    char path[PATH_MOST + 16];
+    for (size_t i = 0; i < 3; i++) snprintf(path, sizeof path, "%s%s", pictures, picture_names[i]), remove(path);
+    for (size_t i = 0; i < 3; i++) snprintf(path, sizeof path, "%s%s", pictures, folders[i]), remove(path);
+}
+
 static int tear_down(void **state)
 {
+    remove_pictures();
     vae_model_free(&model);
     vae_model_free(&joint);
     vae_data_free(&data);
@@ -550,10 +637,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_failing_allocation),
-        cmocka_unit_test(test_all_allocations_fail_from_one_on),
-        cmocka_unit_test(test_errors_need_no_place_to_go),
-        cmocka_unit_test(test_saving_without_memory_for_json),
+        cmocka_unit_test(test_one_failing_allocation),     cmocka_unit_test(test_all_allocations_fail_from_one_on),
+        cmocka_unit_test(test_errors_need_no_place_to_go), cmocka_unit_test(test_json_is_whole_or_there_is_none),
+        cmocka_unit_test(test_json_of_the_host),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
