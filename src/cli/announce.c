@@ -39,11 +39,11 @@ static void say_network(const vae_config *config, size_t pixels)
     say("network", text);
 }
 
-static void say_likelihood(const vae_model *model, const vae_data *data)
+static void say_likelihood(const vae_model *model, bool pseudo)
 {
     char text[MOST_TEXT], likelihood[VAE_MAX_SOURCE];
     snprintf(text, sizeof text, "%s%s", text_of(vae_model_config(model), "likelihood", likelihood),
-             vae_model_is_pseudo(model, &data->train) ? " (of grey pixels: a pseudo-likelihood)" : "");
+             pseudo ? " (of grey pixels: a pseudo-likelihood)" : "");
     say("likelihood", text);
 }
 
@@ -79,18 +79,22 @@ static void say_others(const vae_config *config)
     if (*text) say("settings", text);
 }
 
-void announce(const char *run, const vae_model *model, const vae_data *data)
+vae_status announce(const char *run, const vae_model *model, const vae_data *data, vae_error *err)
 {
     char prior[VAE_MAX_SOURCE];
     vae_error name;
+    bool pseudo;
+    vae_status status = vae_model_is_pseudo(model, &data->train, &pseudo, err);
+    if (status) return status;
     const vae_config *config = vae_model_config(model);
     vae_fail(&name, VAE_OK, "%s", run); /* which masks control characters */
     say("run", name.message);
     say("data", data->name);
     say_network(config, data->train.rows * data->train.cols);
     say("prior", text_of(config, "prior", prior));
-    say_likelihood(model, data);
+    say_likelihood(model, pseudo);
     say_training(model, data->train.n);
     say_others(config);
     fputc('\n', stderr);
+    return VAE_OK;
 }

@@ -7,6 +7,6 @@
 #include "vae.h"
 
 /* On stderr. `run` is where it is written. */
-void announce(const char *run, const vae_model *model, const vae_data *data);
+vae_status announce(const char *run, const vae_model *model, const vae_data *data, vae_error *err);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "cli/array.h"
 
 #include <stdlib.h>
@@ -20,20 +21,52 @@ vae_status array_check_name(const char *flag, const char *path, vae_error *err)
 
 /* ---- Text ------------------------------------------------------------------------------------------------------- */
 
+/* What stdio flushes; 0 says that it failed. (open_memstream of glibc 2.36 leaves out what it has no memory for,
+ * without an error.) */
+static ssize_t add_text(void *cookie, const char *bytes, size_t size)
+{
+    struct text *text = cookie;
+    if (text->room - text->size <= size) {
+        const size_t room = 2 * text->room + size + 1;
+        char *grown = realloc(text->bytes, room);
+        if (!grown) return 0;
+        text->bytes = grown;
+        text->room = room;
+    }
+    memcpy(text->bytes + text->size, bytes, size);
+    text->size += size;
+    text->bytes[text->size] = '\0';
+    return (ssize_t)size;
+}
+
 vae_status text_begin(struct text *text, vae_error *err)
 {
     *text = (struct text){0};
-    text->to = open_memstream(&text->bytes, &text->size);
+    text->to = fopencookie(text, "w", (cookie_io_functions_t){.write = add_text});
     return text->to ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
+}
+
+vae_status text_flush(struct text *text, vae_error *err)
+{
+    if (!fflush(text->to) && !ferror(text->to)) return VAE_OK;
+    return vae_fail(err, VAE_E_MEMORY, "out of memory");
+}
+
+char *text_take(struct text *text)
+{
+    const bool is_whole = !text_flush(text, NULL);
+    fclose(text->to);
+    if (is_whole && text->bytes) return text->bytes;
+    free(text->bytes);
+    return NULL;
 }
 
 vae_status text_end(struct text *text, const char *path, vae_error *err)
 {
-    const bool failed = ferror(text->to);
-    vae_status status = VAE_OK;
-    if (fclose(text->to) || failed) status = vae_fail(err, VAE_E_MEMORY, "%s: out of memory while writing", path);
-    if (!status) status = vae_write_file(path, text->bytes, text->size, err);
-    free(text->bytes);
+    char *bytes = text_take(text);
+    if (!bytes) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory while writing", path);
+    vae_status status = vae_write_file(path, bytes, text->size, err);
+    free(bytes);
     return status;
 }
 

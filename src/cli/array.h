@@ -34,14 +34,18 @@ struct latents {
 vae_status latents_read(struct latents *latents, const char *path, size_t L, vae_error *err);
 void latents_free(struct latents *latents);
 
-/* Text that is put together in memory and becomes a file. */
+/* Text that is put together in memory and becomes a file. It stays where it is: `to` points at it. */
 struct text {
     FILE *to;
-    char *bytes;
-    size_t size;
+    char *bytes; /* of what was flushed, with a 0 behind them */
+    size_t size, room;
 };
 
 vae_status text_begin(struct text *text, vae_error *err);
+/* Is everything that went to it in `bytes`? VAE_E_MEMORY where not. */
+vae_status text_flush(struct text *text, vae_error *err);
+/* Ends it; its bytes are the caller's. NULL: out of memory. */
+char *text_take(struct text *text);
 /* Writes it, and gives the memory back. */
 vae_status text_end(struct text *text, const char *path, vae_error *err);
 /* Gives the memory back, and writes nothing. */

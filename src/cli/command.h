@@ -126,6 +126,8 @@ vae_status run_load_model(const char *given, vae_model **model, char path[PATH_M
 /* Where a command writes NAME: -o, or beside the model file. */
 vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,
                       char path[PATH_MAX_RUN], vae_error *err);
+/* What a call of the system failed for, by errno: VAE_E_MEMORY, or `other`. */
+vae_status run_errno(vae_status other);
 const char *run_split_name(vae_split split);
 /* Where a model's data is. A path that is relative and not there from here is looked for in the folders above the
  * model, of which one was the working directory of the training, unless -o led out of it; says so on stderr. */

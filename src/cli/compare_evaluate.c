@@ -93,10 +93,12 @@ static vae_status open_images(struct source *source, const struct arguments *arg
 
 /* ---- What is known already -------------------------------------------------------------------------------------- */
 
-/* NULL where there is none, or nothing that can be read. No pipe, on which opening would wait. */
+/* NULL where there is none, or nothing that can be read; errno tells a lack of memory. No pipe, on which opening would
+ * wait. */
 static FILE *open_file(const char *path, off_t most)
 {
     struct stat info;
+    errno = 0;
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     FILE *file = NULL;
     if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && (!most || info.st_size <= most))
@@ -111,26 +113,28 @@ static vae_status crc_of_file(const char *path, uint32_t *crc, vae_error *err)
     uLong sum = 0;
     FILE *file = open_file(path, 0);
     for (size_t n; file && (n = fread(part, 1, sizeof part, file)) > 0;) sum = crc32_z(sum, part, n);
-    const bool failed = !file || ferror(file);
+    const vae_status status = !file || ferror(file) ? run_errno(VAE_E_MODEL) : VAE_OK;
     if (file) fclose(file);
     *crc = (uint32_t)sum;
-    return failed ? vae_fail(err, VAE_E_MODEL, "%s: cannot read", path) : VAE_OK;
+    return status ? vae_fail(err, status, "%s: cannot read", path) : VAE_OK;
 }
 
 /* The list of evaluations, those of this model file alone. */
-static json_t *read_known(const struct subject *s)
+static vae_status read_known(const struct subject *s, json_t **known, vae_error *err)
 {
     FILE *file = *s->cache ? open_file(s->cache, MOST_CACHE) : NULL;
-    json_t *all = file ? json_loadf(file, JSON_REJECT_DUPLICATES, NULL) : NULL, *known = json_array(), *one;
+    const bool is_out = !file && *s->cache && run_errno(VAE_OK);
+    json_t *all = file ? json_read(file) : NULL, *one;
     size_t i;
+    *known = json_array();
     if (file) fclose(file);
     json_array_foreach(all, i, one)
     {
         const json_t *crc = json_object_get(json_object_get(one, "of"), "model");
-        if (json_is_integer(crc) && json_integer_value(crc) == s->crc) json_array_append(known, one);
+        if (json_is_integer(crc) && json_integer_value(crc) == s->crc) json_array_append(*known, one);
     }
     json_decref(all);
-    return known;
+    return is_out || json_lacks_memory() ? vae_fail(err, VAE_E_MEMORY, "%s: out of memory", s->cache) : VAE_OK;
 }
 
 /* Is all of it there, for n images? A file may have been written by anyone. */
@@ -153,16 +157,19 @@ static json_t *find_known(const json_t *known, const json_t *of, size_t n, bool 
     return NULL;
 }
 
-/* Not with json_dumps, which leaves words out where its buffer cannot grow (jansson 2.14). */
-static void write_known(const struct subject *s, const json_t *known)
+static vae_status write_known(const struct subject *s, const json_t *known, vae_error *err)
 {
-    const size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17);
-    const size_t size = json_dumpb(known, NULL, 0, flags);
-    char *text = size ? malloc(size) : NULL;
-    vae_error err;
-    if (text && json_dumpb(known, text, size, flags) == size && vae_write_file(s->cache, text, size, &err))
-        fprintf(stderr, "vaectl: %s (it will be evaluated again)\n", err.message);
+    char *text = json_dumps(known, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+    vae_error why = {0};
+    vae_status status = VAE_OK;
+    if (!text || json_lacks_memory())
+        status = vae_fail(err, VAE_E_MEMORY, "%s: out of memory", s->cache);
+    else if (vae_write_file(s->cache, text, strlen(text), &why) == VAE_E_MEMORY)
+        *err = why, status = VAE_E_MEMORY;
+    else if (why.status)
+        fprintf(stderr, "vaectl: %s (it will be evaluated again)\n", why.message);
     free(text);
+    return status;
 }
 
 /* ---- Measuring -------------------------------------------------------------------------------------------------- */
@@ -243,7 +250,8 @@ static vae_status know(const struct subject *s, const struct evaluated *e, json_
         values = samples ? measure_nll(s, e, err) : measure_elbo(s, e, err);
         if (values) json_array_append_new(known, json_pack("{s:O, s:O}", "of", of, "values", values));
     }
-    vae_status status = values ? VAE_OK : of ? err->status : vae_fail(err, VAE_E_MEMORY, "out of memory");
+    const bool whole = of && !json_lacks_memory();
+    vae_status status = !whole ? vae_fail(err, VAE_E_MEMORY, "out of memory") : values ? VAE_OK : err->status;
     if (!status) status = take_values(s, values, err);
     json_decref(values);
     json_decref(of);
@@ -253,14 +261,17 @@ static vae_status know(const struct subject *s, const struct evaluated *e, json_
 static vae_status measure_run(struct subject *s, struct evaluated *e, vae_error *err)
 {
     bool is_new = false;
-    json_t *known = read_known(s);
+    bool pseudo = false;
+    json_t *known;
     for (size_t m = 0; m < MEASURES; m++) s->run->value[m] = NAN;
-    vae_status status = vae_model_check_images(s->model, s->images, err);
+    vae_status status = read_known(s, &known, err);
+    if (!status) status = vae_model_check_images(s->model, s->images, err);
+    if (!status) status = vae_model_is_pseudo(s->model, s->images, &pseudo, err);
     if (!status) status = know(s, e, known, 0, &is_new, err);
     if (!status && e->samples) status = know(s, e, known, e->samples, &is_new, err);
-    if (!status && is_new && *s->cache) write_known(s, known);
+    if (!status && is_new && *s->cache) status = write_known(s, known, err);
     json_decref(known);
-    e->pseudo = e->pseudo || vae_model_is_pseudo(s->model, s->images);
+    e->pseudo = e->pseudo || pseudo;
     return status;
 }
 

@@ -128,6 +128,7 @@ static vae_status add_inside(struct runs *runs, const char *folder, vae_error *e
     const size_t before = runs->n;
     struct run *run;
     vae_status status = VAE_OK;
+    if (!entries && run_errno(VAE_OK)) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", folder);
     for (const struct dirent *entry; entries && !status && (entry = readdir(entries));) {
         char path[PATH_MAX_RUN];
         const int length = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);

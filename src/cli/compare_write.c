@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/array.h"
 #include "cli/compare.h"
 #include "cli/json.h"
 
@@ -158,26 +159,10 @@ vae_status table_print_json(const struct table *table, vae_error *err)
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
-struct text {
-    FILE *file;
-    char *bytes;
-    size_t size;
-};
-
-static vae_status text_open(struct text *text, vae_error *err)
+static vae_status write_text(struct text *text, const char *path, vae_error *err)
 {
-    *text = (struct text){0};
-    text->file = open_memstream(&text->bytes, &text->size);
-    return text->file ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
-}
-
-static vae_status text_write(struct text *text, const char *path, vae_error *err)
-{
-    const bool failed = ferror(text->file);
-    vae_status status = fclose(text->file) || failed ? vae_fail(err, VAE_E_MEMORY, "out of memory") : VAE_OK;
-    if (!status) status = vae_write_file(path, text->bytes, text->size, err);
+    vae_status status = text_end(text, path, err);
     if (!status) run_say_written(path);
-    free(text->bytes);
     return status;
 }
 
@@ -224,15 +209,15 @@ static void put_csv_row(FILE *file, const struct table *table, const struct row 
 vae_status table_write_csv(const struct table *table, const char *path, vae_error *err)
 {
     struct text text;
-    vae_status status = text_open(&text, err);
+    vae_status status = text_begin(&text, err);
     if (status) return status;
-    for (size_t c = 0; c < table->columns; c++) fprintf(text.file, "%s,", table_heading(table, c));
-    fprintf(text.file, "seeds");
+    for (size_t c = 0; c < table->columns; c++) fprintf(text.to, "%s,", table_heading(table, c));
+    fprintf(text.to, "seeds");
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) fprintf(text.file, ",%s,%s_sd", measures[m].name, measures[m].name);
-    fprintf(text.file, ",pairs,difference,difference_low,difference_high,difference_image_se\n");
-    for (size_t r = 0; r < table->rows; r++) put_csv_row(text.file, table, &table->row[r]);
-    return text_write(&text, path, err);
+        if (table_has(table, m)) fprintf(text.to, ",%s,%s_sd", measures[m].name, measures[m].name);
+    fprintf(text.to, ",pairs,difference,difference_low,difference_high,difference_image_se\n");
+    for (size_t r = 0; r < table->rows; r++) put_csv_row(text.to, table, &table->row[r]);
+    return write_text(&text, path, err);
 }
 
 /* What LaTeX would take for its own. */
@@ -276,27 +261,27 @@ vae_status table_write_latex(const struct table *table, const char *path, vae_er
 {
     static const char *const heading[MEASURES] = {"$-$ELBO", "recon.", "KL", "active units", "NLL"};
     struct text text;
-    vae_status status = text_open(&text, err);
+    vae_status status = text_begin(&text, err);
     if (status) return status;
-    fprintf(text.file,
+    fprintf(text.to,
             "%% Needs \\usepackage{booktabs}. Nats per image: mean and standard deviation over seeds;\n"
             "%% difference from the baseline with its %.0f %% interval over pairs of seeds.\n"
             "\\begin{tabular}{",
             100 * CONFIDENCE);
-    for (size_t c = 0; c < table->columns; c++) fputc('l', text.file);
-    fputc('r', text.file);
+    for (size_t c = 0; c < table->columns; c++) fputc('l', text.to);
+    fputc('r', text.to);
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) fputc('r', text.file);
-    fputs("r}\n\\toprule\n", text.file);
+        if (table_has(table, m)) fputc('r', text.to);
+    fputs("r}\n\\toprule\n", text.to);
     for (size_t c = 0; c < table->columns; c++) {
-        put_latex(text.file, table_heading(table, c));
-        fputs(" & ", text.file);
+        put_latex(text.to, table_heading(table, c));
+        fputs(" & ", text.to);
     }
-    fputs("seeds", text.file);
+    fputs("seeds", text.to);
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) fprintf(text.file, " & %s", heading[m]);
-    fputs(" & difference \\\\\n\\midrule\n", text.file);
-    for (size_t r = 0; r < table->rows; r++) put_latex_row(text.file, table, &table->row[r]);
-    fputs("\\bottomrule\n\\end{tabular}\n", text.file);
-    return text_write(&text, path, err);
+        if (table_has(table, m)) fprintf(text.to, " & %s", heading[m]);
+    fputs(" & difference \\\\\n\\midrule\n", text.to);
+    for (size_t r = 0; r < table->rows; r++) put_latex_row(text.to, table, &table->row[r]);
+    fputs("\\bottomrule\n\\end{tabular}\n", text.to);
+    return write_text(&text, path, err);
 }

@@ -223,8 +223,8 @@ static vae_status evaluate(const struct arguments *arguments, struct eval *r, ui
         vae_images images = *split; /* a view; `data` keeps the pixels */
         if (limit && limit < images.n) images.n = limit;
         r->split = run_split_name(split->split);
-        r->pseudo = vae_model_is_pseudo(r->model, &images);
-        status = eval_measure(r, data, &images, &result, err);
+        status = vae_model_is_pseudo(r->model, &images, &r->pseudo, err);
+        if (!status) status = eval_measure(r, data, &images, &result, err);
         r->result = result;
         if (!status && r->per_image) status = write_per_image(r, &images, err);
     }

@@ -74,7 +74,7 @@ static vae_status lock(struct folder *folder, vae_status missing, vae_error *err
     snprintf(folder->metrics, sizeof folder->metrics, "%.*s/metrics.csv", PATH_MAX_RUN - 32, folder->path);
     folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder->lock < 0)
-        return vae_fail(err, missing, "%s: cannot open folder: %s (expected a run folder)", folder->path,
+        return vae_fail(err, run_errno(missing), "%s: cannot open folder: %s (expected a run folder)", folder->path,
                         strerror(errno));
     if (!flock(folder->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
         return VAE_OK; /* some file systems have no locks */
@@ -140,7 +140,7 @@ vae_status folder_epochs(const char *path, uint64_t **epochs, size_t *n, vae_err
     vae_status status = VAE_OK;
     *epochs = NULL;
     *n = 0;
-    if (!entries) return vae_fail(err, VAE_E_MODEL, "%s: cannot open folder: %s", path, strerror(errno));
+    if (!entries) return vae_fail(err, run_errno(VAE_E_MODEL), "%s: cannot open folder: %s", path, strerror(errno));
     for (struct dirent *entry; !status && (entry = readdir(entries));) {
         uint64_t epoch;
         if (!is_epoch(entry->d_name, &epoch)) continue;

@@ -2,9 +2,38 @@
 #include "cli/json.h"
 
 #include <math.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* jansson has one allocator for the process. */
+static bool lacks_memory, is_reading;
+static jmp_buf reading;
+
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size);
+    if (memory) return memory;
+    lacks_memory = true;
+    if (is_reading) longjmp(reading, 1);
+    return NULL;
+}
+
+void json_begin(void) { json_set_alloc_funcs(allocate, free); }
+
+bool json_lacks_memory(void) { return lacks_memory; }
+
+/* jansson 2.14 loses letters and digits where allocations fail while it reads, and may abort. So it is left at the
+ * first one: what it had by then is lost, as the command has to end. */
+json_t *json_read(FILE *file)
+{
+    json_t *value = NULL;
+    is_reading = true;
+    if (!setjmp(reading)) value = json_loadf(file, JSON_REJECT_DUPLICATES, NULL);
+    is_reading = false;
+    return lacks_memory ? NULL : value;
+}
 
 json_t *json_finite(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -31,13 +60,13 @@ json_t *json_text(const char *text)
     return value;
 }
 
-/* Without a buffer: json_dumps of jansson 2.14 leaves words out where its buffer cannot grow. What stdout refuses, main
- * reports. */
+/* What stdout refuses, main reports. */
 vae_status json_print(json_t *object, size_t jansson_flags, vae_error *err)
 {
-    const bool done = object && !json_dumpf(object, stdout, jansson_flags);
+    char *text = object && !lacks_memory ? json_dumps(object, jansson_flags) : NULL;
     json_decref(object);
-    if (!done && !ferror(stdout)) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    putchar('\n');
+    if (lacks_memory || !text) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+    puts(text);
+    free(text);
     return VAE_OK;
 }

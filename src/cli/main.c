@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/json.h"
 
 const struct command *const commands[] = {
     &command_train,   &command_fit,        &command_eval,
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
     int exit_status = 0;
     signal(SIGPIPE, on_closed_pipe); /* a closed pipe and a file size limit are write errors, exit status 4 */
     signal(SIGXFSZ, SIG_IGN);
+    json_begin();
     vae_status status = VAE_OK;
     if (!run_global(argc, argv, &exit_status)) {
         if (!strcmp(argv[1], "help")) { /* 'help train' is 'train --help' */

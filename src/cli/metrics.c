@@ -21,19 +21,18 @@ static bool is_column(const struct metrics *metrics, const vae_metric *metric)
 vae_status metrics_open(struct metrics *metrics, const char *path, bool validates, vae_error *err)
 {
     *metrics = (struct metrics){.path = path, .validates = validates};
-    metrics->rows = open_memstream(&metrics->text, &metrics->size);
-    if (!metrics->rows) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+    vae_status status = text_begin(&metrics->rows, err);
+    if (status) return status;
     const vae_metric *metric;
     for (size_t i = 0; (metric = vae_metric_at(i)); i++)
-        if (is_column(metrics, metric)) fprintf(metrics->rows, "%s%s", metrics->columns++ ? "," : "", metric->name);
-    fputc('\n', metrics->rows);
+        if (is_column(metrics, metric)) fprintf(metrics->rows.to, "%s%s", metrics->columns++ ? "," : "", metric->name);
+    fputc('\n', metrics->rows.to);
     return VAE_OK;
 }
 
 void metrics_close(struct metrics *metrics)
 {
-    if (metrics->rows) fclose(metrics->rows);
-    free(metrics->text);
+    if (metrics->rows.to) text_drop(&metrics->rows);
 }
 
 /* Is it as metrics_add writes them: so many numbers, commas between them, and the end of a line? */
@@ -53,13 +52,15 @@ static vae_status open_rows(const char *path, FILE **file, vae_error *err)
 {
     struct stat info;
     *file = NULL;
+    errno = 0;
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) return VAE_OK;
     if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && (*file = fdopen(fd, "r"))) return VAE_OK;
-    vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s (without that file the run goes on, but its earlier rows are lost)",
-             path, fd < 0 ? strerror(errno) : "not a regular file");
+    const vae_status why = run_errno(VAE_E_MODEL);
+    vae_fail(err, why, "%s: cannot read: %s (without that file the run goes on, but its earlier rows are lost)", path,
+             fd < 0 || why == VAE_E_MEMORY ? strerror(errno) : "not a regular file");
     if (fd >= 0) close(fd);
-    return VAE_E_MODEL;
+    return why;
 }
 
 vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err)
@@ -72,13 +73,12 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
     while (file && getline(&line, &room, file) > 0) {
         const uint64_t epoch = strtoull(line, NULL, 10); /* 0: the header */
         if (epoch <= last || epoch > epochs || !is_row(line, metrics->columns)) continue;
-        fputs(line, metrics->rows);
+        fputs(line, metrics->rows.to);
         last = epoch;
         kept++;
     }
     if (file && !feof(file)) /* also where there is no memory for a line */
-        status = vae_fail(err, errno == ENOMEM ? VAE_E_MEMORY : VAE_E_MODEL, "%s: cannot read: %s", metrics->path,
-                          strerror(errno));
+        status = vae_fail(err, run_errno(VAE_E_MODEL), "%s: cannot read: %s", metrics->path, strerror(errno));
     free(line);
     if (file) fclose(file);
     if (!status && kept < epochs)
@@ -93,20 +93,20 @@ void metrics_add(struct metrics *metrics, const vae_metrics *row)
     for (size_t i = 0; (metric = vae_metric_at(i)); i++) {
         const char *at = (const char *)row + metric->offset;
         if (!is_column(metrics, metric)) continue;
-        if (i) fputc(',', metrics->rows);
+        if (i) fputc(',', metrics->rows.to);
         if (metric->count)
-            fprintf(metrics->rows, "%llu", (unsigned long long)*(const uint64_t *)(const void *)at);
+            fprintf(metrics->rows.to, "%llu", (unsigned long long)*(const uint64_t *)(const void *)at);
         else /* seconds to the millisecond, losses to a millionth of a nat */
-            fprintf(metrics->rows, "%.*f", metric->where == VAE_M_COLUMN_ONLY ? 3 : 6,
+            fprintf(metrics->rows.to, "%.*f", metric->where == VAE_M_COLUMN_ONLY ? 3 : 6,
                     *(const double *)(const void *)at);
     }
-    fputc('\n', metrics->rows);
+    fputc('\n', metrics->rows.to);
 }
 
 vae_status metrics_write(struct metrics *metrics, vae_error *err)
 {
-    if (fflush(metrics->rows) || ferror(metrics->rows)) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    return vae_write_file(metrics->path, metrics->text, metrics->size, err);
+    vae_status status = text_flush(&metrics->rows, err);
+    return status ? status : vae_write_file(metrics->path, metrics->rows.bytes, metrics->rows.size, err);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */
@@ -167,7 +167,8 @@ vae_status metrics_read(const char *path, vae_metrics **rows, size_t *n, vae_err
     if (file && getline(&line, &room, file) > 0) columns = read_header(line, column);
     while (!status && file && columns && getline(&line, &room, file) > 0)
         if (is_row(line, columns)) status = add_row(rows, n, row_of(line, column, columns), err);
-    if (!status && file && ferror(file)) status = vae_fail(err, VAE_E_MODEL, "%s: cannot read", path);
+    if (!status && file && !feof(file) && (columns || !line))
+        status = vae_fail(err, run_errno(VAE_E_MODEL), "%s: cannot read: %s", path, strerror(errno));
     free(line);
     if (file) fclose(file);
     return status;

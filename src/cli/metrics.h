@@ -5,17 +5,14 @@
 #ifndef VAE_CLI_METRICS_H
 #define VAE_CLI_METRICS_H
 
-#include <stdio.h>
-
+#include "cli/array.h"
 #include "vae.h"
 
 struct metrics {
     const char *path;
     bool validates; /* there is a validation split, and a column for it */
     size_t columns;
-    FILE *rows; /* writes to `text`, which grows */
-    char *text;
-    size_t size;
+    struct text rows;
 };
 
 /* With the header alone. The path stays the caller's. */

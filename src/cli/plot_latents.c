@@ -19,6 +19,8 @@ struct code {
     size_t L;
     float *mean, *scale;                     /* (n,L) */
     double *place, *away, *near, *deviation; /* (L) of one image: means of those away from zero and of those near it */
+    char (*text)[LATENT_NAME];               /* (L) of each latent, what its tick says */
+    const char **name;
 };
 
 static void free_code(struct code *c)
@@ -29,6 +31,8 @@ static void free_code(struct code *c)
     free(c->away);
     free(c->near);
     free(c->deviation);
+    free(c->text);
+    free(c->name);
 }
 
 static vae_status make_code(struct code *c, const vae_model *model, size_t n, vae_error *err)
@@ -40,10 +44,13 @@ static vae_status make_code(struct code *c, const vae_model *model, size_t n, va
                        .place = calloc(L, sizeof *c->place),
                        .away = calloc(L, sizeof *c->away),
                        .near = calloc(L, sizeof *c->near),
-                       .deviation = calloc(L, sizeof *c->deviation)};
-    for (size_t j = 0; c->place && j < L; j++) c->place[j] = (double)j;
-    if (c->mean && c->scale && c->place && c->away && c->near && c->deviation) return VAE_OK;
-    return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu latents", L);
+                       .deviation = calloc(L, sizeof *c->deviation),
+                       .text = calloc(L, sizeof *c->text),
+                       .name = calloc(L, sizeof *c->name)};
+    if (!c->mean || !c->scale || !c->place || !c->away || !c->near || !c->deviation || !c->text || !c->name)
+        return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu latents", L);
+    for (size_t j = 0; j < L; j++) c->place[j] = (double)j;
+    return VAE_OK;
 }
 
 /* What all panels of a figure have in common. */
@@ -67,23 +74,21 @@ static void draw_image(vae_figure *figure, const vae_images *images, const float
 }
 
 /* Zero and a round number on both sides of it; latents by their index, in the last row. */
-static void set_ticks(vae_panel *panel, const struct code *c, double most, bool last)
+static void set_ticks(vae_panel *panel, struct code *c, double most, bool last)
 {
-    char y_text[3][LATENT_NAME], (*text)[LATENT_NAME] = calloc(c->L, sizeof *text);
-    const char *y_name[3], **name = calloc(c->L, sizeof *name);
+    char y_text[3][LATENT_NAME];
+    const char *y_name[3];
     const double step = picture_round(most), at[3] = {-step, 0, step};
     for (size_t k = 0; k < 3; k++) {
         snprintf(y_text[k], sizeof y_text[k], "%g", at[k]);
         y_name[k] = y_text[k];
     }
     vae_panel_ticks_y(panel, 3, at, y_name);
-    for (size_t j = 0; text && name && j < c->L; j++) {
-        if (last) snprintf(text[j], sizeof text[j], "%zu", j);
-        name[j] = text[j];
+    for (size_t j = 0; j < c->L; j++) {
+        if (last) snprintf(c->text[j], sizeof c->text[j], "%zu", j);
+        c->name[j] = c->text[j];
     }
-    if (text && name) vae_panel_ticks_x(panel, c->L, c->place, name);
-    free(text);
-    free(name);
+    vae_panel_ticks_x(panel, c->L, c->place, c->name);
 }
 
 static void draw_bars(vae_figure *figure, struct code *c, size_t i, const struct scene *scene, const char *title,

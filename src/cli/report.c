@@ -109,7 +109,8 @@ static vae_status fill_page(struct text *text, struct report *report, vae_error 
     if (status) return status;
     for (const char *const *line = report_html; *line && !status; line++)
         status = fill_line(text->to, *line, report, err);
-    if (!status && (fflush(text->to) || ferror(text->to))) status = vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!status && json_lacks_memory()) status = vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!status) status = text_flush(text, err);
     if (status) text_drop(text);
     return status;
 }
@@ -132,10 +133,9 @@ static vae_status write_page(struct report *report, const char *path, vae_error 
 /* The line that makes the page anew; NULL: out of memory. */
 static char *command_line(const struct arguments *arguments)
 {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (!out) return NULL;
+    struct text text;
+    if (text_begin(&text, NULL)) return NULL;
+    FILE *out = text.to;
     fputs("vaectl report", out);
     for (size_t i = 0; i < arguments->n_plugins; i++) {
         fputs(" --plugin ", out);
@@ -149,10 +149,7 @@ static char *command_line(const struct arguments *arguments)
         fputc(' ', out);
         shell_word(out, arguments->runs[i]);
     }
-    const bool failed = ferror(out);
-    if (!fclose(out) && !failed) return text;
-    free(text);
-    return NULL;
+    return text_take(&text);
 }
 
 static vae_status open_all(const struct arguments *arguments, struct report *report, vae_error *err)

@@ -7,6 +7,7 @@
 #ifndef VAE_CLI_REPORT_H
 #define VAE_CLI_REPORT_H
 
+#include "cli/array.h"
 #include "cli/eval.h"
 #include "vae_figure.h"
 

@@ -261,7 +261,7 @@ static vae_status put_explorer(FILE *out, struct report *report, const struct su
     vae_status status = text_begin(&text, err);
     if (status) return status;
     status = explore(text.to, s, err);
-    if (!status && (fflush(text.to) || ferror(text.to))) status = vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!status) status = text_flush(&text, err);
     if (!status && text.size <= report->room) {
         report->room -= text.size;
         fputs(text.bytes, out);

@@ -42,10 +42,9 @@ bool page_json(FILE *out, json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_REAL_PRECISION(9) | JSON_COMPACT) : NULL;
     for (const char *c = text; c && *c; c++) *c == '<' ? fputs("\\u003c", out) : fputc(*c, out);
-    const bool done = text;
     free(text);
     json_decref(value);
-    return done;
+    return text && !json_lacks_memory();
 }
 
 /* RFC 4648. libvae has it for its figures, but not in its interface. */

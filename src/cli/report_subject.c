@@ -38,10 +38,11 @@ static vae_status crc_of_file(const char *path, uint32_t *crc, vae_error *err)
     FILE *file = fopen(path, "rb");
     *crc = 0;
     while (file && (n = fread(block, 1, sizeof block, file)) > 0) *crc = (uint32_t)crc32_z(*crc, block, n);
-    const bool failed = !file || ferror(file);
-    if (failed) vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s", path, strerror(errno));
+    vae_status status = VAE_OK;
+    if (!file || ferror(file))
+        status = vae_fail(err, run_errno(VAE_E_MODEL), "%s: cannot read: %s", path, strerror(errno));
     if (file) fclose(file);
-    return failed ? VAE_E_MODEL : VAE_OK;
+    return status;
 }
 
 static vae_status take_checksums(struct subject *s, const vae_images *split, vae_error *err)
@@ -101,8 +102,8 @@ static vae_status measure(struct subject *s, const struct arguments *arguments, 
     if (limit && limit < split->n) s->images.n = limit;
     s->is_picture = split->rows > 1 && split->cols > 1;
     s->eval.split = run_split_name(split->split);
-    s->eval.pseudo = vae_model_is_pseudo(s->model, &s->images);
-    status = eval_measure(&s->eval, s->data, &s->images, &s->result, err);
+    status = vae_model_is_pseudo(s->model, &s->images, &s->eval.pseudo, err);
+    if (!status) status = eval_measure(&s->eval, s->data, &s->images, &s->result, err);
     s->eval.result = s->result;
     if (!status) status = draw_latents(s, err);
     if (!status) status = vae_prior_marginals(&s->prior_marginals, s->model, s->eval.options.seed, err);

@@ -249,10 +249,10 @@ static char *train_command(const vae_config *config)
 {
     vae_config fallback;
     const vae_setting *setting;
-    char *command = NULL, value[VAE_MAX_SOURCE], other[VAE_MAX_SOURCE];
-    size_t size;
-    FILE *out = open_memstream(&command, &size);
-    if (!out) return NULL;
+    char value[VAE_MAX_SOURCE], other[VAE_MAX_SOURCE];
+    struct text text;
+    if (text_begin(&text, NULL)) return NULL;
+    FILE *out = text.to;
     vae_config_defaults(&fallback);
     fputs("vaectl train", out);
     for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
@@ -262,10 +262,7 @@ static char *train_command(const vae_config *config)
         fprintf(out, " --%s%s", setting->name, setting->metavar ? " " : "");
         if (setting->metavar) shell_word(out, value);
     }
-    const bool failed = ferror(out);
-    if (!fclose(out) && !failed) return command;
-    free(command);
-    return NULL;
+    return text_take(&text);
 }
 
 static void put_command(FILE *out, const char *what, const char *command)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ vae_status run_output(const struct arguments *arguments, const char *model_path,
                                  : vae_fail(err, VAE_E_USAGE, "-o: longer than %d characters", PATH_MAX_RUN - 1);
 }
 
+vae_status run_errno(vae_status other) { return errno == ENOMEM ? VAE_E_MEMORY : other; }
+
 static const char *const split_names[VAE_SPLITS] = {
     [VAE_TRAIN] = "train", [VAE_VALIDATION] = "validation", [VAE_TEST] = "test"};
 
@@ -60,7 +63,8 @@ static bool is_relative(const char *source) { return source[0] != '/' && strncmp
 
 void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
 {
-    char *folder = is_relative(source) && !is_there(source) ? realpath(run ? run : "runs/latest", NULL) : NULL;
+    char resolved[PATH_MAX], *folder = NULL;
+    if (is_relative(source) && !is_there(source)) folder = realpath(run ? run : "runs/latest", resolved);
     snprintf(found, VAE_MAX_SOURCE, "%s", source);
     for (char *slash; folder && (slash = strrchr(folder, '/')); *slash = '\0') {
         char path[2 * PATH_MAX_RUN];
@@ -70,7 +74,6 @@ void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURC
         fprintf(stderr, "vaectl: %s is not here: using %s\n", source, found);
         break;
     }
-    free(folder);
 }
 
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,

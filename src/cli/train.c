@@ -138,13 +138,12 @@ static vae_status start_session(struct session *s, const vae_model *model, bool 
 /* ---- The command ------------------------------------------------------------------------------------------------ */
 
 /* That there is no test split is said in any case: the losses then are not what they are called. */
-static void say_what(const struct session *s, const vae_model *model, const vae_data *data)
+static vae_status say_what(const struct session *s, const vae_model *model, const vae_data *data, vae_error *err)
 {
     const bool is_done = vae_model_metrics(model)->epoch >= vae_model_config(model)->epochs;
-    if (!s->quiet && !is_done)
-        announce(s->folder->path, model, data);
-    else if (!data->test.n)
-        fprintf(stderr, "%s\n", data->name);
+    if (!s->quiet && !is_done) return announce(s->folder->path, model, data, err);
+    if (!data->test.n) fprintf(stderr, "%s\n", data->name);
+    return VAE_OK;
 }
 
 /* Why a training ended before its last epoch, or had nothing to do. */
@@ -217,8 +216,8 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
     const uint64_t first = vae_model_metrics(model)->epoch;
     vae_status status = metrics_open(&session.metrics, folder->metrics, data->validation.n > 0, err);
     if (!status) status = start_session(&session, model, r->resumed, err);
+    if (!status) status = say_what(&session, model, data, err);
     if (!status) {
-        say_what(&session, model, data);
         progress_begin(&session.progress, session.quiet);
         epochs_begin(&session.epochs, vae_model_config(model), data->validation.n > 0, session.progress.shows);
         status = vae_train(model, data, r->threads, &hooks, NULL, err);

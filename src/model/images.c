@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "data/source.h"
+#include "data/stream.h"
 #include "model/model.h"
 
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step)
@@ -118,15 +119,20 @@ vae_status vae_model_check_images(const vae_model *model, const vae_images *imag
     return status ? status : check_range(model, images, err);
 }
 
-bool vae_model_is_pseudo(const vae_model *model, const vae_images *images)
+vae_status vae_model_is_pseudo(const vae_model *model, const vae_images *images, bool *pseudo, vae_error *err)
 {
     const struct pixels pixels = model_pixels(model, images, 0, 0);
     const size_t n = images->n < 100 ? images->n : 100;
-    bool grey = false;
-    if (!model->likelihood->discrete || vae_model_check_images(model, images, NULL)) return false;
-    real *x = mem_new(model->D, sizeof *x, NULL);
-    for (size_t i = 0; x && i < n && images_gather(images, &pixels, NULL, i, 1, x); i++)
-        for (size_t k = 0; k < model->D; k++) grey = grey || (x[k] != 0 && x[k] != 1);
+    vae_status status = VAE_OK;
+    *pseudo = false;
+    if (!model->likelihood->discrete || vae_model_check_images(model, images, NULL)) return VAE_OK;
+    real *x = mem_new(model->D, sizeof *x, err);
+    if (!x) return VAE_E_MEMORY;
+    for (size_t i = 0; i < n && !status && !*pseudo; i++) {
+        if (!images_gather(images, &pixels, NULL, i, 1, x))
+            status = vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, i);
+        for (size_t k = 0; k < model->D && !status; k++) *pseudo = *pseudo || (x[k] != 0 && x[k] != 1);
+    }
     free(x);
-    return grey;
+    return status;
 }
