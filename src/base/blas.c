@@ -2,8 +2,8 @@
  *
  * OpenBLAS never returns a buffer to the system, it lends it to the next product. So buffers are made here before they
  * are needed, by taking as many as there are threads at the same time and giving them back. That there is room is found
- * out by a mapping of the same size. (With threads of its own, unless OPENBLAS_NUM_THREADS=1, OpenBLAS asks for buffers
- * when it is loaded, and nothing can be done.) */
+ * out by a mapping of the same size. (With threads of its own, which OPENBLAS_NUM_THREADS=1 forbids, and vaectl too,
+ * OpenBLAS asks for buffers when it is loaded, and nothing can be done here.) */
 #include "base/blas.h"
 
 #include <pthread.h>

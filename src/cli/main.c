@@ -121,6 +121,12 @@ static void on_closed_pipe(int number)
     pipe_closed = 1;
 }
 
+/* OpenBLAS asks this function of its own, when it is loaded, for how many threads it is to start; the program's is
+ * found first. The pool has the threads here. Those of OpenBLAS would cost time at each start, and where the address
+ * space is small they ask for memory again and again for ever, and the process cannot end. */
+__attribute__((visibility("default"))) int openblas_num_threads_env(void);
+int openblas_num_threads_env(void) { return 1; }
+
 int main(int argc, char **argv)
 {
     vae_error err = {0};

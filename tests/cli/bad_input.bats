@@ -156,7 +156,6 @@ load common
 }
 
 @test "a metrics.csv that cannot be read to its end" {
-    export OPENBLAS_NUM_THREADS=1
     (ulimit -v 400000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
     expect 0 train "${SMALL[@]}" -o run
     truncate -s 1G run/metrics.csv # its last line is longer than memory
@@ -177,7 +176,6 @@ load common
 }
 
 @test "too little address space for OpenBLAS" {
-    export OPENBLAS_NUM_THREADS=1 # with more it waits while it is loaded
     (ulimit -v 150000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
     (
         ulimit -v 150000
@@ -186,7 +184,6 @@ load common
 }
 
 @test "address space for OpenBLAS or for the network, but not for both" {
-    export OPENBLAS_NUM_THREADS=1
     (ulimit -v 190000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
     for threads in 1 2; do
         : >codes

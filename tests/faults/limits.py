@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Address space that ends anywhere (ulimit -v): each command must end within five seconds of the processor's time with
+status 0 or 8, and say why with one line where it is 8. OpenBLAS gets no help from the environment."""
+import collections
+import os
+import resource
+import subprocess
+import sys
+
+from shared.faults import LONG, attack, run
+from shared.program import vaectl
+
+os.environ.pop("OPENBLAS_NUM_THREADS", None)
+FIRST, LAST, STEP, TIMES = (150, 500, 4, 5) if LONG else (150, 500, 50, 1)  # MB
+SECONDS, PATIENCE = 5, 120  # of the processor; of the clock, as others use the machine as well
+WIDE = ["--data", "builtin:digits:train=300,test=10", "--hidden", 800, "--batch", 300, "--epochs", 1, "-q", "--force"]
+SMALL = ["--data", "builtin:digits:train=60,test=10", "--hidden", 20, "--latent", 3, "--epochs", 1, "-q", "--force"]
+COMMANDS = {
+    "train": ["train", *WIDE, "-o", "wide"],
+    "train --prior vampprior": ["train", *SMALL, "--prior", "vampprior:components=20", "-o", "vampprior"],
+    "train --prior realnvp --posterior iaf": ["train", *SMALL, "--prior", "realnvp:width=20", "--posterior",
+                                              "iaf:width=20,context=4", "-o", "realnvp"],
+    "fit": ["fit", "run", "--prior", "mixture:components=5", "--passes", 1, "-q", "--force", "-o", "fit"],
+    "eval": ["eval", "run", "--samples", 20],
+    "sample": ["sample", "run", "-o", "sample.png"],
+    "report": ["report", "run", "--samples", 5, "-o", "report.html"],
+    "bench": ["bench", *SMALL[:6]],
+}
+THREADS = {name: name not in ("sample",) for name in COMMANDS}  # takes --threads
+
+
+def limited(words, megabytes):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 1000 * 1024,) * 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        done = subprocess.run([os.environ["VAECTL"], *map(str, words)], preexec_fn=limit, timeout=PATIENCE,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except subprocess.TimeoutExpired:
+        return "hangs", b""
+    return done.returncode, done.stderr
+
+
+def sweep(name, words):
+    """How often it ended with which status; each but 0 and 8 is a failure."""
+    statuses = collections.Counter()
+    wrong = []
+    for megabytes in range(FIRST, LAST + 1, STEP):
+        for threads in range(1, 5) if THREADS[name] else [None]:
+            status, errors = limited([*words, *(["--threads", threads] if threads else [])], megabytes)
+            statuses[status] += 1
+            told = errors.decode().splitlines()[-1:]
+            if status not in (0, 8) or status == 8 and not (told and told[0].startswith("vaectl: ")):
+                wrong.append(f"{megabytes} MB, {threads} threads: {status} {told}")
+    print(f"#   {name}: {dict(statuses)}", *wrong, sep="\n#     ", flush=True)
+    return statuses, wrong
+
+
+@attack("address space that ends anywhere")
+def _():
+    vaectl("train", *SMALL, "-o", "run")
+    total, wrong = collections.Counter(), []
+    for _ in range(TIMES):
+        for name, words in COMMANDS.items():
+            statuses, bad = sweep(name, words)
+            total += statuses
+            wrong += bad
+    assert not wrong, f"{len(wrong)} of {sum(total.values())}"
+    return (f"{sum(total.values())} runs of {len(COMMANDS)} commands, {FIRST} to {LAST} MB in steps of {STEP}, 1 to 4 "
+            f"threads: {total[8]} ended with 8, {total[0]} with 0, each within {SECONDS} s")
+
+
+sys.exit(run())
