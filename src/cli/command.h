@@ -119,10 +119,14 @@ void help_param(FILE *out, size_t column, size_t indent, const vae_param *param)
 /* ---- run.c: where models, their data and pictures are ----------------------------------------------------------- */
 enum { PATH_MAX_RUN = 2048 };
 /* The model file that RUN (or its absence) means: a file, or of a folder best.safetensors where there is one, else
- * model.safetensors. Fails with VAE_E_MODEL. */
+ * model.safetensors. Fails with VAE_E_MODEL, also where best.safetensors cannot be looked for. */
 vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error *err);
+/* A file of a run folder, in whose place another may be just about to come: see staging.h. */
+void run_file(const char *run, const char *name, char path[PATH_MAX_RUN]);
 /* The model in it. */
 vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err);
+/* How much of a model's path is the folder that it is in for its user, with the slash. */
+int run_folder_length(const char *model_path);
 /* Where a command writes NAME: -o, or beside the model file. */
 vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,
                       char path[PATH_MAX_RUN], vae_error *err);

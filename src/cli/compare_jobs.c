@@ -85,7 +85,7 @@ static vae_status look(struct job *job, vae_error *err)
 {
     char path[PATH_MAX_RUN];
     vae_model *model = NULL;
-    file_of(job->run, "model.safetensors", path);
+    run_file(job->run->path, "model.safetensors", path);
     if (access(path, F_OK) || vae_model_load(&model, path, NULL)) return VAE_OK;
     vae_status status = check_settings(job->run, model, err);
     job->epochs_before = vae_model_metrics(model)->epoch;
@@ -131,7 +131,7 @@ static vae_status start(struct jobs *jobs, struct job *job, const sigset_t *mask
 {
     char model[PATH_MAX_RUN], log[PATH_MAX_RUN];
     struct words words;
-    file_of(job->run, "model.safetensors", model);
+    run_file(job->run->path, "model.safetensors", model);
     file_of(job->run, LOG, log);
     vae_status status = plan_words(&words, job->run, jobs->arguments, !access(model, F_OK), jobs->options->threads,
                                    err);

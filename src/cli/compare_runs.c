@@ -78,8 +78,10 @@ static vae_status read_run(struct run *run, bool *complete, vae_error *err)
 {
     char path[PATH_MAX_RUN];
     vae_model *model = NULL;
-    snprintf(path, sizeof path, "%.*s%s", PATH_MAX_RUN - 32, run->path,
-             is_folder(run->path) ? "/model.safetensors" : "");
+    if (is_folder(run->path))
+        run_file(run->path, "model.safetensors", path);
+    else
+        snprintf(path, sizeof path, "%.*s", PATH_MAX_RUN - 1, run->path);
     vae_status status = vae_model_load(&model, path, err);
     if (status) return status;
     const vae_metrics *metrics = vae_model_metrics(model);
@@ -109,9 +111,9 @@ vae_status runs_read(struct runs *runs, size_t first, vae_error *err)
 
 static bool has_model(const char *folder)
 {
-    char model[PATH_MAX_RUN + 32];
+    char model[PATH_MAX_RUN];
     struct stat info;
-    snprintf(model, sizeof model, "%s/model.safetensors", folder);
+    run_file(folder, "model.safetensors", model);
     return !stat(model, &info);
 }
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/folder.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "cli/staging.h"
 
 struct session {
     const struct arguments *arguments;
@@ -45,17 +44,24 @@ static bool on_pass(void *context, uint64_t pass, double kl)
 }
 
 /* A file of metrics with the one row that the new model has. */
-static vae_status save(const struct session *s, const vae_model *fitted, vae_error *err)
+static vae_status save_in(const struct folder *folder, const vae_model *fitted, vae_error *err)
 {
     struct metrics metrics;
-    vae_status status = metrics_open(&metrics, s->folder.metrics, false, err);
+    vae_status status = metrics_open(&metrics, folder->metrics, false, err);
     if (status) return status;
     metrics_add(&metrics, vae_model_metrics(fitted));
-    status = metrics_write(&metrics, err);
+    status = metrics_write(&metrics, folder->metrics, err);
     metrics_close(&metrics);
-    if (!status && unlink(s->folder.best) && errno != ENOENT) /* of another run, which would be taken for this one's */
-        status = vae_fail(err, VAE_E_WRITE, "%s: cannot remove: %s", s->folder.best, strerror(errno));
-    return status ? status : vae_model_save(fitted, s->folder.model, err);
+    return status ? status : vae_model_save(fitted, folder->model, err);
+}
+
+static vae_status save(const struct session *s, const vae_model *fitted, vae_error *err)
+{
+    struct folder staged;
+    vae_status status = staging_open(&s->folder, &staged, err);
+    if (status) return status;
+    status = save_in(&staged, fitted, err);
+    return status ? staging_drop(&s->folder, status, err) : staging_commit(&s->folder, err);
 }
 
 static vae_status report(const struct session *s, const vae_model *fitted, double before, vae_error *err)

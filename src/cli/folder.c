@@ -2,7 +2,6 @@
 #include "cli/folder.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -12,21 +11,38 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/staging.h"
+
+/* Makes a folder whose name then is on the disk. `made`: it was not there before. */
+static vae_status make(const char *path, bool *made, vae_error *err)
+{
+    char above[PATH_MAX_RUN];
+    int failed;
+    RETRY(failed, mkdir(path, 0777));
+    *made = !failed;
+    if (failed && errno == EEXIST) return VAE_OK;
+    if (failed) return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", path, strerror(errno));
+    const char *slash = strrchr(path, '/');
+    snprintf(above, sizeof above, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    return vae_sync_folder(above, err);
+}
+
 /* mkdir -p of everything above the last part. */
 static vae_status make_parents(const char *path, vae_error *err)
 {
     char part[PATH_MAX_RUN];
+    vae_status status = VAE_OK;
     snprintf(part, sizeof part, "%s", path);
-    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(part + 1, '/'); slash && !status; slash = strchr(slash + 1, '/')) {
+        bool made;
         *slash = '\0';
-        if (mkdir(part, 0777) && errno != EEXIST)
-            return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", part, strerror(errno));
+        status = make(part, &made, err);
         *slash = '/';
     }
-    return VAE_OK;
+    return status;
 }
 
-static vae_status make_given(struct folder *folder, const char *given, bool force, vae_error *err)
+static vae_status make_given(struct folder *folder, const char *given, vae_error *err)
 {
     const int length = snprintf(folder->path, sizeof folder->path, "%s", given);
     if (length == 0 || length > PATH_MAX_RUN / 2)
@@ -34,16 +50,11 @@ static vae_status make_given(struct folder *folder, const char *given, bool forc
                         PATH_MAX_RUN / 2);
     for (size_t end = (size_t)length; end > 1 && folder->path[end - 1] == '/'; end--) folder->path[end - 1] = '\0';
     vae_status status = make_parents(folder->path, err);
-    if (status) return status;
-    folder->made = !mkdir(folder->path, 0777);
-    if (folder->made) return VAE_OK;
-    if (errno != EEXIST) return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
+    if (!status) status = make(folder->path, &folder->made, err);
     struct stat info;
-    if (!stat(folder->path, &info) && !S_ISDIR(info.st_mode))
+    if (!status && !stat(folder->path, &info) && !S_ISDIR(info.st_mode))
         return vae_fail(err, VAE_E_WRITE, "%s: is there and no folder (expected a folder to write into)", folder->path);
-    if (force) return VAE_OK;
-    return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)",
-                    folder->path);
+    return status;
 }
 
 /* Two runs in one second get different names. */
@@ -59,34 +70,57 @@ static vae_status make_dated(struct folder *folder, const char *prior, vae_error
         snprintf(folder->path, sizeof folder->path, "runs/%s-%s%s", prior, date, suffix);
         vae_status status = make_parents(folder->path, err);
         if (status) return status;
-        folder->made = !mkdir(folder->path, 0777);
-        if (folder->made) return VAE_OK;
-        if (errno != EEXIST) break;
+        status = make(folder->path, &folder->made, err);
+        if (status || folder->made) return status;
     }
-    return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(errno));
+    return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", folder->path, strerror(EEXIST));
+}
+
+void folder_name_files(struct folder *folder)
+{
+    snprintf(folder->model, sizeof folder->model, "%.*s/model.safetensors", PATH_MAX_RUN - 32, folder->path);
+    snprintf(folder->best, sizeof folder->best, "%.*s/best.safetensors", PATH_MAX_RUN - 32, folder->path);
+    snprintf(folder->metrics, sizeof folder->metrics, "%.*s/metrics.csv", PATH_MAX_RUN - 32, folder->path);
 }
 
 /* Locks the folder and names its files; `missing` is the status where it cannot be opened. */
 static vae_status lock(struct folder *folder, vae_status missing, vae_error *err)
 {
-    snprintf(folder->model, sizeof folder->model, "%.*s/model.safetensors", PATH_MAX_RUN - 32, folder->path);
-    snprintf(folder->best, sizeof folder->best, "%.*s/best.safetensors", PATH_MAX_RUN - 32, folder->path);
-    snprintf(folder->metrics, sizeof folder->metrics, "%.*s/metrics.csv", PATH_MAX_RUN - 32, folder->path);
-    folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed;
+    folder_name_files(folder);
+    RETRY(folder->lock, open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (folder->lock < 0)
         return vae_fail(err, run_errno(missing), "%s: cannot open folder: %s (expected a run folder)", folder->path,
                         strerror(errno));
-    if (!flock(folder->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
-        return VAE_OK; /* some file systems have no locks */
-    folder_close(folder);
+    RETRY(failed, flock(folder->lock, LOCK_EX | LOCK_NB));
+    if (!failed || errno != EWOULDBLOCK) return VAE_OK; /* some file systems have no locks */
     return vae_fail(err, VAE_E_EXISTS, "%s: in use by another training", folder->path);
 }
 
+static vae_status refuse_files(const struct folder *folder, vae_error *err)
+{
+    if (staging_is_all(folder->path)) return VAE_OK;
+    return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)",
+                    folder->path);
+}
+
+/* What is in the folder is looked at again when it is locked: another training may have come and gone. */
 vae_status folder_make(struct folder *folder, const char *given, const char *prior, bool force, vae_error *err)
 {
     *folder = (struct folder){.lock = -1};
-    vae_status status = given ? make_given(folder, given, force, err) : make_dated(folder, prior, err);
-    return status ? status : lock(folder, VAE_E_WRITE, err);
+    vae_status status = given ? make_given(folder, given, err) : make_dated(folder, prior, err);
+    if (!status && !force) status = refuse_files(folder, err);
+    if (!status) status = lock(folder, VAE_E_WRITE, err);
+    if (!status && !force) status = refuse_files(folder, err);
+    if (!status) status = staging_settle(folder, err);
+    if (status) folder_close(folder);
+    return status;
+}
+
+static vae_status find_model(const struct folder *folder, vae_error *err)
+{
+    if (!access(folder->model, F_OK) || errno != ENOENT) return VAE_OK;
+    return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", folder->path);
 }
 
 vae_status folder_open(struct folder *folder, const char *path, vae_error *err)
@@ -95,9 +129,18 @@ vae_status folder_open(struct folder *folder, const char *path, vae_error *err)
     if (snprintf(folder->path, sizeof folder->path, "%s", path) > PATH_MAX_RUN / 2)
         return vae_fail(err, VAE_E_MODEL, "RUN: longer than %d characters", PATH_MAX_RUN / 2);
     vae_status status = lock(folder, VAE_E_MODEL, err);
-    if (status || !access(folder->model, F_OK) || errno != ENOENT) return status;
-    folder_close(folder);
-    return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", folder->path);
+    if (!status) status = staging_settle(folder, err);
+    if (!status) status = find_model(folder, err);
+    if (status) folder_close(folder);
+    return status;
+}
+
+bool folder_is_pending(const char *path)
+{
+    char pending[PATH_MAX_RUN];
+    struct stat info;
+    snprintf(pending, sizeof pending, "%.*s/" FOLDER_PENDING, PATH_MAX_RUN - 32, path);
+    return !lstat(pending, &info) && S_ISDIR(info.st_mode);
 }
 
 void folder_close(struct folder *folder)
@@ -155,18 +198,11 @@ vae_status folder_epochs(const char *path, uint64_t **epochs, size_t *n, vae_err
     return status;
 }
 
-vae_status folder_remove_epochs(const struct folder *folder, vae_error *err)
+bool folder_is_own(const char *name)
 {
-    uint64_t *epochs;
-    size_t n;
-    char path[PATH_MAX_RUN];
-    vae_status status = folder_epochs(folder->path, &epochs, &n, err);
-    for (size_t i = 0; i < n && !status; i++) {
-        folder_epoch(folder, epochs[i], path);
-        if (unlink(path)) status = vae_fail(err, VAE_E_WRITE, "%s: cannot remove: %s", path, strerror(errno));
-    }
-    free(epochs);
-    return status;
+    uint64_t epoch;
+    return !strcmp(name, "model.safetensors") || !strcmp(name, "best.safetensors") || !strcmp(name, "metrics.csv") ||
+           is_epoch(name, &epoch);
 }
 
 /* ---- The newest run ---------------------------------------------------------------------------------------------- */
@@ -184,20 +220,41 @@ static bool is_here(const char *target)
     return realpath(".", here) && below(here, target);
 }
 
+/* Of two that do it at once one may remove or rename the other's link, which is then made again. */
+static bool point_at(const char *target, const char *temporary, const char *link)
+{
+    int failed;
+    for (int i = 0; i < 100; i++) {
+        RETRY(failed, symlink(target, temporary));
+        if (!failed) {
+            RETRY(failed, rename(temporary, link));
+            if (!failed) return true;
+            if (errno != ENOENT) break;
+        } else {
+            if (errno != EEXIST) break;
+            RETRY(failed, unlink(temporary));
+        }
+    }
+    const int error = errno;
+    RETRY(failed, unlink(temporary));
+    errno = error;
+    return false;
+}
+
 /* A link made beside it and renamed over it: there is a runs/latest at every moment, whoever else starts a run. The
  * folder's own name, as the one given may be runs/latest itself. */
 bool folder_publish(const struct folder *folder)
 {
     static const char link[] = "runs/latest";
-    char runs[PATH_MAX], target[PATH_MAX], temporary[64];
-    snprintf(temporary, sizeof temporary, "runs/.latest.%ld.tmp", (long)getpid());
+    char runs[PATH_MAX], target[PATH_MAX];
+    bool made;
+    vae_error err;
     const bool found = realpath(folder->path, target);
     if (found && !is_here(target) && access("runs", F_OK)) return false;
-    if (found && (!mkdir("runs", 0777) || errno == EEXIST) && realpath("runs", runs)) {
+    if (found && !make("runs", &made, &err) && realpath("runs", runs)) {
         const char *name = below(runs, target);
-        if (!symlink(name && !strchr(name, '/') ? name : target, temporary) && !rename(temporary, link)) return true;
+        if (point_at(name && !strchr(name, '/') ? name : target, "runs/.latest" VAE_TEMPORARY, link)) return true;
     }
     run_say("%s: cannot point at %s: %s", link, folder->path, strerror(errno));
-    unlink(temporary);
     return false;
 }

@@ -4,7 +4,17 @@
 #ifndef VAE_FOLDER_H
 #define VAE_FOLDER_H
 
+#include <errno.h>
+
 #include "cli/command.h"
+
+/* A call of the system, again where a signal interrupts it. */
+#define RETRY(result, call)                                                                                            \
+    do (result) = (call);                                                                                              \
+    while ((result) < 0 && errno == EINTR)
+
+/* Where this folder is in a run's, its files are the run: see staging.h. */
+#define FOLDER_PENDING ".vaectl-replace"
 
 struct folder {
     char path[PATH_MAX_RUN], model[PATH_MAX_RUN], best[PATH_MAX_RUN], metrics[PATH_MAX_RUN];
@@ -12,10 +22,11 @@ struct folder {
     int lock;  /* file descriptor of the folder; closing it, also by dying, unlocks */
 };
 
-/* Makes and locks the folder `given`, or runs/PRIOR-DATE-TIME where it is NULL. VAE_E_EXISTS where it is there (and not
- * `force`), or in use by another process. */
+/* Makes and locks the folder `given`, or runs/PRIOR-DATE-TIME where it is NULL. VAE_E_EXISTS where it is there with
+ * anything in it (and not `force`), or in use by another process. What a killed process left in it is put right. */
 vae_status folder_make(struct folder *folder, const char *given, const char *prior, bool force, vae_error *err);
-/* Locks a folder that is there; VAE_E_MODEL where it is not, VAE_E_EXISTS where it is in use. */
+/* Locks a folder that is there, and puts right what a killed process left; VAE_E_MODEL where it is not there,
+ * VAE_E_EXISTS where it is in use. */
 vae_status folder_open(struct folder *folder, const char *path, vae_error *err);
 /* Lets runs/latest point at the folder; says so on stderr where it cannot. A folder that is not below the working
  * directory makes no runs there. Does runs/latest point at it now? */
@@ -25,8 +36,12 @@ void folder_epoch(const struct folder *folder, uint64_t epoch, char path[PATH_MA
 /* The epochs of such checkpoints in the folder `path`, ascending; the caller frees the list. VAE_E_MODEL where it
  * cannot be read. */
 vae_status folder_epochs(const char *path, uint64_t **epochs, size_t *n, vae_error *err);
-/* Removes all of them. */
-vae_status folder_remove_epochs(const struct folder *folder, vae_error *err);
+/* Fills in the names of the files from that of the folder. */
+void folder_name_files(struct folder *folder);
+/* Is it the name of one of these files? */
+bool folder_is_own(const char *name);
+/* Is a replacement of the run in this folder under way? */
+bool folder_is_pending(const char *path);
 void folder_close(struct folder *folder);
 
 #endif

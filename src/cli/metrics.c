@@ -103,10 +103,10 @@ void metrics_add(struct metrics *metrics, const vae_metrics *row)
     fputc('\n', metrics->rows.to);
 }
 
-vae_status metrics_write(struct metrics *metrics, vae_error *err)
+vae_status metrics_write(struct metrics *metrics, const char *path, vae_error *err)
 {
     vae_status status = text_flush(&metrics->rows, err);
-    return status ? status : vae_write_file(metrics->path, metrics->rows.bytes, metrics->rows.size, err);
+    return status ? status : vae_write_file(path, metrics->rows.bytes, metrics->rows.size, err);
 }
 
 /* ---- Reading ----------------------------------------------------------------------------------------------------- */

@@ -22,7 +22,8 @@ void metrics_close(struct metrics *metrics);
  * where there is a file that cannot be read, as it would be replaced. */
 vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err);
 void metrics_add(struct metrics *metrics, const vae_metrics *row);
-vae_status metrics_write(struct metrics *metrics, vae_error *err);
+/* Into the file `path`, of this run or of one that is to become it. */
+vae_status metrics_write(struct metrics *metrics, const char *path, vae_error *err);
 
 /* The whole rows of a metrics.csv in ascending epochs, which the caller frees; NaN or 0 where there is no such column.
  * NULL and 0 where there is no file. */

@@ -48,8 +48,9 @@ static vae_status check_flags(const struct arguments *arguments, const struct pl
 /* The folder of a model file, or the file's own name where it stands alone. */
 static void folder_name(const char *path, char name[PICTURE_NAME])
 {
-    const char *end = strrchr(path, '/'), *first = end;
-    if (!end) {
+    const int length = run_folder_length(path);
+    const char *end = path + length - 1, *first = end;
+    if (!length) {
         snprintf(name, PICTURE_NAME, "%s", path);
         return;
     }

@@ -6,7 +6,44 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/command.h"
+#include "cli/folder.h"
+
+/* Where a folder's files are: in it, or in the one that is about to replace them. */
+static void folder_of_files(const char *run, char path[PATH_MAX_RUN])
+{
+    snprintf(path, PATH_MAX_RUN, "%.*s%s", PATH_MAX_RUN - 64, run, folder_is_pending(run) ? "/" FOLDER_PENDING : "");
+}
+
+void run_file(const char *run, const char *name, char path[PATH_MAX_RUN])
+{
+    char folder[PATH_MAX_RUN];
+    folder_of_files(run, folder);
+    snprintf(path, PATH_MAX_RUN, "%.*s/%.30s", PATH_MAX_RUN - 32, folder, name);
+}
+
+/* A run's file that was given by its own name. */
+static void find_given_file(const char *given, char path[PATH_MAX_RUN])
+{
+    char folder[PATH_MAX_RUN];
+    const char *slash = strrchr(given, '/'), *name = slash ? slash + 1 : given;
+    snprintf(path, PATH_MAX_RUN, "%s", given);
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - given) : 1, slash ? given : ".");
+    if (folder_is_own(name) && folder_is_pending(folder)) run_file(folder, name, path);
+}
+
+static vae_status find_in_folder(const char *run, char path[PATH_MAX_RUN], vae_error *err)
+{
+    static const char *const names[] = {"best.safetensors", "model.safetensors"};
+    char folder[PATH_MAX_RUN];
+    struct stat info;
+    folder_of_files(run, folder);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, PATH_MAX_RUN, "%.*s/%s", PATH_MAX_RUN - 32, folder, names[i]);
+        if (!stat(path, &info)) return VAE_OK;
+        if (errno != ENOENT) return vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s", path, strerror(errno));
+    }
+    return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", run);
+}
 
 vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error *err)
 {
@@ -16,28 +53,44 @@ vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error 
     if (stat(run, &info) && !given)
         return vae_fail(err, VAE_E_MODEL, "%s: no model there (train one with 'vaectl train', or name a run)", latest);
     const bool is_folder = !stat(run, &info) && S_ISDIR(info.st_mode);
-    const size_t longest = PATH_MAX_RUN - sizeof "/model.safetensors";
+    const size_t longest = PATH_MAX_RUN - sizeof "/" FOLDER_PENDING "/model.safetensors";
     if (strlen(run) > longest) return vae_fail(err, VAE_E_MODEL, "RUN: longer than %zu characters", longest);
-    snprintf(path, PATH_MAX_RUN, "%s%s", run, is_folder ? "/best.safetensors" : "");
-    if (is_folder && stat(path, &info)) snprintf(path, PATH_MAX_RUN, "%s/model.safetensors", run);
-    if (is_folder && stat(path, &info) && errno == ENOENT)
-        return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", run);
+    if (is_folder) return find_in_folder(run, path, err);
+    find_given_file(run, path);
     return VAE_OK;
 }
 
+/* A training may replace the run between the two calls: it is then looked for again. */
 vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err)
 {
-    vae_status status = run_model_path(given, path, err);
-    return status ? status : vae_model_load(model, path, err);
+    enum { TRIES = 10 };
+    vae_status status = VAE_E_MODEL;
+    for (int i = 0; i < TRIES && status == VAE_E_MODEL; i++) {
+        struct stat info;
+        status = run_model_path(given, path, err);
+        if (!status) status = vae_model_load(model, path, err);
+        if (!stat(path, &info) || errno != ENOENT) break;
+    }
+    return status;
+}
+
+int run_folder_length(const char *model_path)
+{
+    static const char pending[] = "/" FOLDER_PENDING;
+    const size_t most = sizeof pending - 1;
+    const char *slash = strrchr(model_path, '/');
+    if (!slash) return 0;
+    const size_t length = (size_t)(slash - model_path);
+    const bool is_pending = length >= most && !strncmp(slash - most, pending, most);
+    return (int)(length - (is_pending ? most : 0)) + 1;
 }
 
 vae_status run_output(const struct arguments *arguments, const char *model_path, const char *name,
                       char path[PATH_MAX_RUN], vae_error *err)
 {
-    const char *given = argument(arguments, "output"), *slash = strrchr(model_path, '/');
+    const char *given = argument(arguments, "output");
     const int length = given ? snprintf(path, PATH_MAX_RUN, "%s", given)
-                             : snprintf(path, PATH_MAX_RUN, "%.*s%s", slash ? (int)(slash - model_path) + 1 : 0,
-                                        model_path, name);
+                             : snprintf(path, PATH_MAX_RUN, "%.*s%s", run_folder_length(model_path), model_path, name);
     return length < PATH_MAX_RUN ? VAE_OK
                                  : vae_fail(err, VAE_E_USAGE, "-o: longer than %d characters", PATH_MAX_RUN - 1);
 }

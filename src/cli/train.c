@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,12 +6,12 @@
 
 #include "cli/announce.h"
 #include "cli/epochs.h"
-#include "cli/folder.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
 #include "cli/progress.h"
 #include "cli/shell.h"
 #include "cli/signals.h"
+#include "cli/staging.h"
 
 /* ---- What is said and written while training -------------------------------------------------------------------- */
 
@@ -47,12 +46,12 @@ static bool on_step(void *context, const vae_progress *progress)
 }
 
 /* The model as it was before its first step, which is what epoch 0 of the kept checkpoints is. */
-static vae_status keep_untrained(const struct session *s, const vae_model *model, vae_error *err)
+static vae_status keep_untrained(const struct folder *folder, const vae_model *model, vae_error *err)
 {
     char path[PATH_MAX_RUN];
     size_t rows, cols;
     vae_model *untrained = NULL;
-    folder_epoch(s->folder, 0, path);
+    folder_epoch(folder, 0, path);
     vae_model_shape(model, &rows, &cols);
     vae_status status = vae_model_new(&untrained, vae_model_config(model), rows, cols, err);
     if (!status) status = vae_model_save(untrained, path, err);
@@ -60,39 +59,46 @@ static vae_status keep_untrained(const struct session *s, const vae_model *model
     return status;
 }
 
-/* The best model and the kept checkpoints of another run go before the new model comes, beside which they would be
- * taken for that one's. */
-static vae_status replace(struct session *s, const vae_model *model, vae_error *err)
-{
-    if (unlink(s->folder->best) && errno != ENOENT)
-        return vae_fail(err, VAE_E_WRITE, "%s: cannot remove: %s", s->folder->best, strerror(errno));
-    vae_status status = folder_remove_epochs(s->folder, err);
-    if (!status && s->keep_every) status = keep_untrained(s, model, err);
-    if (!status) s->replaces = false;
-    return status;
-}
-
 /* A finished epoch's checkpoint, if it stays. */
-static vae_status keep(const struct session *s, const vae_model *model, vae_error *err)
+static vae_status keep(const struct session *s, const struct folder *folder, const vae_model *model, vae_error *err)
 {
     const uint64_t epoch = vae_model_metrics(model)->epoch;
     char path[PATH_MAX_RUN];
     if (!s->keep_every || epoch % s->keep_every) return VAE_OK;
-    folder_epoch(s->folder, epoch, path);
+    folder_epoch(folder, epoch, path);
     return vae_model_save(model, path, err);
 }
 
 /* metrics.csv first: rows that the model does not know are dropped by --resume, missing ones would be lost. The model
  * comes last: what it says is done is there. `finished`: an epoch was. */
-static vae_status save(struct session *s, const vae_model *model, bool finished, vae_error *err)
+static vae_status save_in(struct session *s, const struct folder *folder, const vae_model *model, bool finished,
+                          vae_error *err)
 {
     const vae_metrics *m = vae_model_metrics(model);
     const bool is_best = finished && s->metrics.validates && m->best_epoch == m->epoch;
-    vae_status status = metrics_write(&s->metrics, err);
-    if (!status && s->replaces) status = replace(s, model, err);
-    if (!status && finished) status = keep(s, model, err);
-    if (!status && is_best) status = vae_model_save(model, s->folder->best, err);
-    return status ? status : vae_model_save(model, s->folder->model, err);
+    vae_status status = metrics_write(&s->metrics, folder->metrics, err);
+    if (!status && finished) status = keep(s, folder, model, err);
+    if (!status && is_best) status = vae_model_save(model, folder->best, err);
+    return status ? status : vae_model_save(model, folder->model, err);
+}
+
+/* The first files of a run come all at once, in the place of those of another run or of none. */
+static vae_status save_first(struct session *s, const vae_model *model, bool finished, vae_error *err)
+{
+    struct folder staged;
+    vae_status status = staging_open(s->folder, &staged, err);
+    if (status) return status;
+    if (s->keep_every) status = keep_untrained(&staged, model, err);
+    if (!status) status = save_in(s, &staged, model, finished, err);
+    if (status) return staging_drop(s->folder, status, err);
+    status = staging_commit(s->folder, err);
+    if (!status) s->replaces = false;
+    return status;
+}
+
+static vae_status save(struct session *s, const vae_model *model, bool finished, vae_error *err)
+{
+    return s->replaces ? save_first(s, model, finished, err) : save_in(s, s->folder, model, finished, err);
 }
 
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
@@ -104,17 +110,13 @@ static vae_status on_epoch(void *context, const vae_model *model, vae_error *err
     return save(s, model, true, err);
 }
 
-/* Under a name that nobody else has, and away again. */
-static vae_status try_to_save(const struct session *s, const vae_model *model, vae_error *err)
+/* How many files of the model's size a save may need room for beside those that are there: the model and the best one
+ * under their temporary names, and a checkpoint that stays. The first save has all of them twice for a moment, and the
+ * checkpoint of epoch 0. */
+static size_t files_of_a_save(const struct session *s)
 {
-    char path[PATH_MAX_RUN];
-    snprintf(path, sizeof path, "%.*s/.probe-XXXXXX", PATH_MAX_RUN - 32, s->folder->path);
-    const int file = mkstemp(path);
-    if (file < 0) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", s->folder->path, strerror(errno));
-    close(file);
-    vae_status status = vae_model_save(model, path, err);
-    unlink(path);
-    return status;
+    const size_t best = s->metrics.validates, kept = s->keep_every > 0;
+    return s->replaces ? 2 * (1 + best + 2 * kept) : 1 + best + kept;
 }
 
 /* That a model can be written is found out before the first step. A new folder gets one at once, from where training
@@ -125,12 +127,8 @@ static vae_status start_session(struct session *s, const vae_model *model, bool 
     vae_status status = VAE_OK;
     s->replaces = !resumed;
     if (resumed) status = metrics_keep(&s->metrics, vae_model_metrics(model)->epoch, err);
-    if (!status && is_new) {
-        status = save(s, model, false, err);
-        if (status) unlink(s->folder->metrics);
-    } else if (!status) {
-        status = try_to_save(s, model, err);
-    }
+    if (!status) status = staging_try(s->folder, model, files_of_a_save(s), err);
+    if (!status && is_new) status = save(s, model, false, err);
     if (!status) s->is_latest = folder_publish(s->folder);
     return status;
 }

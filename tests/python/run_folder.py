@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -328,6 +329,159 @@ def _():
     same(sorted(os.listdir("run")), sorted([STAYING[0], "epoch-0003.safetensors", *PLAIN, *others]))
     vaectl("train", *SMALL, "--epochs", 1, "-o", "run", "--force")
     same(sorted(os.listdir("run")), sorted(PLAIN + others))
+
+
+# ---- Replacements and what killed processes leave --------------------------------------------------------------------
+
+PENDING, NEW, TEMPORARY = ".vaectl-replace", ".vaectl-new", ".vaectl-tmp"
+
+
+def tree(folder):
+    """All files below a folder, with their content; None: a folder."""
+    found = {}
+    for at, folders, names in os.walk(folder):
+        found.update({os.path.relpath(f"{at}/{name}", folder): read_bytes(f"{at}/{name}") for name in names})
+        found.update({os.path.relpath(f"{at}/{name}", folder): None for name in folders})
+    return found
+
+
+def interrupted_replacement():
+    """`run`, in which `new` is about to replace another run: the moment has come, and one file is in its place."""
+    vaectl("train", *SMALL, "--epochs", 4, "--validation", 0.3, "--keep-every", 2, "-o", "run")
+    vaectl("train", *SMALL, "--epochs", 3, "--seed", 2, "--keep-every", 3, "-o", "new")
+    open("run/notes.txt", "w").close()
+    shutil.copytree("new", f"run/{PENDING}")
+    shutil.copy("new/metrics.csv", "run/metrics.csv")
+
+
+@test("a run that is being replaced is the new one for every command that reads it, and none of them writes")
+def _():
+    interrupted_replacement()
+    before = tree("run")
+    for given, path in (("run", "run"), ("run/", "run/"), ("./run/model.safetensors", "./run"),
+                        ("run/epoch-0003.safetensors", "run")):
+        shown = vaectl_json("info", given)
+        same((shown["config"]["seed"], shown["epoch"]), (2, 3), given)
+        same(shown["model"], f"{path}/{PENDING}/{os.path.basename(given) if given[-1] == 's' else 'model.safetensors'}",
+             given)
+    refuse(5, f"run/{PENDING}/best.safetensors: cannot open: No such file or directory (expected a model file)", "info",
+           "run/best.safetensors")
+    os.chdir("run")
+    same(vaectl_json("info", "model.safetensors")["config"]["seed"], 2)
+    os.chdir("..")
+    for words in (["curves"], ["animation"]):
+        vaectl("plot", *words, "run", "-o", "a.png"), vaectl("plot", *words, "new", "-o", "b.png")
+        same(read_bytes("a.png"), read_bytes("b.png"), words)
+    same(tree("run"), before)
+    same(vaectl("sample", "run")[0], "run/sample.png\n")
+    same({name for name in tree("run") if name not in before}, {"sample.png"})
+    tables = [vaectl("compare", name, "-o", "c.svg", "--json")[0] for name in ("run", "new")]
+    same(tables[0], tables[1].replace('"run": "new"', '"run": "run"'))
+
+
+@test("the next training finishes the replacement: the old run's files go, what is no run's stays")
+def _():
+    interrupted_replacement()
+    vaectl("train", "--resume", "run", "--epochs", 3, "-q")
+    same(tree("run"), {**tree("new"), "notes.txt": b""})
+    os.mkdir(f"run/{PENDING}")
+    os.rename("run/model.safetensors", f"run/{PENDING}/model.safetensors")
+    vaectl("train", *SMALL, "-o", "run", "--force", "--epochs", 1)
+    same(sorted(os.listdir("run")), sorted([*PLAIN, "notes.txt"]))
+
+
+LEFT = [NEW, f"model.safetensors{TEMPORARY}", f"best.safetensors{TEMPORARY}", f"metrics.csv{TEMPORARY}",
+        f"epoch-0010.safetensors{TEMPORARY}"]
+
+
+def leave(folder, names=LEFT):
+    """What killed processes leave; the folder of a run that never began has files in it."""
+    os.makedirs(folder, exist_ok=True)
+    for name in names:
+        if name == NEW:
+            os.mkdir(f"{folder}/{NEW}")
+            leave(f"{folder}/{NEW}", ["metrics.csv", *LEFT[1:]])
+        else:
+            put_bytes(f"{folder}/{name}", b"half")
+
+
+@test("what killed processes leave goes with the next start, but nothing that may be anybody's")
+def _():
+    others = [f"sample.png{TEMPORARY}", f"epoch-1.safetensors{TEMPORARY}", TEMPORARY, "model.safetensors.tmp", ".probe"]
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    for words in (["--resume", "run", "-q"], [*SMALL, "--epochs", 1, "-o", "run", "--force"]):
+        leave("run")
+        leave("run", others)
+        vaectl("train", *words)
+        same(sorted(os.listdir("run")), sorted(PLAIN + others))
+    leave("run")
+    vaectl("fit", "run", "--prior", "mixture:components=2", "--passes", 1, "-q", "-o", "run", "--force")
+    same(sorted(os.listdir("run")), sorted(PLAIN + others))
+
+
+@test("a folder with nothing in it but what a killed first save left counts as not there")
+def _():
+    for i, names in enumerate(([], [NEW], LEFT)):
+        leave(f"run{i}", names)
+        vaectl("train", *SMALL, "--epochs", 1, "-o", f"run{i}")
+        same(sorted(os.listdir(f"run{i}")), PLAIN)
+    os.makedirs("mine/runs")
+    for name in ("notes.txt", f"sample.png{TEMPORARY}", "metrics.csv", "runs", PENDING):
+        leave(f"{name}-run", LEFT)
+        put_bytes(f"{name}-run/{name}", b"")
+        before = tree(f"{name}-run")
+        refuse(7, f"{name}-run: is already there (--force trains into it; another -o keeps it)", "train", *SMALL, "-o",
+               f"{name}-run")
+        same(tree(f"{name}-run"), before)
+
+
+@test("a link with the name of a leftover folder is followed nowhere")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    leave("mine", ["notes.txt"])
+    os.symlink("../mine", f"run/{NEW}")
+    refuse(4, f"run/{NEW}: cannot read folder: Not a directory", "train", "--resume", "run", "--epochs", 2, "-q")
+    os.rename(f"run/{NEW}", f"run/{PENDING}")
+    same(vaectl_json("info", "run")["model"], "run/model.safetensors")
+    vaectl("train", "--resume", "run", "--epochs", 1, "-q")
+    same(os.listdir("mine"), ["notes.txt"])
+
+
+@test("what could not be put into its place is found out before the old run is touched")
+def _():
+    vaectl("train", *SMALL, "--epochs", 2, "--validation", 0.3, "-o", "run")
+    before = tree("run")
+    for name in ("epoch-0000.safetensors", "epoch-0007.safetensors"):
+        os.mkdir(f"run/{name}")
+        refuse(4, f"run/{name}: cannot write: Is a directory", "train", *SMALL, "-o", "run", "--force")
+        os.rmdir(f"run/{name}")
+        os.mkfifo(f"run/{name}")
+        refuse(4, f"run/{name}: cannot write: not a regular file", "fit", "run", "--prior", "mixture:components=2", "--passes", 1, "-q",
+               "-o", "run", "--force")
+        os.remove(f"run/{name}")
+    same(tree("run"), before)
+
+
+@test("fit --force removes the best model and the checkpoints of the run that was there")
+def _():
+    vaectl("train", *SMALL, "--epochs", 4, "--validation", 0.3, "--keep-every", 2, "-o", "run")
+    vaectl("fit", "run", "--prior", "mixture:components=2", "--passes", 1, "-q", "-o", "run", "--force")
+    same(sorted(os.listdir("run")), PLAIN)
+
+
+@test("a best model that cannot be looked for is an error, and not as if there were none")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    os.symlink("best.safetensors", "run/best.safetensors")
+    refuse(5, "run/best.safetensors: cannot read: Too many levels of symbolic links", "info", "run")
+
+
+@test("a link for runs/latest that a killed process left does not stay")
+def _():
+    os.makedirs("runs")
+    os.symlink("nowhere", f"runs/.latest{TEMPORARY}")
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "runs/x")
+    same((sorted(os.listdir("runs")), os.readlink("runs/latest")), (["latest", "x"], "x"))
 
 
 sys.exit(run())
