@@ -55,10 +55,14 @@ tsan:
 valgrind: test-programs
 	VAE_RUNNER="valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" tests/run.sh $(BUILD)
 
+# Counts calls that deal with files, kills at them and lets them fail.
+$(BUILD)/tests/faults/shim.so: tests/faults/shim.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=c11 -O2 $(WARNINGS) -shared -fPIC $< -ldl -o $@
 # Attacks, one script after another: see tests/faults/README.md.
 FAULTS := $(sort $(wildcard tests/faults/*.py))
 .PHONY: faults faults-long
-faults faults-long: $(BUILD)/vaectl $(BUILD)/tests/tools/flip_bits
+faults faults-long: $(BUILD)/vaectl $(BUILD)/tests/tools/flip_bits $(BUILD)/tests/faults/shim.so
 	@failed=0; for script in $(FAULTS); do echo "==== $$script"; \
 	  VAECTL=$(abspath $(BUILD))/vaectl VAE_BUILD=$(abspath $(BUILD)) PYTHONPATH=tests/python \
 	  python3 $$script $(if $(filter %-long,$@),--long) || failed=1; done; exit $$failed
