@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from shared.program import MOST_SECONDS, command_line, read_bytes, vaectl
+from shared.program import MOST_SECONDS, command_line, read_bytes
 
 SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--threads", 1, "-q"]
 SAVING = ["--validation", 0.3, "--keep-every", 1]  # all files that a save may write
@@ -34,6 +34,12 @@ def run_with(words, **fault):
     done = subprocess.run(command_line(words), capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment,
                           timeout=MOST_SECONDS)
     return done.returncode, done.stderr
+
+
+def succeed(words, **fault):
+    """vaectl must end with 0; without waiting for the disk."""
+    status, errors = run_with(words, **fault)
+    assert status == 0, f"vaectl {words}: exit status {status}: {errors}"
 
 
 Call = collections.namedtuple("Call", "name result file path other flags data")
@@ -97,13 +103,12 @@ class Attack:
         for name in ("run", "before", "after"):
             shutil.rmtree(name, ignore_errors=True)
         if form.before:
-            vaectl(*form.before)
+            succeed(form.before)
             open("run/notes.txt", "w").close()
             shutil.copytree("run", "before")
         if os.path.exists("log"):
             os.remove("log")
-        status, errors = run_with(form.command, log="log")
-        assert status == 0, errors
+        succeed(form.command, log="log")
         self.calls = read_log("log")
         shutil.copytree("run", "after")
         self.old, self.new = files_of("before"), versions(self.calls)
@@ -126,7 +131,7 @@ class Attack:
         if "model.safetensors" not in files:
             assert not self.form.before and not files, f"lost: {os.listdir('run') if os.path.isdir('run') else None}"
             return "none"
-        vaectl("info", "run")
+        succeed(["info", "run"])
         if files == self.old:
             return "old"
         wrong = [name for name, data in files.items() if data not in self.new[name]]
@@ -135,7 +140,7 @@ class Attack:
 
     def go_on(self, state):
         """The next start must end as if nothing had happened, and leave nothing."""
-        vaectl(*(self.form.resume if state == "new" and self.form.resume else self.form.command))
+        succeed(self.form.resume if state == "new" and self.form.resume else self.form.command)
         files = files_of("run")
         same = {name for name in {*files, *self.last} if files.get(name) == self.last.get(name)}
         assert same == {*files, *self.last}, f"other bytes: {({*files, *self.last}) - same}"
