@@ -208,7 +208,8 @@ VAE_API vae_status vae_config_check(const vae_config *config, vae_error *err);
 
 /* ---- Data ------------------------------------------------------------------------------------------------------- */
 
-typedef enum vae_split { VAE_TRAIN, VAE_VALIDATION, VAE_TEST, VAE_SPLITS } vae_split;
+/* VAE_ALL: what vae_data_open_whole did not divide. */
+typedef enum vae_split { VAE_TRAIN, VAE_VALIDATION, VAE_TEST, VAE_ALL, VAE_SPLITS } vae_split;
 
 struct vae_stream;
 /* Pixels are bytes, which are scaled from 0 .. 255 to [0,1], or real numbers, which are taken as they are. Of `pixels`,
@@ -241,6 +242,9 @@ typedef struct vae_data {
  * perhaps to no image. Fails with VAE_E_DATA, naming file and expectation. */
 VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
                                  vae_error *err);
+/* The same source undivided: of one without a test split all images, in the order of the file (of PNG files, of their
+ * names), are `train`, whose split is VAE_ALL; one with a test split keeps it. */
+VAE_API vae_status vae_data_open_whole(vae_data **out, const char *source, vae_error *err);
 VAE_API void vae_data_free(vae_data **data);
 /* Has a folder the images of training and testing under the MNIST file names? */
 VAE_API bool vae_data_is_mnist(const char *folder);

@@ -133,10 +133,19 @@ vae_status run_output(const struct arguments *arguments, const char *model_path,
 /* What a call of the system failed for, by errno: VAE_E_MEMORY, or `other`. */
 vae_status run_errno(vae_status other);
 const char *run_split_name(vae_split split);
+/* A row of the tables of flags of commands that use images of a model. */
+#define SPLIT_FLAG(of)                                                                                                 \
+    {                                                                                                                  \
+        "split", 0, "train|validation|test|all",                                                                       \
+            "which part of " of " [test; all of another source without test images]"                                   \
+    }
 /* Where a model's data is. A path that is relative and not there from here is looked for in the folders above the
  * model, of which one was the working directory of the training, unless -o led out of it; says so on stderr. */
 void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE]);
-/* The data of --data or of the model, and the split of --split. */
+/* The data of --data or of the model, divided as the model's were. */
+vae_status run_open_divided(const struct arguments *arguments, const vae_model *model, vae_data **data, vae_error *err);
+/* The same and the split of --split. Without --split it is all of a source that is not the model's own and has no test
+ * split, which is said on stderr, and else the test split, or the training split where there is no other. */
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err);
 /* Data of one row are no pictures: commands that draw some say so. */

@@ -192,7 +192,7 @@ static const struct flag flags[] = {
     {"baseline", 0, "NAME", "row that the others are compared with [the first]"},
     {"nll", 0, "S", "importance samples an image of the nll; 0: none [0]"},
     {"limit", 0, "N", "evaluate on the first N images [all]"},
-    {"split", 0, "train|validation|test", "which part of the data [test]"},
+    SPLIT_FLAG("the data"),
     {"csv", 0, "FILE", "write the table as CSV"},
     {"latex", 0, "FILE", "write the table for LaTeX, with booktabs"},
     {"pictures", 0, "FILE", "draw the same images under each configuration, .png or .svg"},

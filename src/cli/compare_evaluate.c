@@ -54,9 +54,10 @@ static bool is_divided(const vae_data *data)
 static bool is_open_for(const struct source *source, const struct arguments *arguments, const vae_config *config)
 {
     const vae_config *c = &source->config;
-    return source->data && (argument(arguments, "data") || !strcmp(c->data, config->data)) &&
-           c->holdout == config->holdout && c->validation == config->validation &&
-           (c->seed == config->seed || !is_divided(source->data));
+    if (!source->data) return false;
+    const bool as_for_any = argument(arguments, "data") && !is_divided(source->data) && source->split->split != VAE_ALL;
+    return (as_for_any || !strcmp(c->data, config->data)) && c->holdout == config->holdout &&
+           c->validation == config->validation && (c->seed == config->seed || !is_divided(source->data));
 }
 
 /* CRC-32 of shape, pixels and, as conditional models see them, labels. */

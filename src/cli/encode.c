@@ -85,7 +85,7 @@ static const struct flag flags[] = {
     {"limit", 0, "N", "only the first N images [all]"},
     {"seed", 0, "N", "of binarised pixels [1]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of them [test]"},
+    SPLIT_FLAG("them"),
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {0},
 };

@@ -195,10 +195,11 @@ vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *
     if (!status && r->nll_options.samples) status = vae_estimate_nll(&r->nll, model, images, &r->nll_options, err);
     r->accuracy = r->nmi = NAN;
     if (!status) status = vae_cluster(&r->nmi, model, images, r->options.seed, r->options.threads, err);
-    if (!status && images->split != VAE_TRAIN)
+    const bool is_held_out = images->split == VAE_TEST || images->split == VAE_VALIDATION;
+    if (!status && is_held_out)
         status = vae_probe(&r->accuracy, model, &data->train, images, r->options.seed, r->options.threads, err);
     if (!status && r->draws) {
-        const vae_images *other = images->split == VAE_TRAIN ? &data->test : &data->train;
+        const vae_images *other = is_held_out ? &data->train : &data->test;
         status = vae_decompose(&r->parts, model, images, other->n ? other : NULL, r->draws, r->options.seed,
                                r->options.threads, err);
     }
@@ -300,7 +301,7 @@ static const struct flag flags[] = {
     {"limit", 0, "N", "only the first N images [all]"},
     {"seed", 0, "N", "of the noise [1]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of them [test]"},
+    SPLIT_FLAG("them"),
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"per-image", 0, "FILE", ".csv or .npy to write: index, label, neg_elbo, recon, kl, nll of each image"},
     {"json", 0, NULL, "one JSON object on stdout"},

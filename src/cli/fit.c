@@ -138,12 +138,11 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 {
     char model_path[PATH_MAX_RUN], name[VAE_MAX_NAME + 8];
     struct session s = {.arguments = arguments, .quiet = argument(arguments, "quiet"), .folder = {.lock = -1}};
-    const vae_images *split = NULL;
     vae_model *model = NULL;
     vae_data *data = NULL;
     vae_status status = read_options(arguments, &s.options, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
-    if (!status) status = run_open_data(arguments, model, &data, &split, err);
+    if (!status) status = run_open_divided(arguments, model, &data, err);
     if (!status) {
         name_run(s.options.prior, name, sizeof name);
         signals_catch(); /* from here on there is a folder that must not stay empty */

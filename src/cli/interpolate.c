@@ -173,7 +173,7 @@ static const struct flag flags[] = {
     {"steps", 0, "N", "decoded steps from one to the other, ends included [9]"},
     {"path", 0, "linear|spherical", "straight, or along an arc (normal prior) [linear]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of them [test]"},
+    SPLIT_FLAG("them"),
     PICTURE_OUTPUT("interpolate.png beside the model"),
     PICTURE_SCALE,
     {0},

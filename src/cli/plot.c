@@ -137,7 +137,7 @@ static const struct flag flags[] = {
     PICTURE_OUTPUT("KIND.svg beside the model; of several runs, here"),
     PICTURE_SCALE,
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of them [test]"},
+    SPLIT_FLAG("them"),
     {"images", 0, "I,J,...", "latents: the images with these indices [the first]"},
     {"n", 'n', "N", "latents: how many images [6]"},
     {"points", 0, "N", "scatter: at most so many images [3000]"},

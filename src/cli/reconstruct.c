@@ -108,7 +108,7 @@ static const struct flag flags[] = {
     {"n", 'n', "N", "how many images [20]"},
     {"first", 0, "I", "index of the first one [0]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of them [test]"},
+    SPLIT_FLAG("them"),
     PICTURE_OUTPUT("reconstruct.png beside the model"),
     PICTURE_SCALE,
     {0},

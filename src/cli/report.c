@@ -196,7 +196,7 @@ static const struct flag flags[] = {
     {"limit", 0, "N", "measure only the first N images [all]"},
     {"seed", 0, "N", "of noise and draws [1]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of them [test]"},
+    SPLIT_FLAG("them"),
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"output", 'o', "FILE", "page to write [report.html beside the model; of several runs, here]"},
     {0},

@@ -98,23 +98,29 @@ vae_status run_output(const struct arguments *arguments, const char *model_path,
 vae_status run_errno(vae_status other) { return errno == ENOMEM ? VAE_E_MEMORY : other; }
 
 static const char *const split_names[VAE_SPLITS] = {
-    [VAE_TRAIN] = "train", [VAE_VALIDATION] = "validation", [VAE_TEST] = "test"};
+    [VAE_TRAIN] = "train", [VAE_VALIDATION] = "validation", [VAE_TEST] = "test", [VAE_ALL] = "all"};
 
 const char *run_split_name(vae_split split) { return split_names[split]; }
 
 /* Is a path there, perhaps with options behind a colon? */
-static bool is_there(const char *source)
+static bool find_path(const char *source, struct stat *info)
 {
     char path[PATH_MAX_RUN];
-    struct stat info;
     const char *colon = strrchr(source, ':');
     snprintf(path, sizeof path, "%.*s", colon ? (int)(colon - source) : 0, source);
-    return !stat(source, &info) || (colon && !stat(path, &info));
+    return !stat(source, info) || (colon && !stat(path, info));
+}
+
+static bool is_there(const char *source)
+{
+    struct stat info;
+    return find_path(source, &info);
 }
 
 static bool is_relative(const char *source) { return source[0] != '/' && strncmp(source, "builtin:", 8) != 0; }
 
-void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
+/* Where a source is, from here or from a folder above the run; `found` is `source` where it is nowhere. */
+static void find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
 {
     char resolved[PATH_MAX], *folder = NULL;
     if (is_relative(source) && !is_there(source)) folder = realpath(run ? run : "runs/latest", resolved);
@@ -124,30 +130,90 @@ void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURC
         snprintf(path, sizeof path, "%s/%s", folder, source);
         if (strlen(path) >= VAE_MAX_SOURCE || !is_there(path)) continue;
         strcpy(found, path);
-        fprintf(stderr, "vaectl: %s is not here: using %s\n", source, found);
         break;
     }
+}
+
+void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
+{
+    find_data(source, run, found);
+    if (strcmp(found, source)) fprintf(stderr, "vaectl: %s is not here: using %s\n", source, found);
+}
+
+/* Is what --data names the data that the model was trained on, perhaps under another name? */
+static bool is_own(const char *given, const char *source, const char *run)
+{
+    char own[VAE_MAX_SOURCE];
+    struct stat a, b;
+    find_data(source, run, own);
+    if (!strcmp(given, source)) return true;
+    return find_path(given, &a) && find_path(own, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* SOURCE of --data, or where the model's data is. */
+static const char *source_of(const struct arguments *arguments, const vae_model *model, char found[VAE_MAX_SOURCE])
+{
+    const char *given = argument(arguments, "data");
+    if (given) return given;
+    run_find_data(vae_model_config(model)->data, arguments->run, found);
+    return found;
+}
+
+/* Of data that nobody named, the message says what they are. */
+static vae_status blame(const struct arguments *arguments, vae_status status, vae_error *err)
+{
+    const vae_error why = *err;
+    if (argument(arguments, "data")) return status;
+    return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
+}
+
+vae_status run_open_divided(const struct arguments *arguments, const vae_model *model, vae_data **data, vae_error *err)
+{
+    const vae_config *config = vae_model_config(model);
+    char found[VAE_MAX_SOURCE];
+    const char *source = source_of(arguments, model, found);
+    vae_status status = vae_data_open(data, source, config->holdout, config->validation, config->seed, err);
+    return status ? blame(arguments, status, err) : VAE_OK;
+}
+
+/* The images of a source that has no test split of its own. `*split` stays NULL where it has one. */
+static vae_status open_all(const struct arguments *arguments, const vae_model *model, bool asked_for, vae_data **data,
+                           const vae_images **split, vae_error *err)
+{
+    char found[VAE_MAX_SOURCE];
+    const char *source = source_of(arguments, model, found);
+    vae_status status = vae_data_open_whole(data, source, err);
+    if (status) return blame(arguments, status, err);
+    if (!(*data)->test.n) {
+        *split = &(*data)->train;
+        if (!asked_for && !vae_model_check_images(model, *split, NULL))
+            run_say("%s: all of its %zu (--split test takes the share of %g that --holdout and --seed of the training "
+                    "choose)",
+                    source, (*split)->n, vae_model_config(model)->holdout);
+        return VAE_OK;
+    }
+    vae_data_free(data);
+    return asked_for ? vae_fail(err, VAE_E_USAGE,
+                                "--split all: %s has a test split (expected train, validation or test)", source)
+                     : VAE_OK;
 }
 
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err)
 {
-    const vae_config *config = vae_model_config(model);
-    const char *source = argument(arguments, "data"), *name = argument(arguments, "split");
+    const char *given = argument(arguments, "data"), *name = argument(arguments, "split");
     size_t which = name ? 0 : VAE_TEST;
     while (name && which < VAE_SPLITS && strcmp(name, split_names[which])) which++;
     if (which == VAE_SPLITS)
-        return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation or test)", name);
-    char found[VAE_MAX_SOURCE];
-    if (!source) run_find_data(config->data, arguments->run, found);
-    vae_status status = vae_data_open(data, source ? source : found, config->holdout, config->validation, config->seed,
-                                      err);
-    if (status && !source) {
-        const vae_error why = *err;
-        return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
-    }
+        return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation, test or all)", name);
+    vae_status status = VAE_OK;
+    *split = NULL;
+    if (name ? which == VAE_ALL : given && !is_own(given, vae_model_config(model)->data, arguments->run))
+        status = open_all(arguments, model, name, data, split, err);
+    if (status || *split) return status;
+    status = run_open_divided(arguments, model, data, err);
     if (status) return status;
-    const vae_images *const splits[VAE_SPLITS] = {
+    const vae_images *const splits[] = {
         [VAE_TRAIN] = &(*data)->train, [VAE_VALIDATION] = &(*data)->validation, [VAE_TEST] = &(*data)->test};
     if (name && !splits[which]->n) return vae_fail(err, VAE_E_USAGE, "--split %s: the data has no such split", name);
     *split = splits[which]->n ? splits[which] : splits[VAE_TRAIN];

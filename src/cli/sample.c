@@ -170,7 +170,7 @@ static const struct flag flags[] = {
     {"from", 0, "prior|aggregate", "draws of the prior, or of the posteriors of images [prior]"},
     {"temperature", 0, "T", "multiplies the noise that draws of the prior are made of [1]"},
     {"data", 0, "SOURCE", "images of --from aggregate [what the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of them [test]"},
+    SPLIT_FLAG("them"),
     {"label", 0, "C", "of a conditional model: label of all draws [a row of tiles for each]"},
     PICTURE_OR_ARRAY("sample.png beside the model"),
     PICTURE_SCALE,

@@ -176,7 +176,7 @@ static const struct flag flags[] = {
     {"image", 0, "I", "the other latents stay at the posterior mean of image I [at 0]"},
     {"label", 0, "C", "of a conditional model: label of all tiles [that of --image, else 0]"},
     {"data", 0, "SOURCE", "of --image and the aggregate [what the model was trained on]"},
-    {"split", 0, "train|validation|test", "which part of it [test]"},
+    SPLIT_FLAG("it"),
     PICTURE_OUTPUT("traverse.png beside the model"),
     PICTURE_SCALE,
     {0},

@@ -327,7 +327,7 @@ static vae_status split_test(vae_data *data, double holdout, uint64_t seed, vae_
     return status;
 }
 
-static vae_status open_path(vae_data *data, const char *source, double holdout, uint64_t seed, vae_error *err)
+static vae_status open_path(vae_data *data, const char *source, vae_error *err)
 {
     char path[VAE_MAX_SOURCE];
     struct source_options options;
@@ -342,7 +342,7 @@ static vae_status open_path(vae_data *data, const char *source, double holdout, 
     status = S_ISDIR(info.st_mode) ? open_folder(data, path, &options, err) : open_file(data, path, &options, err);
     if (!status && options.size) status = images_resize(&data->train, options.size, path, err);
     if (!status && options.size && data->test.n) status = images_resize(&data->test, options.size, path, err);
-    return status || data->test.n ? status : split_test(data, holdout, seed, err);
+    return status;
 }
 
 /* ---- Labels by themselves ---------------------------------------------------------------------------------------- */
@@ -379,11 +379,14 @@ static vae_status open_builtin(vae_data *data, const char *text, vae_error *err)
     return VAE_E_INTERNAL;
 }
 
-static vae_status open_any(vae_data *data, const char *source, double holdout, uint64_t seed, vae_error *err)
+static const char BUILTIN[] = "builtin:";
+
+static bool is_builtin(const char *source) { return !strncmp(source, BUILTIN, sizeof BUILTIN - 1); }
+
+/* Undivided. */
+static vae_status open_any(vae_data *data, const char *source, vae_error *err)
 {
-    static const char builtin[] = "builtin:";
-    if (!strncmp(source, builtin, sizeof builtin - 1)) return open_builtin(data, source + sizeof builtin - 1, err);
-    return open_path(data, source, holdout, seed, err);
+    return is_builtin(source) ? open_builtin(data, source + sizeof BUILTIN - 1, err) : open_path(data, source, err);
 }
 
 bool vae_data_is_mnist(const char *folder) { return mnist_is_whole(folder); }
@@ -452,9 +455,21 @@ vae_status vae_data_open(vae_data **out, const char *source, double holdout, dou
     if (status) return status;
     vae_data *data = mem_new(1, sizeof *data, err);
     if (!data) return VAE_E_MEMORY;
-    status = open_any(data, source, holdout, seed, err);
+    status = open_any(data, source, err);
+    if (!status && !data->test.n && !is_builtin(source)) status = split_test(data, holdout, seed, err);
     if (!status && validation > 0) status = split_validation(data, validation, seed, err);
     return finish(out, data, source, status);
+}
+
+vae_status vae_data_open_whole(vae_data **out, const char *source, vae_error *err)
+{
+    vae_status status = check_length(source, err);
+    if (status) return status;
+    vae_data *data = mem_new(1, sizeof *data, err);
+    if (!data) return VAE_E_MEMORY;
+    status = finish(out, data, source, open_any(data, source, err));
+    if (!status && !(*out)->test.n) (*out)->train.split = VAE_ALL;
+    return status;
 }
 
 vae_status vae_data_read(vae_data **out, const char *path, vae_error *err)

@@ -13,7 +13,8 @@
 
 struct pixels model_pixels(const struct vae_model *model, const vae_images *images, uint64_t seed, uint64_t step)
 {
-    const uint64_t lasting = UINT64_MAX - (images->number ? VAE_TRAIN : images->split);
+    const bool as_one_file = images->number || images->split == VAE_ALL;
+    const uint64_t lasting = UINT64_MAX - (as_one_file ? VAE_TRAIN : images->split);
     struct rng rng = {.seed = seed, .step = step ? step : lasting, .stream = RNG_BINARIZE};
     switch (model->binarize) {
     case BINARIZE_NONE: return (struct pixels){.rule = PIXELS_GREY};

@@ -238,7 +238,7 @@ load common
     refuse 2 "--first: 60 is past the last of 50 images" reconstruct run --first 60
     refuse 2 "--image: 50 is out of range" traverse run --image 50
     refuse 2 "--dims" traverse run --dims 0,10
-    refuse 2 "expected train, validation or test" eval run --split valid
+    refuse 2 "expected train, validation, test or all" eval run --split valid
 }
 
 @test "divergence keeps the last good model and names the step" {

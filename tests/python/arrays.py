@@ -3,7 +3,9 @@
 of the same images, and where it is installed against NumPy."""
 import csv
 import os
+import random
 import re
+import shutil
 import struct
 import sys
 
@@ -75,8 +77,8 @@ def _():
     write_idx("some", (4, 28, 28), bytes(i % 256 for i in range(4 * 784)))
     vaectl("encode", "run", "--data", "some", "--split", "train", "-o", "some.csv")
     same(read_csv("some.csv")[0], ["z0", "z1", "z2"])
-    refuse(3, "some: no labels (--labels writes those of the images)", "encode", "run", "--data", "some", "--labels",
-           "y.npy")
+    refuse(3, "some: no labels (--labels writes those of the images)", "encode", "run", "--data", "some", "--split", "all",
+           "--labels", "y.npy")
 
 
 @test("decode of what encode wrote is what reconstruct draws; .npy and .csv agree to the last bit")
@@ -267,6 +269,71 @@ def newton(numpy, x, labels, classes, ridge=1e-4):
         weights -= numpy.linalg.solve(hessian.reshape(size, size), slope.ravel()).reshape(features, classes)
     assert numpy.abs(slope).max() < 1e-10, slope
     return weights
+
+
+@test("a file that is not the model's own is taken whole and in its order, the model's own where --split all asks for it")
+def _():
+    numbers = random.Random(1)
+    for name, n in (("own.npy", 30), ("other.npy", 20)):
+        write_npy(name, (n, 2), [numbers.random() for _ in range(2 * n)])
+    vaectl("train", "--data", "own.npy", "--likelihood", "gaussian", "--latent", 2, "--hidden", 8, "--epochs", 2, "--batch",
+           10, "--holdout", 0.3, "--validation", 0.2, "-q", "-o", "run")
+
+    def encoded(*flags, said=""):
+        same(vaectl("encode", "run", "-o", "z.npy", *flags), ("z.npy\n", said))
+        _, shape, values = read_npy("z.npy")
+        return [tuple(values[2 * i:2 * i + 2]) for i in range(shape[0])]
+
+    used = ("vaectl: other.npy: all of its 20 (--split test takes the share of 0.3 that --holdout and --seed of the training "
+            "choose)\n")
+    whole = encoded("--data", "other.npy", said=used)
+    _, _, values = read_npy("other.npy")
+    for i in (0, 7, 19):  # a row by itself
+        write_npy("one.npy", (1, 2), values[2 * i:2 * i + 2])
+        same(encoded("--data", "one.npy", "--split", "all"), whole[i:i + 1])
+    same(encoded("--data", "other.npy", "--split", "all"), whole)
+    test = encoded("--data", "other.npy", "--split", "test")
+    same((len(whole), len(test), set(test) <= set(whole)), (20, 6, True))
+    own = encoded("--split", "all")
+    same(len(own), 30)
+    for split, n in (("train", 17), ("validation", 4), ("test", 9)):
+        part = encoded("--split", split)
+        same((len(part), set(part) <= set(own)), (n, True), split)
+    for flags in ([], ["--data", "own.npy"], ["--data", "./own.npy"], ["--data", os.path.abspath("own.npy")]):
+        same(encoded(*flags), part, flags)
+    os.mkdir("elsewhere")
+    os.chdir("elsewhere")
+    same(vaectl("encode", "../run", "-o", "../z.npy", "--data", "../own.npy"), ("../z.npy\n", ""))
+    os.chdir("..")
+    same(read_npy("z.npy")[1], (9, 2))
+    e = vaectl_json("eval", "run", "--data", "other.npy", "--samples", 0, "--split", "all")
+    same((e["n"], e["split"], e["probe_accuracy"]), (20, "all", None))
+    os.rename("own.npy", "moved.npy")
+    for flags in ([], ["--split", "all"]):
+        refuse(3, "own.npy: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv "
+               "file, or builtin:digits) (the model's training data; --data names others)", "encode", "run", *flags)
+    refuse(2, "--split: 'some' (expected train, validation, test or all)", "encode", "run", "--split", "some")
+    shutil.copytree("run", "twin")
+    table = vaectl_json("compare", "run", "twin", "--data", "other.npy", "-q")
+    same((table["n"], table["split"]), (20, "all"))
+
+
+@test("--split all: binary pixels of an image are those that it has in a split; a test split is not mixed with training")
+def _():
+    write_idx("own.idx", (20, 2, 2), [17 * i % 256 for i in range(80)])
+    vaectl("train", "--data", "own.idx", "--binarize", "static", "--latent", 2, "--hidden", 8, "--epochs", 1, "--batch", 10, "-q",
+           "--holdout", 0.5, "-o", "run")
+    rows = {}
+    for split in ("train", "test", "all"):
+        vaectl("encode", "run", "-o", "z.npy", "--split", split)
+        values = read_npy("z.npy")[2]
+        rows[split] = sorted(zip(values[::2], values[1::2]))
+    same(sorted(rows["train"] + rows["test"]), rows["all"])
+    vaectl("train", *SMALL, "-o", "other")
+    refuse(2, "--split all: builtin:digits:train=60,test=30 has a test split (expected train, validation or test)", "encode",
+           "other", "--split", "all")
+    same(vaectl("encode", "other", "--data", "builtin:digits:train=20,test=10,seed=2", "-o", "z.npy"), ("z.npy\n", ""))
+    same(read_npy("z.npy")[1], (10, 3))
 
 
 @test("the linear probe finds as many labels as a regression with NumPy on what encode writes")

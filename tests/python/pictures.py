@@ -301,7 +301,7 @@ def reconstruct_splits():
     reconstructed([TRAIN[i] for i in permutation(1, HOLDOUT, 0, 30)][:2], "-n", 2, data="one")
     for split in ("test", "validation"):
         refuse(2, f"--split {split}: the data has no such split", "reconstruct", "run", "--split", split)
-    refuse(2, "--split: 'valid' (expected train, validation or test)", "reconstruct", "run", "--split", "valid")
+    refuse(2, "--split: 'valid' (expected train, validation, test or all)", "reconstruct", "run", "--split", "valid")
 
 
 @test("reconstruct --data: other images; where the model's own are missing, the message names the flag")
