@@ -254,6 +254,8 @@ VAE_API vae_status vae_data_read(vae_data **out, const char *path, vae_error *er
 /* The n labels of a file, IDX or a .npy of whole numbers from 0 to 255. */
 VAE_API vae_status vae_labels_read(const char *path, size_t n, uint8_t *labels, vae_error *err);
 
+/* Where image i of them is in the file that they are from, from 0 on: of a divided file not i itself. */
+VAE_API size_t vae_images_row(const vae_images *images, size_t i);
 /* How many classes their labels tell: 1 + the largest; 0 where there are no labels. */
 VAE_API size_t vae_images_classes(const vae_images *images);
 /* Copies the pixels of images first .. first+n-1, wherever they are; `pixels` has n * rows * cols bytes. VAE_E_USAGE
@@ -616,9 +618,9 @@ VAE_API vae_status vae_sync_folder(const char *path, vae_error *err);
 
 enum { VAE_MAX_RANK = 4 };
 
-/* An array in C order: bytes, or real numbers of single or double precision. */
+/* An array in C order: bytes, real numbers of single or double precision, or whole ones (int32_t). */
 typedef struct vae_array {
-    enum { VAE_U1, VAE_F4, VAE_F8 } element;
+    enum { VAE_U1, VAE_F4, VAE_F8, VAE_I4 } element;
     size_t rank, dim[VAE_MAX_RANK];
     const void *at;
 } vae_array;

@@ -6,14 +6,25 @@
 #include "cli/command.h"
 
 struct request {
-    const char *means, *scales, *labels; /* files to write; the last two may be NULL */
-    uint64_t limit, seed, threads;       /* limit 0: all */
+    const char *means, *scales, *labels, *rows; /* files to write; all but the first may be NULL */
+    uint64_t limit, seed, threads;              /* limit 0: all */
 };
 
 static vae_status write_labels(const char *path, const vae_images *images, size_t n, vae_error *err)
 {
     const vae_array array = {.element = VAE_U1, .rank = 1, .dim = {n}, .at = images->labels};
     return vae_write_npy(path, &array, err);
+}
+
+static vae_status write_rows(const char *path, const vae_images *images, size_t n, vae_error *err)
+{
+    int32_t *row = calloc(n, sizeof *row);
+    if (!row) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu rows", n);
+    for (size_t i = 0; i < n; i++) row[i] = (int32_t)vae_images_row(images, i);
+    const vae_array array = {.element = VAE_I4, .rank = 1, .dim = {n}, .at = row};
+    vae_status status = vae_write_npy(path, &array, err);
+    free(row);
+    return status;
 }
 
 static vae_status write_all(const struct request *r, const vae_images *images, size_t n, size_t L, const float *mean,
@@ -26,6 +37,8 @@ static vae_status write_all(const struct request *r, const vae_images *images, s
     if (!status && r->scales) run_say_written(r->scales);
     if (!status && r->labels) status = write_labels(r->labels, images, n, err);
     if (!status && r->labels) run_say_written(r->labels);
+    if (!status && r->rows) status = write_rows(r->rows, images, n, err);
+    if (!status && r->rows) run_say_written(r->rows);
     return status;
 }
 
@@ -44,24 +57,33 @@ static vae_status encode(const vae_model *model, const struct request *r, const 
     return status;
 }
 
+static vae_status check_npy(const char *flag, const char *path, vae_error *err)
+{
+    if (!path || (array_is_name(path) && !strcmp(strrchr(path, '.'), ".npy"))) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "--%s: '%s' (expected a name that ends in .npy)", flag, path);
+}
+
 static vae_status check_names(const struct request *r, vae_error *err)
 {
     vae_status status = array_check_name("output", r->means, err);
     if (!status && r->scales) status = array_check_name("scales", r->scales, err);
-    if (!status && r->labels && (!array_is_name(r->labels) || strcmp(strrchr(r->labels, '.'), ".npy")))
-        status = vae_fail(err, VAE_E_USAGE, "--labels: '%s' (expected a name that ends in .npy)", r->labels);
-    const char *const names[] = {r->means, r->scales, r->labels};
-    for (size_t i = 0; i < 3 && !status; i++)
+    if (!status) status = check_npy("labels", r->labels, err);
+    if (!status) status = check_npy("rows", r->rows, err);
+    const char *const names[] = {r->means, r->scales, r->labels, r->rows};
+    for (size_t i = 0; i < sizeof names / sizeof *names && !status; i++)
         for (size_t k = 0; k < i && !status; k++)
             if (names[i] && names[k] && !strcmp(names[i], names[k]))
-                status = vae_fail(err, VAE_E_USAGE, "%s: named for two of means, scales and labels", names[i]);
+                status = vae_fail(err, VAE_E_USAGE, "%s: named for two of means, scales, labels and rows", names[i]);
     return status;
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)
 {
     char model_path[PATH_MAX_RUN], path[PATH_MAX_RUN];
-    struct request r = {path, argument(arguments, "scales"), argument(arguments, "labels"), 0, 0, 0};
+    struct request r = {.means = path,
+                        .scales = argument(arguments, "scales"),
+                        .labels = argument(arguments, "labels"),
+                        .rows = argument(arguments, "rows")};
     vae_model *model = NULL;
     vae_data *data = NULL;
     const vae_images *images = NULL;
@@ -82,6 +104,7 @@ static const struct flag flags[] = {
     {"output", 'o', "FILE", ".npy or .csv to write the means to [encode.npy beside the model]"},
     {"scales", 0, "FILE", ".npy or .csv to write the scales to"},
     {"labels", 0, "FILE", ".npy to write the labels of the images to"},
+    {"rows", 0, "FILE", ".npy to write the rows to that the images have in the file of data"},
     {"limit", 0, "N", "only the first N images [all]"},
     {"seed", 0, "N", "of binarised pixels [1]"},
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},

@@ -209,7 +209,7 @@ vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *
 
 static vae_status write_per_image(const struct eval *r, const vae_images *images, vae_error *err)
 {
-    const struct per_image rows = {r->result, images->labels, r->nll_options.image_nll};
+    const struct per_image rows = {r->result, images, r->nll_options.image_nll};
     return per_image_write(r->per_image, &rows, err);
 }
 
@@ -303,7 +303,7 @@ static const struct flag flags[] = {
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
     SPLIT_FLAG("them"),
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
-    {"per-image", 0, "FILE", ".csv or .npy to write: index, label, neg_elbo, recon, kl, nll of each image"},
+    {"per-image", 0, "FILE", ".csv or .npy to write: index, label, neg_elbo, recon, kl, nll, row of each image"},
     {"json", 0, NULL, "one JSON object on stdout"},
     {0},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * eval --per-image: a row an image with its label and its losses, whose means are those that eval reports. */
+ * eval --per-image: a row an image with its label, its losses and its row in the file of data, whose means are those
+ * that eval reports. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,21 +9,24 @@
 #include "cli/array.h"
 #include "cli/per_image.h"
 
-static const char *const names[] = {"index", "label", "neg_elbo", "recon", "kl", "nll"};
+enum column { INDEX, LABEL, NEG_ELBO, RECON, KL, NLL, ROW, COLUMNS };
 
-enum { COLUMNS = sizeof names / sizeof *names };
+static const char *const names[COLUMNS] = {"index", "label", "neg_elbo", "recon", "kl", "nll", "row"};
 
-/* Number k of image i. */
+/* The k-th column: there is no nll where it was not asked for. */
+static enum column column_at(const struct per_image *p, size_t k) { return k >= NLL && !p->nll ? k + 1 : k; }
+
 static double cell(const struct per_image *p, size_t i, size_t k)
 {
     const double recon = p->evaluation->image_recon[i], kl = p->evaluation->image_kl[i];
-    switch (k) {
-    case 0: return (double)i;
-    case 1: return p->labels ? p->labels[i] : (double)NAN;
-    case 2: return recon + kl;
-    case 3: return recon;
-    case 4: return kl;
-    default: return p->nll[i];
+    switch (column_at(p, k)) {
+    case INDEX: return (double)i;
+    case LABEL: return p->images->labels ? p->images->labels[i] : (double)NAN;
+    case NEG_ELBO: return recon + kl;
+    case RECON: return recon;
+    case KL: return kl;
+    case NLL: return p->nll[i];
+    default: return (double)vae_images_row(p->images, i);
     }
 }
 
@@ -35,7 +39,7 @@ static vae_status write_csv(const char *path, const struct per_image *p, vae_err
     struct text text;
     vae_status status = text_begin(&text, err);
     if (status) return status;
-    for (size_t k = 0; k < columns; k++) fprintf(text.to, "%s%s", k ? "," : "", names[k]);
+    for (size_t k = 0; k < columns; k++) fprintf(text.to, "%s%s", k ? "," : "", names[column_at(p, k)]);
     fputc('\n', text.to);
     for (size_t i = 0; i < p->evaluation->n; i++) {
         for (size_t k = 0; k < columns; k++) {

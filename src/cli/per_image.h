@@ -6,8 +6,8 @@
 
 struct per_image {
     const vae_evaluation *evaluation;
-    const uint8_t *labels; /* (n), or NULL */
-    const double *nll;     /* (n), or NULL: not asked for */
+    const vae_images *images;
+    const double *nll; /* (n), or NULL: not asked for */
 };
 
 /* To a .csv, or to a .npy of double precision with the same columns, NaN where the .csv has nothing. */

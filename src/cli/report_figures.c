@@ -407,16 +407,21 @@ static int by_loss(const void *a, const void *b)
     return x->index < y->index ? -1 : 1;
 }
 
+/* Above each image its loss; the caption has their rows in the file of data. */
 static vae_status put_extreme(FILE *out, const struct subject *s, size_t n, const struct ranked *ranked,
-                              const char *alt, const char *caption, vae_error *err)
+                              const char *alt, const char *which, vae_error *err)
 {
-    size_t index[EXTREMES];
-    char name[EXTREMES][NAME];
+    size_t index[EXTREMES], used;
+    char name[EXTREMES][NAME], caption[EXTREMES * NAME + 128];
     const char *names[EXTREMES];
+    used = (size_t)snprintf(caption, sizeof caption,
+                            "%s \u2212ELBO, in nats above each image. Rows in the data file:", which);
     for (size_t i = 0; i < n; i++) {
         index[i] = ranked[i].index;
         snprintf(name[i], NAME, "%.0f", ranked[i].loss);
         names[i] = name[i];
+        used += (size_t)snprintf(caption + used, sizeof caption - used, "%s %zu", i ? "," : "",
+                                 vae_images_row(&s->images, index[i]));
     }
     return put_pairs(out, s, n, index, names, alt, caption, err);
 }
@@ -430,7 +435,7 @@ static void put_table(FILE *out, const struct subject *s, size_t n, const struct
         "</thead>\n<tbody>\n",
         s->images.labels ? "<th scope=\"col\">label</th>" : "");
     for (size_t i = 0; i < n; i++) {
-        fprintf(out, "<tr><td>%zu</td>", ranked[i].index);
+        fprintf(out, "<tr><td>%zu</td>", vae_images_row(&s->images, ranked[i].index));
         if (s->images.labels) fprintf(out, "<td>%u</td>", s->images.labels[ranked[i].index]);
         fprintf(out, "<td class=\"number\">%.2f</td></tr>\n", ranked[i].loss);
     }
@@ -439,8 +444,6 @@ static void put_table(FILE *out, const struct subject *s, size_t n, const struct
 
 static vae_status draw_extremes(FILE *out, const struct subject *s, vae_error *err)
 {
-    static const char best[] = "Least \u2212ELBO, in nats above each image.",
-                      worst[] = "Greatest \u2212ELBO, in nats above each image.";
     const size_t N = s->images.n, n = fewer(N, EXTREMES);
     struct ranked *ranked = calloc(N, sizeof *ranked);
     if (!ranked) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu images", N);
@@ -448,10 +451,10 @@ static vae_status draw_extremes(FILE *out, const struct subject *s, vae_error *e
     qsort(ranked, N, sizeof *ranked, by_loss);
     vae_status status = VAE_OK;
     if (s->is_picture) {
-        status = put_extreme(out, s, n, ranked, "The images of least loss and their reconstructions", best, err);
+        status = put_extreme(out, s, n, ranked, "The images of least loss and their reconstructions", "Least", err);
         if (!status)
             status = put_extreme(out, s, n, ranked + N - n, "The images of greatest loss and their reconstructions",
-                                 worst, err);
+                                 "Greatest", err);
     } else {
         put_table(out, s, n, ranked, "Least \u2212ELBO, in nats.");
         put_table(out, s, n, ranked + N - n, "Greatest \u2212ELBO, in nats.");

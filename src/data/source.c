@@ -50,7 +50,7 @@ void images_free(vae_images *images)
     *images = (vae_images){0};
 }
 
-static size_t number_of(const vae_images *images, size_t i) { return images->number ? images->number[i] : i; }
+size_t vae_images_row(const vae_images *images, size_t i) { return images->number ? images->number[i] : i; }
 
 static vae_status check_run(const vae_images *images, size_t first, size_t n, vae_error *err)
 {
@@ -71,7 +71,7 @@ vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uin
         status = vae_fail(err, VAE_E_USAGE, "images of real numbers have no bytes (vae_images_values reads them)");
     if (!status && images->pixels) memcpy(pixels, images->pixels + first * D, n * D);
     for (size_t i = 0; i < n && !status && images->stream; i++)
-        if (!stream_read(images->stream, number_of(images, first + i), D, 0, D, pixels + i * D))
+        if (!stream_read(images->stream, vae_images_row(images, first + i), D, 0, D, pixels + i * D))
             status = unreadable(images, first + i, err);
     return status;
 }
@@ -180,7 +180,7 @@ bool images_gather(const vae_images *images, const struct pixels *pixels, const 
 {
     const size_t D = images->rows * images->cols;
     for (size_t i = 0; i < count; i++) {
-        const size_t image = index ? index[i] : first + i, number = number_of(images, image);
+        const size_t image = index ? index[i] : first + i, number = vae_images_row(images, image);
         if (images->pixels)
             to_pixels(pixels, number, D, 0, D, images->pixels + image * D, x + i * D);
         else if (images->values)
@@ -199,7 +199,8 @@ bool images_are_sparse(const vae_images *images)
     uint8_t byte;
     size_t ink = 0, seen = 0;
     for (size_t i = 0; i < n * D; i += stride, seen++) {
-        if (images->stream && !stream_read(images->stream, number_of(images, i / D), D, i % D, 1, &byte)) return false;
+        if (images->stream && !stream_read(images->stream, vae_images_row(images, i / D), D, i % D, 1, &byte))
+            return false;
         ink += images->values ? images->values[i] != 0 : (images->pixels ? images->pixels[i] : byte) != 0;
     }
     return (double)ink < most * (double)seen;
@@ -230,7 +231,7 @@ static vae_status select_images(vae_images *to, const vae_images *all, const uin
         if (to->pixels) memcpy(to->pixels + i * D, all->pixels + index[i] * D, D);
         if (to->values) memcpy(to->values + i * D, all->values + index[i] * D, D * sizeof *to->values);
         if (to->labels) to->labels[i] = all->labels[index[i]];
-        to->number[i] = (uint32_t)number_of(all, index[i]);
+        to->number[i] = (uint32_t)vae_images_row(all, index[i]);
     }
     return status;
 }

@@ -15,7 +15,10 @@ enum { ALIGNMENT = 64, START = 10 /* magic, version, length of the header */, MO
 static const struct {
     const char *descr;
     size_t size;
-} elements[] = {[VAE_U1] = {"|u1", 1}, [VAE_F4] = {"<f4", sizeof(float)}, [VAE_F8] = {"<f8", sizeof(double)}};
+} elements[] = {[VAE_U1] = {"|u1", 1},
+                [VAE_F4] = {"<f4", sizeof(float)},
+                [VAE_F8] = {"<f8", sizeof(double)},
+                [VAE_I4] = {"<i4", sizeof(int32_t)}};
 
 /* (N,), (N, D), ... as Python writes a tuple. */
 static void shape_text(const vae_array *array, char *text, size_t size)

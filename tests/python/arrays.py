@@ -174,7 +174,8 @@ def _():
             (["encode", "run", "-o", ".npy"], 2, f"--output: '.npy' {names}"),
             (["encode", "run", "--scales", "s.png"], 2, f"--scales: 's.png' {names}"),
             (["encode", "run", "--labels", "y.csv"], 2, "--labels: 'y.csv' (expected a name that ends in .npy)"),
-            (["encode", "run", "-o", "a.npy", "--labels", "a.npy"], 2, "a.npy: named for two of means, scales and labels"),
+            (["encode", "run", "--rows", "r.csv"], 2, "--rows: 'r.csv' (expected a name that ends in .npy)"),
+            (["encode", "run", "-o", "a.npy", "--labels", "a.npy"], 2, "a.npy: named for two of means, scales, labels and rows"),
             (["encode", "run", "-o", "no/a.npy"], 4, "no/a.npy: cannot write: No such file or directory"),
             (["sample", "run", "--latents", "z.png"], 2, f"--latents: 'z.png' {names}"),
             (["eval", "run", "--per-image", "e.png"], 2, f"--per-image: 'e.png' {names}"),
@@ -241,7 +242,7 @@ def _():
         numpy.save("again.npy", array)
         same(read_bytes("again.npy"), read_bytes(file), file)
     table = numpy.genfromtxt("e.csv", delimiter=",", names=True)
-    same(table.dtype.names, ("index", "label", "neg_elbo", "recon", "kl", "nll"))
+    same(table.dtype.names, ("index", "label", "neg_elbo", "recon", "kl", "nll", "row"))
     for k, name in enumerate(table.dtype.names):
         assert numpy.allclose(table[name], numpy.load("e.npy")[:, k], rtol=1e-11), name
     labels = numpy.load("y.npy")
@@ -316,6 +317,35 @@ def _():
     shutil.copytree("run", "twin")
     table = vaectl_json("compare", "run", "twin", "--data", "other.npy", "-q")
     same((table["n"], table["split"]), (20, "all"))
+
+
+@test("encode --rows and eval --per-image say where in the file the images of a split are")
+def _():
+    numbers = random.Random(2)
+    write_npy("own.npy", (30, 2), [numbers.random() for _ in range(60)])
+    vaectl("train", "--data", "own.npy", "--likelihood", "gaussian", "--latent", 2, "--hidden", 8, "--epochs", 1, "--batch",
+           10, "--holdout", 0.4, "--validation", 0.3, "--seed", 3, "-q", "-o", "run")
+
+    def encoded(split, *flags):
+        vaectl("encode", "run", "-o", "z.npy", "--rows", "r.npy", "--split", split, *flags)
+        (_, (n, _), values), (kind, shape, rows) = read_npy("z.npy"), read_npy("r.npy")
+        same((kind, shape), ("<i4", (n,)))
+        return rows, [tuple(values[2 * i:2 * i + 2]) for i in range(n)]
+
+    rows, whole = encoded("all")
+    same(list(rows), list(range(30)))
+    found = []
+    for split in ("train", "validation", "test"):
+        rows, codes = encoded(split)
+        same([whole[row] for row in rows], codes, split)
+        found += rows
+        for name, samples in (("e.csv", 0), ("f.csv", 2)):
+            vaectl("eval", "run", "--split", split, "--samples", samples, "--per-image", name)
+            header, lines = read_csv(name)
+            same((header[-1], [int(line[-1]) for line in lines]), ("row", list(rows)))
+    same(sorted(found), list(range(30)))
+    assert found != sorted(found)
+    same(list(encoded("test", "--limit", 5)[0]), list(rows)[:5])
 
 
 @test("--split all: binary pixels of an image are those that it has in a split; a test split is not mixed with training")

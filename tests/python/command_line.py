@@ -101,6 +101,7 @@ FLAGS = {
         ("", "json", "", ""), PLUGIN, HELP],
     "encode": [
         ("o", "output", "FILE", "encode.npy beside the model"), ("", "scales", "FILE", ""), ("", "labels", "FILE", ""),
+        ("", "rows", "FILE", ""),
         ("", "limit", "N", "all"), ("", "seed", "N", "1"), ("", "data", "SOURCE", "those that the model was trained on"),
         ("", "split", "train|validation|test|all", "test; all of another source without test images"), ("", "threads", "N", "all cores"), PLUGIN, HELP],
     "decode": [

@@ -103,6 +103,7 @@ def compare_each(report, wanted):
         rows = list(csv.DictReader(file))
     same(report["per_image"], "each.csv")
     same([(row["index"], row["label"]) for row in rows], [(str(i), "") for i in range(len(wanted))])
+    same(list(rows[0]), ["index", "label", "neg_elbo", "recon", "kl", "nll", "row"])
     keys = ["neg_elbo", "recon", "kl", "nll"]
     for row, values in zip(rows, wanted):
         for key, value in zip(keys, values):

@@ -13,7 +13,7 @@ import zlib
 
 from shared import browser
 from shared.model_file import load, save
-from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_mnist
+from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx, write_mnist
 from shared.tap import Skip, near, run, same, test
 
 SOURCE = "builtin:digits:train=60,test=30"
@@ -226,6 +226,27 @@ def _():
     facts = page.explorers()[0]
     same((facts["facts"]["picture"], len(halves(facts["data"])), len(halves(facts["layers"][-1]["bias"]))), (False, 40, 2))
     same(page.all("image"), [])
+    ranked = ranked_rows("run")
+    for some in (ranked[:8], ranked[-8:]):
+        assert "".join(f"{row}{loss:.2f}\n" for row, loss in some) in page.text, (some, page.text)
+
+
+def ranked_rows(run):
+    """Rows in the file of data of the images with their losses, by loss."""
+    vaectl("eval", run, "--samples", 0, "--per-image", "each.csv")
+    with open("each.csv", encoding="ascii") as file:
+        ranked = sorted(csv.DictReader(file), key=lambda row: (float(row["neg_elbo"]), int(row["index"])))
+    return [(row["row"], float(row["neg_elbo"])) for row in ranked]
+
+
+@test("the best and the worst images are named by their rows in the file of data")
+def _():
+    write_idx("one.idx", (60, 4, 4), [37 * i * i % 251 for i in range(960)])
+    vaectl("train", *SMALL[2:], "--data", "one.idx", "--holdout", 0.5, "-o", "run")
+    page, rows = report("run"), ranked_rows("run")
+    for which, part in (("Least", rows[:8]), ("Greatest", rows[-8:])):
+        words = f"{which} \u2212ELBO, in nats above each image. Rows in the data file: {', '.join(row for row, _ in part)}"
+        assert words in page.text, words
 
 
 # ---- In a browser -----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ static int begin(void **state)
 
 static const uint8_t bytes[] = {7, 0, 255, 1, 2, 3};
 static const float singles[] = {1, -2.5f, 0.1f, 1e-30f, 0, 3};
+static const int32_t wholes[] = {1, -2, 0, 3, 1 << 30, 7};
 static const double doubles[] = {1, -2.5, 0.1, 1e-300, 0, 3};
 
 /* What numpy.save writes: version 1.0, a header of 118 bytes that makes 128 with what is before it. */
@@ -30,6 +31,7 @@ static void headers(void **state)
     } known[] = {
         {{VAE_U1, 1, {6}, bytes}, "{'descr': '|u1', 'fortran_order': False, 'shape': (6,), }", 6},
         {{VAE_F4, 2, {2, 3}, singles}, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 24},
+        {{VAE_I4, 1, {6}, wholes}, "{'descr': '<i4', 'fortran_order': False, 'shape': (6,), }", 24},
         {{VAE_F8, 3, {1, 2, 3}, doubles}, "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2, 3), }", 48},
         {{VAE_F4, 4, {3, 1, 2, 1}, singles}, "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 1, 2, 1), }", 24},
         {{VAE_F4, 2, {0, 3}, NULL}, "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 3), }", 0},

@@ -126,7 +126,7 @@ def write_npy(path, dims, values, kind="<f4"):
         file.write(struct.pack(f"<{len(values)}{ {'|u1': 'B', '<i4': 'i', '<i8': 'q', '<f4': 'f', '<f8': 'd'}[kind]}", *values))
 
 
-NPY_KINDS = {"|u1": "B", "<f4": "f", "<f8": "d"}
+NPY_KINDS = {"|u1": "B", "<i4": "i", "<f4": "f", "<f8": "d"}
 
 
 def read_npy(path):
