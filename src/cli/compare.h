@@ -11,11 +11,24 @@
 enum { MOST_RUNS = 1000 };
 
 /* What is measured of a run; nats per image but for the active units. */
-enum measure { NEG_ELBO, RECON, KL, ACTIVE_UNITS, NLL, MEASURES };
+enum measure {
+    NEG_ELBO,
+    RECON,
+    KL,
+    ACTIVE_UNITS,
+    NLL,
+    NLL_BIAS, /* what the nll's sampling does to it, as vae_nll has it */
+    NLL_MC_SE,
+    NLL_EFFECTIVE,
+    NLL_KHAT,
+    NLL_KHAT_ABOVE,
+    MEASURES
+};
 
 struct measure_name {
     const char *name;
-    int digits; /* behind the point, in text for people */
+    int digits;  /* behind the point, in text for people */
+    bool beside; /* says how another one was measured: in JSON and CSV alone */
 };
 extern const struct measure_name measures[MEASURES];
 
@@ -131,6 +144,8 @@ const char *table_label(const struct table *table, const struct row *row, size_t
 const struct run *table_partner(const struct table *table, const struct run *run);
 /* Is it asked for? */
 bool table_has(const struct table *table, enum measure measure);
+/* Has it a column in tables for people? */
+bool table_shows(const struct table *table, enum measure measure);
 
 /* ---- compare_write.c -------------------------------------------------------------------------------------------- */
 void table_print(const struct table *table);

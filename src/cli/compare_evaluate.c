@@ -23,7 +23,12 @@ const struct measure_name measures[MEASURES] = {[NEG_ELBO] = {"neg_elbo", 2},
                                                 [RECON] = {"recon", 2},
                                                 [KL] = {"kl", 2},
                                                 [ACTIVE_UNITS] = {"active_units", 1},
-                                                [NLL] = {"nll", 2}};
+                                                [NLL] = {"nll", 2},
+                                                [NLL_BIAS] = {"nll_bias", 2, true},
+                                                [NLL_MC_SE] = {"nll_mc_se", 2, true},
+                                                [NLL_EFFECTIVE] = {"nll_effective_samples", 1, true},
+                                                [NLL_KHAT] = {"nll_khat", 2, true},
+                                                [NLL_KHAT_ABOVE] = {"nll_khat_above", 2, true}};
 
 /* A run at work. */
 struct subject {
@@ -212,7 +217,10 @@ static json_t *measure_nll(const struct subject *s, const struct evaluated *e, v
     vae_status status = options.image_nll ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (!status) status = vae_estimate_nll(&result, s->model, s->images, &options, err);
     if (!status)
-        values = json_pack("{s:o, s:o}", "nll", json_finite(result.nll), LOSSES,
+        values = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "nll", json_finite(result.nll), "nll_bias",
+                           json_finite(result.bias), "nll_mc_se", json_finite(result.mc_se), "nll_effective_samples",
+                           json_finite(result.effective_samples), "nll_khat", json_finite(result.khat),
+                           "nll_khat_above", json_finite(result.khat_above), LOSSES,
                            losses_to_json(result.n, options.image_nll));
     if (!status && !values) vae_fail(err, VAE_E_MEMORY, "out of memory");
     free(options.image_nll);

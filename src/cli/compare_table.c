@@ -196,7 +196,12 @@ static void name_row(const struct table *table, struct row *row)
 
 /* ---- Figures ---------------------------------------------------------------------------------------------------- */
 
-bool table_has(const struct table *table, enum measure measure) { return measure != NLL || table->evaluated->samples; }
+bool table_has(const struct table *table, enum measure measure) { return measure < NLL || table->evaluated->samples; }
+
+bool table_shows(const struct table *table, enum measure measure)
+{
+    return table_has(table, measure) && !measures[measure].beside;
+}
 
 const struct run *table_partner(const struct table *table, const struct run *run)
 {

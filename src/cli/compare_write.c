@@ -7,6 +7,7 @@
 
 #include "cli/array.h"
 #include "cli/compare.h"
+#include "cli/eval.h"
 #include "cli/json.h"
 
 /* ---- Text for people -------------------------------------------------------------------------------------------- */
@@ -34,22 +35,46 @@ static void print_number(int width, int digits, double value)
 
 static void print_means(const struct table *table)
 {
-    static const char *const heading[MEASURES] = {"neg_elbo", "recon", "kl", "active", "nll"};
+    static const char *const heading[] = {"neg_elbo", "recon", "kl", "active", "nll"};
     print_cells(table, NULL);
     printf("seeds");
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) printf("%9s%6s", heading[m], "sd");
-    printf("\n");
+        if (table_shows(table, m)) printf("%9s%6s", heading[m], "sd");
+    printf(table_has(table, NLL_BIAS) ? "   bias\n" : "\n");
     for (const struct row *row = table->row; row < table->row + table->rows; row++) {
         print_cells(table, row);
         printf("%5zu", row->mean[NEG_ELBO].n);
         for (size_t m = 0; m < MEASURES; m++) {
-            if (!table_has(table, m)) continue;
+            if (!table_shows(table, m)) continue;
             print_number(9, measures[m].digits, row->mean[m].mean);
             print_number(6, measures[m].digits, row->mean[m].sd);
         }
+        if (table_has(table, NLL_BIAS)) print_number(7, measures[NLL_BIAS].digits, row->mean[NLL_BIAS].mean);
         printf("\n");
     }
+}
+
+/* The run in which a measure is least, times `sign`; NULL where none has it. */
+static const struct run *extreme(const struct table *table, enum measure m, double sign)
+{
+    const struct run *found = NULL;
+    for (const struct run *run = table->runs->run; run < table->runs->run + table->runs->n; run++)
+        if (!isnan(run->value[m]) && (!found || sign * run->value[m] < sign * found->value[m])) found = run;
+    return found;
+}
+
+/* What eval says of one run, of the worst of them. */
+static void print_sampling(const struct table *table)
+{
+    const struct run *few = extreme(table, NLL_EFFECTIVE, 1), *heavy = extreme(table, NLL_KHAT_ABOVE, -1);
+    if (!table_has(table, NLL)) return;
+    printf("\nbias: nll is too high by about so much, which more samples (--nll) make smaller\n");
+    if (few && few->value[NLL_EFFECTIVE] < FEW_EFFECTIVE)
+        printf("few effective samples (%.1f in %s): nll is too high by more than its bias; give more --nll\n",
+               few->value[NLL_EFFECTIVE], few->path);
+    if (heavy && heavy->value[NLL_KHAT_ABOVE] > 0)
+        printf("k-hat is above %.1f for %.1f %% of images in %s: their error is larger than it looks\n", VAE_KHAT_LIMIT,
+               100 * heavy->value[NLL_KHAT_ABOVE], heavy->path);
 }
 
 static void print_difference(const struct row *row)
@@ -103,6 +128,7 @@ void table_print(const struct table *table)
     if (mixed) printf("the rows have different %s: their losses are not of one kind, nor are differences\n", mixed);
     printf("\n");
     print_means(table);
+    print_sampling(table);
     if (table->rows > 1) print_differences(table);
 }
 
@@ -122,7 +148,7 @@ static json_t *runs_to_json(const struct table *table, size_t row)
         if (run->row != row) continue;
         json_t *object = json_pack("{s:o, s:I}", "run", json_text(run->path), "seed", (json_int_t)run->config.seed);
         for (size_t m = 0; m < MEASURES; m++)
-            if (table_has(table, m)) json_object_set_new(object, measures[m].name, json_finite(run->value[m]));
+            if (table_shows(table, m)) json_object_set_new(object, measures[m].name, json_finite(run->value[m]));
         json_array_append_new(list, object);
     }
     return list;
@@ -137,7 +163,7 @@ static json_t *row_to_json(const struct table *table, const struct row *row)
     }
     json_t *object = json_pack("{s:o, s:o}", "name", json_text(row->name), "settings", settings);
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) json_object_set_new(object, measures[m].name, mean_to_json(&row->mean[m]));
+        if (table_shows(table, m)) json_object_set_new(object, measures[m].name, mean_to_json(&row->mean[m]));
     json_object_set_new(object, "difference", mean_to_json(&row->difference));
     json_object_set_new(object, "difference_image_se", json_finite(row->image_se));
     json_object_set_new(object, "runs", runs_to_json(table, (size_t)(row - table->row)));
@@ -194,7 +220,7 @@ static void put_csv_row(FILE *file, const struct table *table, const struct row 
     }
     fprintf(file, "%zu", row->mean[NEG_ELBO].n);
     for (size_t m = 0; m < MEASURES; m++) {
-        if (!table_has(table, m)) continue;
+        if (!table_shows(table, m)) continue;
         put_number(file, row->mean[m].mean);
         put_number(file, row->mean[m].sd);
     }
@@ -214,7 +240,7 @@ vae_status table_write_csv(const struct table *table, const char *path, vae_erro
     for (size_t c = 0; c < table->columns; c++) fprintf(text.to, "%s,", table_heading(table, c));
     fprintf(text.to, "seeds");
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) fprintf(text.to, ",%s,%s_sd", measures[m].name, measures[m].name);
+        if (table_shows(table, m)) fprintf(text.to, ",%s,%s_sd", measures[m].name, measures[m].name);
     fprintf(text.to, ",pairs,difference,difference_low,difference_high,difference_image_se\n");
     for (size_t r = 0; r < table->rows; r++) put_csv_row(text.to, table, &table->row[r]);
     return write_text(&text, path, err);
@@ -250,7 +276,7 @@ static void put_latex_row(FILE *file, const struct table *table, const struct ro
     }
     fprintf(file, "%zu", row->mean[NEG_ELBO].n);
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) put_latex_mean(file, row->mean[m].mean, row->mean[m].sd, measures[m].digits);
+        if (table_shows(table, m)) put_latex_mean(file, row->mean[m].mean, row->mean[m].sd, measures[m].digits);
     fputs(" & ", file);
     if (row != &table->row[table->baseline] && d->n) fprintf(file, "$%.2f$", d->mean);
     if (row != &table->row[table->baseline] && d->n > 1) fprintf(file, " $[%.2f, %.2f]$", d->low, d->high);
@@ -259,7 +285,7 @@ static void put_latex_row(FILE *file, const struct table *table, const struct ro
 
 vae_status table_write_latex(const struct table *table, const char *path, vae_error *err)
 {
-    static const char *const heading[MEASURES] = {"$-$ELBO", "recon.", "KL", "active units", "NLL"};
+    static const char *const heading[] = {"$-$ELBO", "recon.", "KL", "active units", "NLL"};
     struct text text;
     vae_status status = text_begin(&text, err);
     if (status) return status;
@@ -271,7 +297,7 @@ vae_status table_write_latex(const struct table *table, const char *path, vae_er
     for (size_t c = 0; c < table->columns; c++) fputc('l', text.to);
     fputc('r', text.to);
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) fputc('r', text.to);
+        if (table_shows(table, m)) fputc('r', text.to);
     fputs("r}\n\\toprule\n", text.to);
     for (size_t c = 0; c < table->columns; c++) {
         put_latex(text.to, table_heading(table, c));
@@ -279,7 +305,7 @@ vae_status table_write_latex(const struct table *table, const char *path, vae_er
     }
     fputs("seeds", text.to);
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_has(table, m)) fprintf(text.to, " & %s", heading[m]);
+        if (table_shows(table, m)) fprintf(text.to, " & %s", heading[m]);
     fputs(" & difference \\\\\n\\midrule\n", text.to);
     for (size_t r = 0; r < table->rows; r++) put_latex_row(text.to, table, &table->row[r]);
     fputs("\\bottomrule\n\\end{tabular}\n", text.to);

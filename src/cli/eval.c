@@ -92,7 +92,7 @@ static void print_nll(const vae_nll *nll)
     if (!isnan(nll->khat))
         printf("k-hat         %.2f on average, above %.1f for %.1f %% of images\n", nll->khat, VAE_KHAT_LIMIT,
                100 * nll->khat_above);
-    if (nll->effective_samples < 5)
+    if (nll->effective_samples < FEW_EFFECTIVE)
         printf("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
                "--samples)\n");
 }

@@ -8,6 +8,8 @@
 #include "cli/json.h"
 #include "cli/progress.h"
 
+enum { FEW_EFFECTIVE = 5 }; /* samples of the nll, below which people are warned */
+
 struct eval {
     const char *model_path, *source, *split;
     const vae_model *model;

@@ -2,6 +2,7 @@
 """vaectl compare: the runs that lists ask for, trained side by side and again after any end; what the table says of them,
 and its figures against those of eval."""
 import contextlib
+import csv
 import json
 import math
 import os
@@ -116,7 +117,9 @@ def check_mean(got, want):
 @test("losses of each run are those of eval; means, deviations and paired intervals follow from them")
 def _():
     vaectl("compare", *SMALL, "--prior", "normal,laplace", "--seeds", 3, "-o", "all")
-    for flags, loss in (([], "neg_elbo"), (["--nll", 7, "--limit", 11], "nll")):
+    sampling = ["nll_bias", "nll_mc_se", "nll_effective_samples", "nll_khat"]
+    for flags, loss in (([], "neg_elbo"), (["--nll", 30, "--limit", 11], "nll")):
+        names = ["neg_elbo", "recon", "kl", "active_units", loss, *(sampling if flags else [])]
         table = vaectl_json("compare", "all", *flags)
         same((table["n"], table["difference_of"], table["baseline"]), (11 if flags else 20, loss, "normal"))
         losses = {}
@@ -124,10 +127,10 @@ def _():
             same([one["seed"] for one in row["runs"]], [1, 2, 3])
             losses[row["name"]] = [one[loss] for one in row["runs"]]
             for one in row["runs"]:
-                evaluated = vaectl_json("eval", one["run"], *(flags and ["--samples", 7, "--limit", 11]))
-                for name in ("neg_elbo", "recon", "kl", "active_units", loss):
+                evaluated = vaectl_json("eval", one["run"], *(flags and ["--samples", 30, "--limit", 11]))
+                for name in names:
                     near(one[name], evaluated[name], 1e-8, name)
-            for name in ("neg_elbo", "recon", "kl", "active_units", loss):
+            for name in names:
                 check_mean(row[name], interval([one[name] for one in row["runs"]]))
         laplace = next(row for row in table["rows"] if row["name"] == "laplace")
         check_mean(laplace["difference"], interval([a - b for a, b in zip(losses["laplace"], losses["normal"])]))
@@ -174,6 +177,31 @@ def _():
     same(vaectl("compare", "all/normal-seed1")[0].count("\n"), 6)
 
 
+@test("what eval says of the sampling of a nll, the table says of its runs")
+def _():
+    vaectl("compare", *SMALL, "--beta", "0.01,1", "-o", "all")
+    for samples in (4, 40):  # few to be effective, or enough for a k-hat
+        table, text = vaectl_json("compare", "all", "--nll", samples), vaectl("compare", "all", "--nll", samples)[0]
+        runs = [row["runs"][0] for row in table["rows"]]
+        few = min(runs, key=lambda one: one["nll_effective_samples"])
+        heavy = max(runs, key=lambda one: one["nll_khat_above"] or 0)
+        for row in table["rows"]:
+            assert re.search(rf"^{row['name'][5:]} .* {row['nll_bias']['mean']:.2f}$", text, re.M), text
+        lines = [f"few effective samples ({few['nll_effective_samples']:.1f} in {few['run']}): nll is too high by more than its "
+                 "bias; give more --nll\n",
+                 f"k-hat is above 0.7 for {100 * (heavy['nll_khat_above'] or 0):.1f} % of images in {heavy['run']}: their error is "
+                 "larger than it looks\n"]
+        same([line in text for line in lines], [few["nll_effective_samples"] < 5, (heavy["nll_khat_above"] or 0) > 0], text)
+        same([line in text for line in lines], [samples == 4, samples == 40])
+        assert "\nbias: nll is too high by about so much, which more samples (--nll) make smaller\n" in text, text
+    assert "bias" not in vaectl("compare", "all")[0]
+    vaectl("compare", "all", "--nll", 40, "--csv", "t.csv")
+    with open("t.csv", encoding="ascii") as file:
+        for row, line in zip(table["rows"], csv.DictReader(file), strict=True):
+            for name in ("nll_bias", "nll_mc_se", "nll_effective_samples", "nll_khat", "nll_khat_above"):
+                near(float(line[name]), row[name]["mean"], 1e-5, name)
+
+
 @test("seeds without a partner are in the means and not in the differences")
 def _():
     vaectl("compare", *SMALL, "--beta", "1,4", "--seeds", 3, "-o", "all")
@@ -217,8 +245,8 @@ def _():
     assert tex.index(r"\toprule") < tex.index(r"\midrule") < tex.index(r"\bottomrule")
     same({line.count(" & ") for line in tex.splitlines() if line.endswith(r"\\")}, {6})
     with open("t.csv") as file:
-        csv = file.read().splitlines()
-    assert csv[1].startswith('"a_b&c%d$e#f{g}h~i^j\\k,""l",1,'), csv
+        lines = file.read().splitlines()
+    assert lines[1].startswith('"a_b&c%d$e#f{g}h~i^j\\k,""l",1,'), lines
     shutil.copytree("plain", "copy")
     errors = vaectl("compare", "plain", "copy", "fitted")[1]
     same(errors, "copy: left out: a run with these settings, seed and losses is there already\n")
