@@ -148,7 +148,7 @@ static json_t *runs_to_json(const struct table *table, size_t row)
         if (run->row != row) continue;
         json_t *object = json_pack("{s:o, s:I}", "run", json_text(run->path), "seed", (json_int_t)run->config.seed);
         for (size_t m = 0; m < MEASURES; m++)
-            if (table_shows(table, m)) json_object_set_new(object, measures[m].name, json_finite(run->value[m]));
+            if (table_has(table, m)) json_object_set_new(object, measures[m].name, json_finite(run->value[m]));
         json_array_append_new(list, object);
     }
     return list;
@@ -163,7 +163,7 @@ static json_t *row_to_json(const struct table *table, const struct row *row)
     }
     json_t *object = json_pack("{s:o, s:o}", "name", json_text(row->name), "settings", settings);
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_shows(table, m)) json_object_set_new(object, measures[m].name, mean_to_json(&row->mean[m]));
+        if (table_has(table, m)) json_object_set_new(object, measures[m].name, mean_to_json(&row->mean[m]));
     json_object_set_new(object, "difference", mean_to_json(&row->difference));
     json_object_set_new(object, "difference_image_se", json_finite(row->image_se));
     json_object_set_new(object, "runs", runs_to_json(table, (size_t)(row - table->row)));
@@ -220,7 +220,7 @@ static void put_csv_row(FILE *file, const struct table *table, const struct row 
     }
     fprintf(file, "%zu", row->mean[NEG_ELBO].n);
     for (size_t m = 0; m < MEASURES; m++) {
-        if (!table_shows(table, m)) continue;
+        if (!table_has(table, m)) continue;
         put_number(file, row->mean[m].mean);
         put_number(file, row->mean[m].sd);
     }
@@ -240,7 +240,7 @@ vae_status table_write_csv(const struct table *table, const char *path, vae_erro
     for (size_t c = 0; c < table->columns; c++) fprintf(text.to, "%s,", table_heading(table, c));
     fprintf(text.to, "seeds");
     for (size_t m = 0; m < MEASURES; m++)
-        if (table_shows(table, m)) fprintf(text.to, ",%s,%s_sd", measures[m].name, measures[m].name);
+        if (table_has(table, m)) fprintf(text.to, ",%s,%s_sd", measures[m].name, measures[m].name);
     fprintf(text.to, ",pairs,difference,difference_low,difference_high,difference_image_se\n");
     for (size_t r = 0; r < table->rows; r++) put_csv_row(text.to, table, &table->row[r]);
     return write_text(&text, path, err);
