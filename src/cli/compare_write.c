@@ -211,6 +211,17 @@ static void put_number(FILE *file, double value)
     if (isfinite(value)) fprintf(file, "%.6f", value);
 }
 
+/* What all rows have in common says each of them, as one may be taken out of the file. */
+static void put_csv_subject(FILE *file, const struct table *table)
+{
+    const struct evaluated *e = table->evaluated;
+    putc(',', file);
+    put_field(file, table->row[table->baseline].name);
+    putc(',', file);
+    put_field(file, e->data);
+    fprintf(file, ",%s,%zu,%llu\n", e->split, e->images, (unsigned long long)e->samples);
+}
+
 static void put_csv_row(FILE *file, const struct table *table, const struct row *row)
 {
     for (size_t c = 0; c < table->columns; c++) {
@@ -229,11 +240,12 @@ static void put_csv_row(FILE *file, const struct table *table, const struct row 
     put_number(file, row->difference.low);
     put_number(file, row->difference.high);
     put_number(file, row->image_se);
-    putc('\n', file);
+    put_csv_subject(file, table);
 }
 
 vae_status table_write_csv(const struct table *table, const char *path, vae_error *err)
 {
+    static const char *const ends[] = {"", "_low", "_high", "_image_se"};
     struct text text;
     vae_status status = text_begin(&text, err);
     if (status) return status;
@@ -241,7 +253,10 @@ vae_status table_write_csv(const struct table *table, const char *path, vae_erro
     fprintf(text.to, "seeds");
     for (size_t m = 0; m < MEASURES; m++)
         if (table_has(table, m)) fprintf(text.to, ",%s,%s_sd", measures[m].name, measures[m].name);
-    fprintf(text.to, ",pairs,difference,difference_low,difference_high,difference_image_se\n");
+    fprintf(text.to, ",pairs");
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        fprintf(text.to, ",%s_difference%s", measures[table->loss].name, ends[i]);
+    fprintf(text.to, ",baseline,data,split,images,nll_samples\n");
     for (size_t r = 0; r < table->rows; r++) put_csv_row(text.to, table, &table->row[r]);
     return write_text(&text, path, err);
 }
@@ -283,17 +298,35 @@ static void put_latex_row(FILE *file, const struct table *table, const struct ro
     fputs(" \\\\\n", file);
 }
 
+/* What the table is of, in comments above it, each in one line whatever is in names. */
+static void put_latex_subject(FILE *file, const struct table *table)
+{
+    const struct evaluated *e = table->evaluated;
+    const struct row *baseline = &table->row[table->baseline];
+    vae_error clean;
+    vae_fail(&clean, VAE_OK, "%s", e->data);
+    fprintf(file,
+            "%% Needs \\usepackage{booktabs}. Nats per image: mean and standard deviation over seeds.\n"
+            "%% Data: %s, %s split, %zu images, noise seed 1",
+            clean.message, e->split, e->images);
+    if (e->samples) fprintf(file, ", %llu importance samples of the NLL", (unsigned long long)e->samples);
+    fprintf(file, ".\n%% Last column: %s less that of %s, mean over pairs of seeds with its %.0f %% interval.\n",
+            measures[table->loss].name, baseline->name, 100 * CONFIDENCE);
+    if (!table_has(table, NLL)) return;
+    fputs("% The NLL is too high by about", file);
+    for (size_t r = 0; r < table->rows; r++)
+        fprintf(file, "%s %.3f (%s)", r ? "," : "", table->row[r].mean[NLL_BIAS].mean, table->row[r].name);
+    fputs(", its bias.\n", file);
+}
+
 vae_status table_write_latex(const struct table *table, const char *path, vae_error *err)
 {
     static const char *const heading[] = {"$-$ELBO", "recon.", "KL", "active units", "NLL"};
     struct text text;
     vae_status status = text_begin(&text, err);
     if (status) return status;
-    fprintf(text.to,
-            "%% Needs \\usepackage{booktabs}. Nats per image: mean and standard deviation over seeds;\n"
-            "%% difference from the baseline with its %.0f %% interval over pairs of seeds.\n"
-            "\\begin{tabular}{",
-            100 * CONFIDENCE);
+    put_latex_subject(text.to, table);
+    fputs("\\begin{tabular}{", text.to);
     for (size_t c = 0; c < table->columns; c++) fputc('l', text.to);
     fputc('r', text.to);
     for (size_t m = 0; m < MEASURES; m++)
@@ -306,7 +339,9 @@ vae_status table_write_latex(const struct table *table, const char *path, vae_er
     fputs("seeds", text.to);
     for (size_t m = 0; m < MEASURES; m++)
         if (table_shows(table, m)) fprintf(text.to, " & %s", heading[m]);
-    fputs(" & difference \\\\\n\\midrule\n", text.to);
+    fputs(table->loss == NLL ? " & $\\Delta$NLL to " : " & $\\Delta(-\\mathrm{ELBO})$ to ", text.to);
+    put_latex(text.to, table->row[table->baseline].name);
+    fputs(" \\\\\n\\midrule\n", text.to);
     for (size_t r = 0; r < table->rows; r++) put_latex_row(text.to, table, &table->row[r]);
     fputs("\\bottomrule\n\\end{tabular}\n", text.to);
     return write_text(&text, path, err);

@@ -202,6 +202,28 @@ def _():
                 near(float(line[name]), row[name]["mean"], 1e-5, name)
 
 
+@test("LaTeX and CSV say of what the differences are, from what, and what was evaluated")
+def _():
+    vaectl("compare", *SMALL, "--prior", "normal,laplace", "-o", "all")
+    for flags, loss, heading in (([], "neg_elbo", r"$\Delta(-\mathrm{ELBO})$"), (["--nll", 9, "--limit", 5], "nll", r"$\Delta$NLL")):
+        table = vaectl_json("compare", "all", *flags, "--baseline", "laplace")
+        vaectl("compare", "all", *flags, "--baseline", "laplace", "--latex", "t.tex", "--csv", "t.csv")
+        tex, n = read_bytes("t.tex").decode(), 5 if flags else 20
+        samples = ", 9 importance samples of the NLL" if flags else ""
+        assert f" & {heading} to laplace \\\\\n" in tex, tex
+        for line in (f"% Data: builtin:digits:train=30,test=20, test split, {n} images, noise seed 1{samples}.",
+                     f"% Last column: {loss} less that of laplace, mean over pairs of seeds with its 95 % interval."):
+            assert f"\n{line}\n" in tex, (line, tex)
+        biases = ", ".join(f"{row['nll_bias']['mean']:.3f} ({row['name']})" for row in table["rows"]) if flags else None
+        same(re.findall("% The NLL is too high by about (.*), its bias.\n", tex), [biases] if flags else [])
+        with open("t.csv", encoding="ascii") as file:
+            for row, line in zip(table["rows"], csv.DictReader(file), strict=True):
+                near(float(line[f"{loss}_difference"]), row["difference"]["mean"], 1e-5)
+                near(float(line[f"{loss}_difference_image_se"]), row["difference_image_se"], 1e-5)
+                same([line[name] for name in ("baseline", "data", "split", "images", "nll_samples")],
+                     ["laplace", "builtin:digits:train=30,test=20", "test", str(n), "9" if flags else "0"])
+
+
 @test("seeds without a partner are in the means and not in the differences")
 def _():
     vaectl("compare", *SMALL, "--beta", "1,4", "--seeds", 3, "-o", "all")
