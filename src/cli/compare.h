@@ -142,6 +142,10 @@ const char *table_cell(const struct table *table, const struct row *row, size_t 
 const char *table_label(const struct table *table, const struct row *row, size_t column, char label[2 * ROW_NAME]);
 /* The run of the baseline that has the seed of this one, or NULL. */
 const struct run *table_partner(const struct table *table, const struct run *run);
+/* Were runs evaluated on different images, as the seed of each divides a file? */
+bool table_has_splits(const struct table *table);
+/* Has a run of the row the images of one of the baseline? */
+bool table_shares_images(const struct table *table, const struct row *row);
 /* Is it asked for? */
 bool table_has(const struct table *table, enum measure measure);
 /* Has it a column in tables for people? */

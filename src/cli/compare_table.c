@@ -208,6 +208,26 @@ const struct run *table_partner(const struct table *table, const struct run *run
     return find_seed(table->runs, table->baseline, run->config.seed);
 }
 
+bool table_has_splits(const struct table *table)
+{
+    const struct runs *runs = table->runs;
+    for (size_t i = 1; i < runs->n; i++)
+        if (runs->run[i].images != runs->run[0].images) return true;
+    return false;
+}
+
+bool table_shares_images(const struct table *table, const struct row *row)
+{
+    const struct runs *runs = table->runs;
+    const size_t place = (size_t)(row - table->row);
+    for (size_t i = 0; i < runs->n; i++)
+        for (size_t k = 0; k < runs->n; k++)
+            if (runs->run[i].row == place && runs->run[k].row == table->baseline &&
+                runs->run[i].images == runs->run[k].images)
+                return true;
+    return false;
+}
+
 /* Difference of one image's losses, averaged over the pairs of a row. */
 static double image_difference(const struct table *table, size_t row, size_t image)
 {

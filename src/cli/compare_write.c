@@ -105,6 +105,9 @@ static void print_differences(const struct table *table)
     }
 }
 
+static const char SPLITS[] =
+    "each seed has a test split of its own, which it chose: deviations over seeds contain that\n";
+
 /* Do rows differ in what p(x|z) is a density of? */
 static const char *incomparable(const struct table *table)
 {
@@ -117,6 +120,17 @@ static const char *incomparable(const struct table *table)
     return NULL;
 }
 
+static void print_splits(const struct table *table)
+{
+    const struct row *baseline = &table->row[table->baseline];
+    if (!table_has_splits(table)) return;
+    printf("%s", SPLITS);
+    for (const struct row *row = table->row; row < table->row + table->rows; row++)
+        if (!table_shares_images(table, row))
+            printf("%s has no image in common with %s: their losses are of different images\n", row->name,
+                   baseline->name);
+}
+
 void table_print(const struct table *table)
 {
     const struct evaluated *e = table->evaluated;
@@ -125,6 +139,7 @@ void table_print(const struct table *table)
     if (e->samples) printf(", %llu samples of the nll", (unsigned long long)e->samples);
     printf("\nnats per image; mean over seeds, and standard deviation (sd) between them\n");
     if (e->pseudo) printf("grey pixels under a Bernoulli likelihood: a pseudo-likelihood\n");
+    print_splits(table);
     if (mixed) printf("the rows have different %s: their losses are not of one kind, nor are differences\n", mixed);
     printf("\n");
     print_means(table);
@@ -175,11 +190,11 @@ vae_status table_print_json(const struct table *table, vae_error *err)
     const struct evaluated *e = table->evaluated;
     json_t *rows = json_array();
     for (size_t r = 0; r < table->rows; r++) json_array_append_new(rows, row_to_json(table, &table->row[r]));
-    json_t *object = json_pack("{s:o, s:s, s:I, s:i, s:I, s:b, s:s, s:o, s:f, s:o}", "data", json_text(e->data),
-                               "split", e->split, "n", (json_int_t)e->images, "seed", 1, "nll_samples",
-                               (json_int_t)e->samples, "pseudo_likelihood", e->pseudo, "difference_of",
-                               measures[table->loss].name, "baseline", json_text(table->row[table->baseline].name),
-                               "confidence", CONFIDENCE, "rows", rows);
+    json_t *object = json_pack("{s:o, s:s, s:b, s:I, s:i, s:I, s:b, s:s, s:o, s:f, s:o}", "data", json_text(e->data),
+                               "split", e->split, "split_by_seed", table_has_splits(table), "n", (json_int_t)e->images,
+                               "seed", 1, "nll_samples", (json_int_t)e->samples, "pseudo_likelihood", e->pseudo,
+                               "difference_of", measures[table->loss].name, "baseline",
+                               json_text(table->row[table->baseline].name), "confidence", CONFIDENCE, "rows", rows);
     return json_print(object, JSON_REAL_PRECISION(15), err);
 }
 
@@ -312,6 +327,7 @@ static void put_latex_subject(FILE *file, const struct table *table)
     if (e->samples) fprintf(file, ", %llu importance samples of the NLL", (unsigned long long)e->samples);
     fprintf(file, ".\n%% Last column: %s less that of %s, mean over pairs of seeds with its %.0f %% interval.\n",
             measures[table->loss].name, baseline->name, 100 * CONFIDENCE);
+    if (table_has_splits(table)) fprintf(file, "%% %s", SPLITS);
     if (!table_has(table, NLL)) return;
     fputs("% The NLL is too high by about", file);
     for (size_t r = 0; r < table->rows; r++)

@@ -355,6 +355,13 @@ def _():
     vaectl("compare", *SMALL, "--data", "images", "--beta", "1,4", "--seeds", 2, "-o", "all")
     rows = vaectl_json("compare", "all")["rows"]
     same((rows[1]["difference"]["n"], rows[1]["difference_image_se"]), (2, None))
+    each = "each seed has a test split of its own, which it chose: deviations over seeds contain that\n"
+    none = "beta 4 has no image in common with beta 1: their losses are of different images\n"
+    for runs, said, apart in ((["all"], True, False), (["all/beta1-seed1", "all/beta4-seed1"], False, False),
+                              (["all/beta1-seed1", "all/beta4-seed2"], True, True), (["a"], False, False)):
+        text = vaectl("compare", *runs, "--latex", "t.tex")[0]
+        same((each in text, none in text, f"\n% {each}" in read_bytes("t.tex").decode()), (said, apart, said), text)
+        same(vaectl_json("compare", *runs)["split_by_seed"], said)
 
 
 @test("what is known of a run is read, if it is of this model and these options, and is what it should be")
