@@ -71,6 +71,7 @@ vae_status run_load_model(const char *given, vae_model **model, char path[PATH_M
         if (!status) status = vae_model_load(model, path, err);
         if (!stat(path, &info) || errno != ENOENT) break;
     }
+    if (!status && vae_model_metrics(*model)->step == 0) run_say("%s: not trained: it is as it was initialised", path);
     return status;
 }
 

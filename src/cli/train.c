@@ -22,7 +22,8 @@ struct session {
     struct epochs epochs;
     struct metrics metrics;
     bool replaces;       /* the folder still has another run's files */
-    bool is_latest;      /* runs/latest points at the folder */
+    bool is_published;   /* runs/latest was pointed at the folder, */
+    bool is_latest;      /* and does so */
     uint64_t keep_every; /* epochs after which a checkpoint stays; 0: none does */
 };
 
@@ -101,13 +102,22 @@ static vae_status save(struct session *s, const vae_model *model, bool finished,
     return s->replaces ? save_first(s, model, finished, err) : save_in(s, s->folder, model, finished, err);
 }
 
+/* A run that has not learned anything is not the newest one: it may end before its first epoch does. */
+static void publish(struct session *s)
+{
+    if (!s->is_published) s->is_latest = folder_publish(s->folder);
+    s->is_published = true;
+}
+
 static vae_status on_epoch(void *context, const vae_model *model, vae_error *err)
 {
     struct session *s = context;
     progress_clear(&s->progress);
     if (!s->quiet) epochs_row(&s->epochs, vae_model_metrics(model));
     metrics_add(&s->metrics, vae_model_metrics(model));
-    return save(s, model, true, err);
+    vae_status status = save(s, model, true, err);
+    if (!status) publish(s);
+    return status;
 }
 
 /* How many files of the model's size a save may need room for beside those that are there: the model and the best one
@@ -129,7 +139,7 @@ static vae_status start_session(struct session *s, const vae_model *model, bool 
     if (resumed) status = metrics_keep(&s->metrics, vae_model_metrics(model)->epoch, err);
     if (!status) status = staging_try(s->folder, model, files_of_a_save(s), err);
     if (!status && is_new) status = save(s, model, false, err);
-    if (!status) s->is_latest = folder_publish(s->folder);
+    if (!status && vae_model_metrics(model)->step > 0) publish(s);
     return status;
 }
 
@@ -195,6 +205,7 @@ static vae_status die_of_signal(struct session *s, const vae_model *model, vae_e
 {
     vae_status status = save(s, model, false, err);
     if (status) return status;
+    if (vae_model_metrics(model)->step > 0) publish(s);
     run_say("interrupted: state saved in %s", s->folder->model);
     signals_die();
     return VAE_OK;

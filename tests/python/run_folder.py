@@ -153,6 +153,18 @@ def _():
     refuse(7, "/: is already there (--force trains into it; another -o keeps it)", "train", *SMALL, "-o", "//")
 
 
+@test("runs/latest stays where it is until a new run has learned something; an untrained model is called so")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "runs/good")
+    errors = vaectl("train", *SMALL, "--epochs", 1, "--batch", 5, "--lr", 1e6, "-o", "runs/bad", status=6)[1]
+    assert errors.startswith("vaectl: training diverged"), errors
+    same(os.readlink("runs/latest"), "good")
+    said = "vaectl: runs/bad/model.safetensors: not trained: it is as it was initialised\n"
+    out, errors = vaectl("eval", "runs/bad", "--samples", 0)
+    same((errors, out.splitlines()[0]), (said, "runs/bad/model.safetensors after epoch 0"))
+    same(vaectl("eval", "--samples", 0)[1], "")
+
+
 @test("a runs/latest that is a folder stays, and training goes on")
 def _():
     os.makedirs("runs/latest")
