@@ -304,6 +304,11 @@ typedef struct vae_metric {
 
 VAE_API const vae_metric *vae_metric_at(size_t i); /* NULL past the last one */
 
+/* How many parameters a model of these settings for images of rows x cols pixels has; VAE_E_USAGE where there is none
+ * such. Training takes four numbers of four bytes for each (the parameter, its gradient, Adam's two moments), a model
+ * file three. */
+VAE_API vae_status vae_model_size(const vae_config *config, size_t rows, size_t cols, size_t *parameters,
+                                  vae_error *err);
 /* A freshly initialised model. */
 VAE_API vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err);
 VAE_API vae_status vae_model_load(vae_model **out, const char *path, vae_error *err);

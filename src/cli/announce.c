@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/wrap.h"
 
@@ -24,19 +25,18 @@ static const char *text_of(const vae_config *config, const char *name, char text
 }
 
 /* Widths from image to image: 784-400-10-400-784. */
-static void say_network(const vae_config *config, size_t pixels)
+static void network_text(const vae_config *config, size_t pixels, char text[MOST_TEXT])
 {
-    char text[MOST_TEXT], activation[VAE_MAX_SOURCE];
-    size_t depth = 0, used = (size_t)snprintf(text, sizeof text, "%zu", pixels);
+    char activation[VAE_MAX_SOURCE];
+    size_t depth = 0, used = (size_t)snprintf(text, MOST_TEXT, "%zu", pixels);
     while (depth < VAE_MAX_LIST && config->hidden[depth]) depth++;
     for (size_t i = 0; i < 2 * depth + 1; i++) {
         const uint64_t width = i < depth    ? config->hidden[i]
                                : i == depth ? config->latent
                                             : config->hidden[2 * depth - i];
-        used += (size_t)snprintf(text + used, sizeof text - used, "-%llu", (unsigned long long)width);
+        used += (size_t)snprintf(text + used, MOST_TEXT - used, "-%llu", (unsigned long long)width);
     }
-    snprintf(text + used, sizeof text - used, "-%zu, %s", pixels, text_of(config, "activation", activation));
-    say("network", text);
+    snprintf(text + used, MOST_TEXT - used, "-%zu, %s", pixels, text_of(config, "activation", activation));
 }
 
 static void say_likelihood(const vae_model *model, bool pseudo)
@@ -79,9 +79,23 @@ static void say_others(const vae_config *config)
     if (*text) say("settings", text);
 }
 
+vae_status announce_large(const vae_config *config, const vae_data *data, vae_error *err)
+{
+    const size_t large = 100000000; /* parameters: networks of images of 28 x 28 pixels have a million */
+    const double bytes = sizeof(float) * 1e-9;
+    char network[MOST_TEXT];
+    size_t parameters = 0;
+    vae_status status = vae_model_size(config, data->train.rows, data->train.cols, &parameters, err);
+    if (status || parameters < large) return status;
+    network_text(config, data->train.rows * data->train.cols, network);
+    run_say("network %s: %.0f million parameters, at least %.1f GB of memory to train, a model file of %.1f GB",
+            network, (double)parameters * 1e-6, 4 * bytes * (double)parameters, 3 * bytes * (double)parameters);
+    return VAE_OK;
+}
+
 vae_status announce(const char *run, const vae_model *model, const vae_data *data, vae_error *err)
 {
-    char prior[VAE_MAX_SOURCE];
+    char prior[VAE_MAX_SOURCE], network[MOST_TEXT];
     vae_error name;
     bool pseudo;
     vae_status status = vae_model_is_pseudo(model, &data->train, &pseudo, err);
@@ -90,7 +104,8 @@ vae_status announce(const char *run, const vae_model *model, const vae_data *dat
     vae_fail(&name, VAE_OK, "%s", run); /* which masks control characters */
     say("run", name.message);
     say("data", data->name);
-    say_network(config, data->train.rows * data->train.cols);
+    network_text(config, data->train.rows * data->train.cols, network);
+    say("network", network);
     say("prior", text_of(config, "prior", prior));
     say_likelihood(model, pseudo);
     say_training(model, data->train.n);

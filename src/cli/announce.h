@@ -6,6 +6,9 @@
 
 #include "vae.h"
 
+/* A line on stderr where the network is so large that making it may take minutes or more memory than there is. Fails
+ * where there is no such model. */
+vae_status announce_large(const vae_config *config, const vae_data *data, vae_error *err);
 /* On stderr. `run` is where it is written. */
 vae_status announce(const char *run, const vae_model *model, const vae_data *data, vae_error *err);
 

@@ -148,6 +148,8 @@ vae_status run_open_divided(const struct arguments *arguments, const vae_model *
  * split, which is said on stderr, and else the test split, or the training split where there is no other. */
 vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err);
+/* A single image, as a PNG file is, is no set to train on: VAE_E_DATA. */
+vae_status run_check_training(const vae_data *data, vae_error *err);
 /* Data of one row are no pictures: commands that draw some say so. */
 vae_status run_check_pictures(const char *command, const vae_model *model, vae_error *err);
 /* --label, one of the model's classes; `fallback` where it is not given. Only conditional models take it. */

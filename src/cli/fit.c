@@ -143,6 +143,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_status status = read_options(arguments, &s.options, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_open_divided(arguments, model, &data, err);
+    if (!status) status = run_check_training(data, err);
     if (!status) {
         name_run(s.options.prior, name, sizeof name);
         signals_catch(); /* from here on there is a folder that must not stay empty */

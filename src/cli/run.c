@@ -221,6 +221,15 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
     return VAE_OK;
 }
 
+vae_status run_check_training(const vae_data *data, vae_error *err)
+{
+    if (data->train.n > 1) return VAE_OK;
+    return vae_fail(err, VAE_E_DATA,
+                    "%s: a single image to train on (expected at least 2: a folder of PNG files or of MNIST's files, "
+                    "or one file, IDX, .npy or .csv, of many images)",
+                    data->source);
+}
+
 vae_status run_check_pictures(const char *command, const vae_model *model, vae_error *err)
 {
     size_t rows, cols;

@@ -248,6 +248,7 @@ static vae_status open_training_data(const vae_config *config, const char *run, 
     snprintf(source, sizeof source, "%s", config->data);
     if (run) run_find_data(config->data, run, source);
     vae_status status = vae_data_open(data, source, config->holdout, config->validation, config->seed, err);
+    if (!status) status = run_check_training(*data, err);
     if (!status && config->validation > 0 && (*data)->validation.n == 0)
         status = vae_fail(err, VAE_E_USAGE, "--validation %g of %zu training images is none", config->validation,
                           (*data)->train.n);
@@ -273,6 +274,7 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     if (!status) status = settings_default_data(r->arguments, &config, err);
     if (!status) status = open_training_data(&config, NULL, &data, err);
     if (!status) settings_count_classes(&config, data);
+    if (!status) status = announce_large(&config, data, err);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = check_data(model, data, err);
     signals_catch(); /* from here on there is a folder that must not stay empty */

@@ -71,12 +71,14 @@ static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
     return status;
 }
 
-size_t model_file_size(const struct vae_model *model)
+static size_t model_parameters(const struct vae_model *model)
 {
     size_t count = 0;
     for (size_t i = 0; i < model->block.tensors; i++) count += model->block.tensor[i].count;
-    return 3 * count * sizeof(float);
+    return count;
 }
+
+size_t model_file_size(const struct vae_model *model) { return 3 * model_parameters(model) * sizeof(float); }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 
@@ -138,8 +140,8 @@ static void configure(struct vae_model *model, const vae_config *config, size_t 
     lay_out(model);
 }
 
-vae_status model_allocate(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, size_t limit,
-                          vae_error *err)
+/* The layout of a model, checked, and none of its memory. */
+static vae_status model_plan(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err)
 {
     vae_status status = vae_config_check(config, err);
     if (status) return status;
@@ -147,9 +149,20 @@ vae_status model_allocate(struct vae_model **out, const vae_config *config, size
     if (!model) return VAE_E_MEMORY;
     configure(model, config, rows, cols);
     status = lay_out_distributions(model, err);
-    if (!status && model_file_size(model) > limit)
+    if (status) vae_model_free(&model);
+    *out = model;
+    return status;
+}
+
+vae_status model_allocate(struct vae_model **out, const vae_config *config, size_t rows, size_t cols, size_t limit,
+                          vae_error *err)
+{
+    struct vae_model *model = NULL;
+    vae_status status = model_plan(&model, config, rows, cols, err);
+    if (status) return status;
+    if (model_file_size(model) > limit)
         status = vae_fail(err, VAE_E_MODEL, "tensors of %zu bytes (at most %zu)", model_file_size(model), limit);
-    else if (!status)
+    else
         status = allocate_blocks(model, err);
     if (status) {
         vae_model_free(&model);
@@ -203,12 +216,27 @@ static void initialise(struct vae_model *model)
     }
 }
 
+static vae_status check_image_size(size_t rows, size_t cols, vae_error *err)
+{
+    if (is_image_size(rows, cols)) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "images of %zu x %zu pixels (expected 1 to %d a side, at most %d in all)", rows,
+                    cols, MAX_SIDE, MAX_PIXELS);
+}
+
+vae_status vae_model_size(const vae_config *config, size_t rows, size_t cols, size_t *parameters, vae_error *err)
+{
+    struct vae_model *model = NULL;
+    vae_status status = check_image_size(rows, cols, err);
+    if (!status) status = model_plan(&model, config, rows, cols, err);
+    if (!status) *parameters = model_parameters(model);
+    vae_model_free(&model);
+    return status;
+}
+
 vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err)
 {
-    if (!is_image_size(rows, cols))
-        return vae_fail(err, VAE_E_USAGE, "images of %zu x %zu pixels (expected 1 to %d a side, at most %d in all)",
-                        rows, cols, MAX_SIDE, MAX_PIXELS);
-    vae_status status = model_allocate(out, config, rows, cols, SIZE_MAX, err);
+    vae_status status = check_image_size(rows, cols, err);
+    if (!status) status = model_allocate(out, config, rows, cols, SIZE_MAX, err);
     if (!status) initialise(*out);
     return status;
 }

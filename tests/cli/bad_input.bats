@@ -175,6 +175,19 @@ load common
     refuse 2 "-o: longer than 2047 characters" sample run -o "$(printf './%.0s' {1..1020})run/model.safetensors.png"
 }
 
+@test "a network larger than memory is described before it is made" {
+    export OPENBLAS_NUM_THREADS=1
+    (ulimit -v 500000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
+    (
+        ulimit -v 500000
+        expect 8 train --data builtin:digits:train=2,test=1 --hidden 8000,8000 --threads 1 -o run
+    )
+    [ "$(cat errors.txt)" = "vaectl: network 784-8000-8000-10-8000-8000-784, relu: 141 million parameters, at least\
+ 2.3 GB of memory to train, a model file of 1.7 GB
+vaectl: out of memory (563 MB asked for)" ]
+    [ ! -e run ]
+}
+
 @test "too little address space for OpenBLAS" {
     (ulimit -v 150000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
     (

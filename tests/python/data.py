@@ -604,6 +604,21 @@ def _():
            *flags, "-o", "c")
 
 
+@test("a single picture is described, decoded and encoded, and not trained on")
+def _():
+    put("one.png", grey_png(7))
+    refused = ("one.png: a single image to train on (expected at least 2: a folder of PNG files or of MNIST's files, "
+               "or one file, IDX, .npy or .csv, of many images)")
+    refuse(3, refused, "train", "--data", "one.png", *TRAIN, "-o", "run")
+    same(os.path.exists("run"), False)
+    vaectl("train", "--data", "builtin:digits:train=2,test=1", *TRAIN, "-o", "run")
+    put("digit.png", grey_png(7, 28, 28))
+    refuse(3, refused.replace("one", "digit", 1), "fit", "run", "--prior", "mixture", "--data", "digit.png", "-o", "fit")
+    same(vaectl_json("eval", "run", "--data", "digit.png")["n"], 1)
+    vaectl("encode", "run", "--data", "digit.png", "-o", "digit.npy")
+    same(vaectl_json("data", "digit.png")["train"]["n"], 1)
+
+
 # ---- Files of other programs ----------------------------------------------------------------------------------------
 
 @test("Pillow, NumPy and Matplotlib write files that read as they read them")

@@ -112,14 +112,21 @@ static void test_memory_is_zeroed_and_aligned(void **state)
 
 static void test_memory_that_there_is_not(void **state)
 {
-    static const size_t sizes[][2] = {
-        {SIZE_MAX, 1}, {SIZE_MAX / 2 + 1, 1}, {(size_t)1 << 32, (size_t)1 << 32}, {SIZE_MAX / 8 + 2, 8}};
+    static const struct {
+        size_t count, size;
+        const char *text;
+    } known[] = {{SIZE_MAX, 1, "18.4 EB"},
+                 {SIZE_MAX / 2 + 1, 1, "9.2 EB"},
+                 {(size_t)1 << 32, (size_t)1 << 32, "18.4 EB"},
+                 {SIZE_MAX / 8 + 2, 8, "18.4 EB"},
+                 {(size_t)1 << 50, 4, "4.5 PB"},
+                 {(size_t)1 << 50, 888, "1.0 EB"}};
     (void)state;
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         char wanted[128];
         vae_error err = {0};
-        assert_null(mem_new(sizes[i][0], sizes[i][1], &err));
-        snprintf(wanted, sizeof wanted, "out of memory (%zu x %zu bytes asked for)", sizes[i][0], sizes[i][1]);
+        assert_null(mem_new(known[i].count, known[i].size, &err));
+        snprintf(wanted, sizeof wanted, "out of memory (%s asked for)", known[i].text);
         assert_int_equal(err.status, VAE_E_MEMORY);
         assert_string_equal(err.message, wanted);
     }
