@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/epochs.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,14 +63,22 @@ static int fitting_level(const struct epochs *e)
     return 0;
 }
 
-/* A loss has two decimals, or fewer where there is no room for them. */
+/* A loss has two decimals, or fewer where there is no room for them; from a million on it has three digits. */
+static void write_loss(double loss, int width, char text[MOST_CELL])
+{
+    int decimals = 2;
+    if (fabs(loss) >= 1e6)
+        snprintf(text, MOST_CELL, "%.3g", loss);
+    else
+        while (snprintf(text, MOST_CELL, "%.*f", decimals, loss) > width && decimals) decimals--;
+}
+
 static void write_cell(const struct epochs *e, const vae_metrics *m, int column, char text[MOST_CELL])
 {
     const double *loss = (const void *)((const char *)m + columns[column].loss);
-    int digits = 2;
-    while (columns[column].loss && snprintf(text, MOST_CELL, "%.*f", digits, *loss) > columns[column].width && digits)
-        digits--;
-    if (column == EPOCH)
+    if (columns[column].loss)
+        write_loss(*loss, columns[column].width, text);
+    else if (column == EPOCH)
         snprintf(text, MOST_CELL, "%llu/%llu", (unsigned long long)m->epoch, (unsigned long long)e->config->epochs);
     else if (column == ACTIVE)
         snprintf(text, MOST_CELL, "%llu/%llu", (unsigned long long)m->active_units,
@@ -78,12 +87,13 @@ static void write_cell(const struct epochs *e, const vae_metrics *m, int column,
         snprintf(text, MOST_CELL, "%.*f s", m->seconds < 100, m->seconds);
 }
 
-/* A cell, aligned to the right. What is before it is in `*gap`, so that no line ends in spaces. */
+/* A cell, aligned to the right, behind at least one space. What is before it is in `*gap`, so that no line ends in
+ * spaces. */
 static void print_cell(const struct epochs *e, int column, const char *text, int *gap)
 {
     *gap += (column ? 2 : 0) + width_of(e, column);
     if (!*text) return;
-    fprintf(stderr, "%*s", *gap, text);
+    fprintf(stderr, "%s%*s", column && *gap <= (int)strlen(text) ? " " : "", *gap, text);
     *gap = 0;
 }
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from shared.program import command_line, on_terminal, read_rows, vaectl, vaectl_json, wait_until, write_idx
+from shared.program import command_line, on_terminal, read_rows, vaectl, vaectl_json, wait_until, write_idx, write_npy
 from shared.tap import Skip, alike, run, same, test
 
 SMALL = ["train", "--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--threads",
@@ -68,6 +68,18 @@ def _():
     errors = vaectl("train", "--resume", "run", "--epochs", 4, "--threads", 1)[1]
     assert "\ntraining    4 epochs of 3 steps, after step 6, batch 10, lr 0.001, seed 1\n" in errors, errors
     alike(errors.partition(HEADER)[2], "".join(epoch_line(row, 4, 3) for row in read_rows("run")[2:]))
+
+
+@test("losses of a million and more have three digits, and there is a space before each number")
+def _():
+    write_npy("far.npy", (4, 1), [20, -21, 22, -23])
+    errors = vaectl("train", "--data", "far.npy", "--holdout", 0, "--likelihood", "gaussian:sigma=0.001", "--latent", 1,
+                    "--hidden", 1, "--lr", 1e-9, "--epochs", 1, "-o", "run")[1]
+    row = read_rows("run")[0]
+    cells = errors.partition("time\n")[2].split()
+    names = ("train_loss", "train_recon", "train_kl", "test_neg_elbo", "test_recon", "test_kl")
+    same(cells[1:7], [f"{float(row[name]):.{'2f' if name.endswith('kl') else '3g'}}" for name in names])
+    assert all(float(row[name]) > 1e8 for name in names if not name.endswith("kl")), row
 
 
 @test("control characters in the name of a run do not reach stderr")
