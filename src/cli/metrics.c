@@ -174,13 +174,12 @@ vae_status metrics_read(const char *path, vae_metrics **rows, size_t *n, vae_err
     return status;
 }
 
-const struct metrics_curve metrics_curves[METRICS_CURVES] = {
-    {"loss", offsetof(vae_metrics, train_loss), offsetof(vae_metrics, test_neg_elbo)},
-    {"reconstruction", offsetof(vae_metrics, train_recon), offsetof(vae_metrics, test_recon)},
-    {"KL", offsetof(vae_metrics, train_kl), offsetof(vae_metrics, test_kl)},
-};
+const char *const metrics_curves[METRICS_CURVES] = {"-ELBO", "reconstruction", "KL"};
 
-double metrics_loss(const vae_metrics *row, size_t offset)
+void metrics_losses(const vae_metrics *row, size_t curve, double *train, double *test)
 {
-    return *(const double *)(const void *)((const char *)row + offset);
+    const double of_train[METRICS_CURVES] = {row->train_recon + row->train_kl, row->train_recon, row->train_kl};
+    const double of_test[METRICS_CURVES] = {row->test_neg_elbo, row->test_recon, row->test_kl};
+    *train = of_train[curve];
+    *test = of_test[curve];
 }

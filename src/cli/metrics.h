@@ -29,13 +29,10 @@ vae_status metrics_write(struct metrics *metrics, const char *path, vae_error *e
  * NULL and 0 where there is no file. */
 vae_status metrics_read(const char *path, vae_metrics **rows, size_t *n, vae_error *err);
 
-/* The losses that curves over epochs show: where training and test split have them in vae_metrics. */
-struct metrics_curve {
-    const char *name;
-    size_t train, test;
-};
+/* The losses that curves over epochs show, by the name of each: the same quantity of the training batches as they went
+ * and of the test split. (train_loss, which is what is optimised, may have a beta and more, and is no -ELBO.) */
 enum { METRICS_CURVES = 3 };
-extern const struct metrics_curve metrics_curves[METRICS_CURVES];
-double metrics_loss(const vae_metrics *row, size_t offset);
+extern const char *const metrics_curves[METRICS_CURVES];
+void metrics_losses(const vae_metrics *row, size_t curve, double *train, double *test);
 
 #endif

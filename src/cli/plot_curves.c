@@ -19,20 +19,20 @@ static vae_status read_metrics(const struct plot_run *run, vae_metrics **rows, s
     return status;
 }
 
-/* Two lines of a run in each panel; x and y have room for n. */
+/* Two lines of a run in each panel; `x` has room for 3 n. */
 static void draw_run(const struct plot_job *job, size_t which, const vae_metrics *rows, size_t n, vae_panel **panel,
-                     double *x, double *y)
+                     double *x)
 {
+    double *train = x + n, *test = train + n;
     const bool alone = job->n == 1;
     for (size_t i = 0; i < n; i++) x[i] = (double)rows[i].epoch;
     for (size_t k = 0; k < METRICS_CURVES; k++) {
         const bool last = k + 1 == METRICS_CURVES; /* it has the legend */
         const char *name = alone ? "test" : job->run[which].name;
         const vae_mark faint = {.series = (int)which, .name = last && alone ? "training" : NULL, .faint = true};
-        for (size_t i = 0; i < n; i++) y[i] = metrics_loss(&rows[i], metrics_curves[k].train);
-        vae_panel_line(panel[k], n, x, y, faint);
-        for (size_t i = 0; i < n; i++) y[i] = metrics_loss(&rows[i], metrics_curves[k].test);
-        vae_panel_line(panel[k], n, x, y, (vae_mark){.series = (int)which, .name = last ? name : NULL});
+        for (size_t i = 0; i < n; i++) metrics_losses(&rows[i], k, &train[i], &test[i]);
+        vae_panel_line(panel[k], n, x, train, faint);
+        vae_panel_line(panel[k], n, x, test, (vae_mark){.series = (int)which, .name = last ? name : NULL});
     }
 }
 
@@ -41,12 +41,11 @@ static vae_status add_run(const struct plot_job *job, size_t which, vae_panel **
     vae_metrics *rows = NULL;
     size_t n = 0;
     vae_status status = read_metrics(&job->run[which], &rows, &n, err);
-    double *x = calloc(n + 1, sizeof *x), *y = calloc(n + 1, sizeof *y);
-    if (!status && (!x || !y)) status = vae_fail(err, VAE_E_MEMORY, "out of memory for %zu epochs", n);
-    if (!status) draw_run(job, which, rows, n, panel, x, y);
+    double *x = calloc(3 * n + 1, sizeof *x);
+    if (!status && !x) status = vae_fail(err, VAE_E_MEMORY, "out of memory for %zu epochs", n);
+    if (!status) draw_run(job, which, rows, n, panel, x);
     free(rows);
     free(x);
-    free(y);
     return status;
 }
 
@@ -62,7 +61,7 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
                                                   : "Test split after each epoch; training batches as they went.",
                                        METRICS_CURVES, err);
     for (size_t k = 0; k < METRICS_CURVES && !status; k++) {
-        panel[k] = vae_figure_panel(*figure, metrics_curves[k].name);
+        panel[k] = vae_figure_panel(*figure, metrics_curves[k]);
         vae_panel_size(panel[k], 260, 200);
         vae_panel_labels(panel[k], "epoch", k ? NULL : "nats per image");
         vae_panel_log(panel[k], log, log);
@@ -75,7 +74,7 @@ static const char *const flags[] = {"log", NULL};
 
 const struct plot plot_curves = {
     .name = "curves",
-    .summary = "loss, reconstruction and KL over epochs, of training and test",
+    .summary = "-ELBO, reconstruction and KL over epochs, of training and test",
     .output = "curves.svg",
     .most = PLOT_RUNS,
     .flags = flags,

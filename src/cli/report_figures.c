@@ -59,7 +59,7 @@ static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 /* ---- Training ---------------------------------------------------------------------------------------------------- */
 
 static const char *const curve_captions[METRICS_CURVES] = {
-    "Loss of the training batches as they went, and \u2212ELBO of the test split.",
+    "\u2212ELBO, reconstruction + KL, of the training batches as they went and of the test split.",
     "Reconstruction, \u2212E log p(x|z).",
     "KL of posterior and prior.",
 };
@@ -71,8 +71,7 @@ static size_t thin(const struct subject *s, size_t k)
     return n < 2 ? 0 : k * (s->epochs - 1) / (n - 1);
 }
 
-static vae_status put_curve(FILE *out, const struct subject *s, const struct metrics_curve *q, const char *caption,
-                            vae_error *err)
+static vae_status put_curve(FILE *out, const struct subject *s, size_t curve, vae_error *err)
 {
     double x[CURVE_POINTS], train[CURVE_POINTS], test[CURVE_POINTS];
     const size_t n = fewer(s->epochs, CURVE_POINTS);
@@ -82,22 +81,20 @@ static vae_status put_curve(FILE *out, const struct subject *s, const struct met
     for (size_t k = 0; k < n; k++) {
         const vae_metrics *row = &s->epoch[thin(s, k)];
         x[k] = (double)row->epoch;
-        train[k] = metrics_loss(row, q->train);
-        test[k] = metrics_loss(row, q->test);
+        metrics_losses(row, curve, &train[k], &test[k]);
     }
-    snprintf(label, sizeof label, "%s, nats per image", q->name);
-    snprintf(alt, sizeof alt, "Curves over epochs: %s of training and test", q->name);
+    snprintf(label, sizeof label, "%s, nats per image", metrics_curves[curve]);
+    snprintf(alt, sizeof alt, "Curves over epochs: %s of training and test", metrics_curves[curve]);
     vae_panel_labels(panel, "epoch", label);
     vae_panel_line(panel, n, x, train, (vae_mark){.series = 1, .name = "training"});
     vae_panel_line(panel, n, x, test, (vae_mark){.series = 0, .name = "test"});
-    return end_figure(out, &figure, "plot", alt, caption, err);
+    return end_figure(out, &figure, "plot", alt, curve_captions[curve], err);
 }
 
 static vae_status draw_training(FILE *out, const struct subject *s, vae_error *err)
 {
     vae_status status = VAE_OK;
-    for (size_t i = 0; i < METRICS_CURVES && s->epochs && !status; i++)
-        status = put_curve(out, s, &metrics_curves[i], curve_captions[i], err);
+    for (size_t i = 0; i < METRICS_CURVES && s->epochs && !status; i++) status = put_curve(out, s, i, err);
     if (!s->epochs)
         fputs("<p class=\"note\">There is no metrics.csv beside the model, and so there are no curves.</p>\n", out);
     return status;

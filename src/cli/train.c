@@ -364,7 +364,10 @@ const struct command command_train = {
     .summary = "train a model, write a run folder",
     .details =
         "Trains a variational autoencoder and writes a run folder with model.safetensors (after each epoch) and\n"
-        "metrics.csv. Losses are in nats per image: summed over pixels and latents, averaged over images.",
+        "metrics.csv. Losses are in nats per image: summed over pixels and latents, averaged over images. In the "
+        "table,\n"
+        "loss is what is optimised (with --beta, --free-bits, --objective), recon the reconstruction, kl the KL\n"
+        "(Kullback-Leibler divergence), and neg_elbo their sum: minus the evidence lower bound (ELBO).",
     .takes_settings = true,
     .flags = flags,
     .run = run,

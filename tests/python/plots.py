@@ -40,28 +40,33 @@ def proportional(line, values):
     assert unit > 0, "it falls where its values rise"
 
 
-COLUMNS = ("train_loss", "test_neg_elbo", "train_recon", "test_recon", "train_kl", "test_kl")
+COLUMNS = ("train_recon train_kl", "test_neg_elbo", "train_recon", "test_recon", "train_kl", "test_kl")
 
 
-@test("curves: loss, reconstruction and KL of training and test over epochs, of one run and of several")
+def curve(rows, columns):
+    """The sum of columns in each row."""
+    return [sum(float(row[column]) for column in columns.split()) for row in rows]
+
+
+@test("curves: -ELBO, reconstruction and KL of training and test over epochs, of one run and of several")
 def curves():
-    train("run")
+    train("run", "--beta", 4)
     root = plot("curves", "run", path="run/curves.svg")
     rows = read_rows("run")
     drawn = lines(root)
     same([faint for _, faint, _ in drawn], [True, False] * 3)
     for (line, _, _), column in zip(drawn, COLUMNS):
-        proportional(line, [float(row[column]) for row in rows])
+        proportional(line, curve(rows, column))
     shown = texts(root)
     same(shown[0], "Training of normal on builtin:digits:train=200,test=100")
-    same([text for text in shown if text in ("loss", "reconstruction", "KL", "epoch", "training", "test")],
-         ["loss", "epoch", "reconstruction", "epoch", "KL", "epoch", "training", "test"])
+    same([text for text in shown if text in ("-ELBO", "reconstruction", "KL", "epoch", "training", "test")],
+         ["-ELBO", "epoch", "reconstruction", "epoch", "KL", "epoch", "training", "test"])
     train("other", "--prior", "laplace")
     root = plot("curves", "run", "other", path="curves.svg")
     drawn = lines(root)
     same(len({colour for _, _, colour in drawn}), 2)
     same([text for text in texts(root) if text in ("normal", "laplace:scale=1")], ["normal", "laplace:scale=1"])
-    both = [[float(row[column]) for row in read_rows(name)] for name in ("run", "other") for column in COLUMNS]
+    both = [curve(read_rows(name), column) for name in ("run", "other") for column in COLUMNS]
     order = [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]
     for (line, _, _), which in zip(drawn, order):
         proportional(line, both[which])
