@@ -314,9 +314,11 @@ const struct command command_eval = {
     .summary = "ELBO, likelihood, KL per dimension, sparsity",
     .details = "Evaluates a model on a set of images with z drawn from the posterior. Losses are in nats per image: "
                "summed over\n"
-               "pixels and latents, averaged over images. nll is the importance-sampled -log p(x), an upper bound that "
-               "falls with\n"
-               "the number of samples.",
+               "pixels and latents, averaged over images. neg_elbo, minus the evidence lower bound (ELBO), is the "
+               "reconstruction plus\n"
+               "kl, the Kullback-Leibler divergence of posterior and prior. nll is the importance-sampled -log p(x), "
+               "an upper\n"
+               "bound that falls with the number of samples. (docs/reading.md says what is usual.)",
     .takes_run = true,
     .flags = flags,
     .run = run,
