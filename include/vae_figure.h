@@ -4,8 +4,8 @@
  *
  * The ending of a file's name says what is written: `.svg` a labelled figure (white, with title, axes with units,
  * ticks, legend; tiles are PNGs inside it), `.png` the same picture in dots, and for a single panel of tiles nothing
- * but the tiles and their labels. Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart; marks
- * differ in shape or dash as well, so that a grey print can be read.
+ * but the tiles and their labels. Eleven colours, the first six of Okabe & Ito (2008), which colour-blind readers tell
+ * apart; marks differ in shape or dash as well, so that a grey print can be read.
  *
  * Everything that is given is copied. A failure to allocate is remembered and reported by vae_figure_write, so that the
  * calls before it need no check; all of them accept NULL objects. */

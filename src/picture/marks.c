@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * Marks of a panel on its axes. Colours are those of Okabe & Ito (2008), "Color Universal Design", with yellow, which
- * is hard to see on white, at the end. */
+ * Marks of a panel on its axes. Colours are those of Okabe & Ito (2008), "Color Universal Design", then four darker
+ * ones (three of them of Tol's muted scheme), and at the end Okabe & Ito's yellow, which is hard to see on white. Their
+ * number has no factor in common with that of dashes and shapes, so that the pairs repeat late. */
 #include "picture/layout.h"
 
 #include <math.h>
 
 #include "picture/text.h"
 
-static const uint8_t colours[][3] = {{0, 114, 178}, {213, 94, 0},   {0, 158, 115}, {204, 121, 167},
-                                     {230, 159, 0}, {86, 180, 233}, {240, 228, 66}};
+static const uint8_t colours[][3] = {{0, 114, 178},  {213, 94, 0},   {0, 158, 115}, {204, 121, 167},
+                                     {230, 159, 0},  {86, 180, 233}, {51, 34, 136}, {136, 34, 85},
+                                     {153, 153, 51}, {121, 67, 30},  {240, 228, 66}};
 enum { COLOURS = sizeof colours / sizeof *colours };
 
 static const double LINE = 1.75, RULE = 1.25, ERROR_BAR = 1.25, POINT = 3.5, CAP = 3, BAND = 0.3, FAINT = 0.5;

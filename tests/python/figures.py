@@ -239,16 +239,17 @@ def legends():
     same([text for text in texts(root) if text in ("name", "other")], ["name", "other"])
 
 
-@test("series differ in colour and dash, colour and shape: 42 lines and 70 kinds of points")
+@test("series differ in colour and dash, colour and shape: 66 lines and 110 kinds of points, of eleven colours")
 def series():
-    root = drawn([["panel"]] + [["line", k, "", 0, 0, 0, k, 1, k] for k in range(42)])
+    root = drawn([["panel"]] + [["line", k, "", 0, 0, 0, k, 1, k] for k in range(66)])
     kinds = {(e.get("stroke"), e.get("stroke-dasharray")) for e in root.iter(SVG + "polyline")
              if e.get("stroke-width") == "1.75"}
-    same(len(kinds), 42)
-    root = drawn([["panel"]] + [["points", k, "", 0, 0, 0, 0, 0] for k in range(70)])
+    same(len(kinds), 66)
+    root = drawn([["panel"]] + [["points", k, "", 0, 0, 0, 0, 0] for k in range(110)])
     shapes = {(g.get("fill"), g.get("stroke"), g[0].tag, re.sub("[0-9.,]", "", g[0].get("d", "")), g[0].get("d", ""))
               for g in root.iter(SVG + "g")}
-    same(len(shapes), 70)
+    same(len(shapes), 110)
+    same(len({(g.get("fill"), g.get("stroke")) for g in root.iter(SVG + "g")}), 2 * 11)
 
 
 @test("a figure in a page has no paper and no ids, and its ink is that of the page")
