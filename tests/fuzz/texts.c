@@ -21,7 +21,7 @@ void fuzz_metrics(const uint8_t *bytes, size_t size)
     free(rows);
     HOLDS(!metrics_open(&metrics, MEMORY "/file", size % 2, &err));
     HOLDS(!metrics_keep(&metrics, size, &err));
-    HOLDS(!fflush(metrics.rows) && metrics.size && metrics.text[metrics.size - 1] == '\n');
+    HOLDS(!text_flush(&metrics.rows, NULL) && metrics.rows.size && metrics.rows.bytes[metrics.rows.size - 1] == '\n');
     metrics_close(&metrics);
     memory_clear();
 }
@@ -35,7 +35,8 @@ void fuzz_evaluations(const uint8_t *bytes, size_t size)
     struct subject subject = {.run = &run, .images = &images, .crc = 1};
     vae_error err = {0};
     snprintf(subject.cache, sizeof subject.cache, "%s", only_file(bytes, size));
-    json_t *known = read_known(&subject);
+    json_t *known = NULL;
+    HOLDS(!read_known(&subject, &known, &err));
     for (int nll = 0; nll <= 1; nll++) {
         const json_t *of = json_object_get(json_array_get(known, 0), "of");
         const json_t *values = of ? find_known(known, of, IMAGES, nll) : NULL;
@@ -43,7 +44,7 @@ void fuzz_evaluations(const uint8_t *bytes, size_t size)
         HOLDS(json_array_size(json_object_get(values, LOSSES)) == IMAGES);
         HOLDS(!take_values(&subject, values, &err));
     }
-    if (json_array_size(known)) write_known(&subject, known);
+    if (json_array_size(known)) HOLDS(!write_known(&subject, known, &err));
     json_decref(known);
     free(run.image_loss);
     memory_clear();
