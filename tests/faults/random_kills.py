@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: MIT
 """Trainings under several priors are killed at random moments and resumed, again and again. Each must end with the bytes
 that it has where nobody kills it."""
+import contextlib
 import os
 import random
 import shutil
+import subprocess
 import sys
 import time
 
 from shared.faults import LONG, attack, run
 from shared.interrupted import files_of, leftovers
-from shared.program import started, vaectl
+from shared.program import MOST_SECONDS, started, vaectl
 
 PRIORS = ["normal", "spikeslab", "mixture:components=3", "vampprior:components=3", "realnvp", "lars"]
 SMALL = ["--data", "builtin:digits:train=40,test=10", "--hidden", 8, "--latent", 2, "--batch", 10, "--threads", 1, "-q"]
 SAVING = ["--validation", 0.25, "--keep-every", 2]
-EPOCHS = 20
+EPOCHS = 8
 os.environ["LD_PRELOAD"] = os.environ["VAE_BUILD"] + "/tests/faults/shim.so"  # which does not wait for the disk
 
 
@@ -26,9 +28,10 @@ def go_on():
 
 
 def kill_once(command, seconds):
-    """Was it killed before it ended? Not more than one leftover may be there."""
+    """Was it killed before it ended, within half of so many seconds? Not more than one leftover may be there."""
     with started(*command) as process:
-        time.sleep(random.uniform(0, seconds))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(0, seconds / 2) if seconds < MOST_SECONDS else seconds)
         process.kill()
         process.communicate()
         assert process.returncode in (0, -9), process.returncode
@@ -48,11 +51,8 @@ def kill_often(prior, least):
     kills, trainings = 0, 0
     while kills < least:
         shutil.rmtree("run")
-        while True:
-            killed = kill_once(go_on() or command, seconds / 3)
-            kills += killed
-            if not killed:
-                break
+        while kill_once(go_on() or command, seconds if kills < least else MOST_SECONDS):
+            kills += 1
         got = files_of("run")
         assert got == want, f"other bytes: {[name for name in {*got, *want} if got.get(name) != want.get(name)]}"
         assert not leftovers("run"), leftovers("run")
