@@ -25,7 +25,7 @@ def faults_of(training):
         faults = [errno.EIO, errno.EACCES] if name in LOOKING else ERRORS
         faults = faults + ["short", "zero"] * (name == "write") + ["short"] * (name == "read")
         for at in range(1, most + 1):
-            chosen = faults if LONG else [faults[at % len(faults)]] if at % 10 == 1 or most < 5 else []
+            chosen = faults if LONG else [faults[at % len(faults)]] if at % 16 == 1 or most < 5 else []
             found += [(name, at, fault) for fault in chosen]
     return found
 
