@@ -5,9 +5,15 @@
 #ifndef VAE_COMMAND_H
 #define VAE_COMMAND_H
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "vae.h"
+
+/* A call of the system, again where a signal interrupts it. */
+#define RETRY(result, call)                                                                                            \
+    do (result) = (call);                                                                                              \
+    while ((result) < 0 && errno == EINTR)
 
 struct flag {
     const char *name;

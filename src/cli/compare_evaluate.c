@@ -105,8 +105,9 @@ static FILE *open_file(const char *path, off_t most)
 {
     struct stat info;
     errno = 0;
-    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     FILE *file = NULL;
+    int fd;
+    RETRY(fd, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && (!most || info.st_size <= most))
         file = fdopen(fd, "r");
     if (fd >= 0 && !file) close(fd);

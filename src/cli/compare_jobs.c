@@ -136,9 +136,11 @@ static vae_status start(struct jobs *jobs, struct job *job, const sigset_t *mask
     vae_status status = plan_words(&words, job->run, jobs->arguments, !access(model, F_OK), jobs->options->threads,
                                    err);
     if (status) return status;
-    if (mkdir(job->run->path, 0777) && errno != EEXIST)
+    int failed, fd;
+    RETRY(failed, mkdir(job->run->path, 0777));
+    if (failed && errno != EEXIST)
         return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", job->run->path, strerror(errno));
-    const int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    RETRY(fd, open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666));
     if (fd < 0) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", log, strerror(errno));
     job->process = spawn(&words, fd, mask);
     if (job->process < 0) status = vae_fail(err, VAE_E_MEMORY, "cannot start a process: %s", strerror(errno));

@@ -4,14 +4,7 @@
 #ifndef VAE_FOLDER_H
 #define VAE_FOLDER_H
 
-#include <errno.h>
-
 #include "cli/command.h"
-
-/* A call of the system, again where a signal interrupts it. */
-#define RETRY(result, call)                                                                                            \
-    do (result) = (call);                                                                                              \
-    while ((result) < 0 && errno == EINTR)
 
 /* Where this folder is in a run's, its files are the run: see staging.h. */
 #define FOLDER_PENDING ".vaectl-replace"

@@ -53,7 +53,8 @@ static vae_status open_rows(const char *path, FILE **file, vae_error *err)
     struct stat info;
     *file = NULL;
     errno = 0;
-    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    int fd;
+    RETRY(fd, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (fd < 0 && errno == ENOENT) return VAE_OK;
     if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && (*file = fdopen(fd, "r"))) return VAE_OK;
     const vae_status why = run_errno(VAE_E_MODEL);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "data/stream.h"
 
 enum { DEFLATE_LIMIT = 1032 };
@@ -90,7 +91,8 @@ vae_status input_pixels(const struct input *input, vae_images *images, size_t si
 static vae_status open_file(struct input *input, const char *path, vae_error *err)
 {
     *input = (struct input){.path = path};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* non-blocking: a FIFO must not hang us */
+    int fd;
+    RETRY(fd, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)); /* non-blocking: a FIFO must not hang us */
     if (fd < 0) return vae_fail(err, VAE_E_DATA, "%s: cannot open: %s", path, strerror(errno));
     struct stat info;
     if (fstat(fd, &info) || !S_ISREG(info.st_mode)) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 
 vae_status stream_open(struct vae_stream **out, const char *path, size_t offset, vae_error *err)
@@ -16,7 +17,7 @@ vae_status stream_open(struct vae_stream **out, const char *path, size_t offset,
     if (!stream) return VAE_E_MEMORY;
     stream->offset = offset;
     snprintf(stream->path, sizeof stream->path, "%s", path);
-    stream->file = open(path, O_RDONLY | O_CLOEXEC);
+    RETRY(stream->file, open(path, O_RDONLY | O_CLOEXEC));
     if (stream->file < 0) {
         vae_fail(err, VAE_E_DATA, "%s: cannot open: %s", path, strerror(errno));
         stream_close(stream);
@@ -37,8 +38,8 @@ bool stream_read(const struct vae_stream *stream, size_t number, size_t pixels, 
 {
     off_t from = (off_t)(stream->offset + number * pixels + at);
     while (size > 0) {
-        const ssize_t got = pread(stream->file, bytes, size, from);
-        if (got < 0 && errno == EINTR) continue;
+        ssize_t got;
+        RETRY(got, pread(stream->file, bytes, size, from));
         if (got <= 0) return false;
         bytes += got;
         from += got;

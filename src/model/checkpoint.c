@@ -20,6 +20,7 @@
 #include <zlib.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "model/config.h"
@@ -222,8 +223,8 @@ static vae_status read_bytes(const struct file *file, void *to, size_t size, vae
 {
     size_t done = 0;
     while (done < size) {
-        ssize_t got = read(file->fd, (char *)to + done, size - done);
-        if (got < 0 && errno == EINTR) continue;
+        ssize_t got;
+        RETRY(got, read(file->fd, (char *)to + done, size - done));
         if (got <= 0) return CORRUPT("%s: cannot read: %s", file->path, got ? strerror(errno) : "file ends too early");
         done += (size_t)got;
     }
@@ -233,7 +234,7 @@ static vae_status read_bytes(const struct file *file, void *to, size_t size, vae
 static vae_status open_file(struct file *file, vae_error *err)
 {
     struct stat info;
-    file->fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    RETRY(file->fd, open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (file->fd < 0) return CORRUPT("%s: cannot open: %s (expected a model file)", file->path, strerror(errno));
     if (fstat(file->fd, &info) || !S_ISREG(info.st_mode))
         return CORRUPT("%s: not a regular file (expected a model file)", file->path);
