@@ -129,7 +129,7 @@ CONTENTS = [lambda synced, data: synced, lambda synced, data: data,
 
 def make(state):
     """The folders of a state in the current one."""
-    for name in ("run", "runs"):
+    for name in ("run", "runs", "source"):
         shutil.rmtree(name, ignore_errors=True)
     for path, data in state.items():  # folders come before what is in them
         if data is None:
@@ -144,8 +144,7 @@ def make(state):
 def try_states(form):
     training = Attack(form)
     training.begin()
-    shutil.rmtree("runs", ignore_errors=True)
-    disk = Disk(*(["run"] if form.before else []))
+    disk = Disk(*(name for name in ("run", "source") if os.path.exists(name)))
     random.seed(1)
     seen, states, tried, went_on = set(), collections.Counter(), 0, 0
     for call in training.calls:

@@ -14,7 +14,8 @@ SAVING = ["--validation", 0.3, "--keep-every", 1]  # all files that a save may w
 PENDING, NEW, TEMPORARY = ".vaectl-replace", ".vaectl-new", ".vaectl-tmp"
 OWN = re.compile(r"(model|best|epoch-\d{4,})\.safetensors|metrics\.csv")
 
-# What is there before, the command, and how the run goes on where the command is killed: "again" by the same command.
+# What makes the run that is there before, the command, and what goes on with the run that is there when that was killed;
+# None: the same command.
 Form = collections.namedtuple("Form", "name before command resume")
 FORMS = [
     Form("a new run", [], ["train", *SMALL, *SAVING, "--epochs", 2, "-o", "run"],
@@ -24,6 +25,9 @@ FORMS = [
     Form("--force", ["train", *SMALL, *SAVING, "--epochs", 4, "--seed", 2, "-o", "run"],
          ["train", *SMALL, *SAVING, "--epochs", 2, "-o", "run", "--force"],
          ["train", "--resume", "run", "--keep-every", 1, "--threads", 1, "-q"]),
+    Form("fit --force", ["train", *SMALL, *SAVING, "--epochs", 2, "--seed", 2, "-o", "run"],
+         ["fit", "source", "--prior", "mixture:components=2", "--passes", 1, "--threads", 1, "-q", "-o", "run", "--force"],
+         None),
 ]
 
 
@@ -95,7 +99,8 @@ def versions(calls):
 
 
 class Attack:
-    """A form of training, made ready: the folders `before`, the state it begins with, and `after`, that it ends with."""
+    """A form of training, made ready: the folders `before`, the state it begins with, and `after`, that it ends with, its
+    calls, and all contents that files of the old and the new run may have."""
 
     def __init__(self, form):
         self.form = form
@@ -106,6 +111,8 @@ class Attack:
             succeed(form.before)
             open("run/notes.txt", "w").close()
             shutil.copytree("run", "before")
+        if form.command[0] == "fit" and not os.path.exists("source"):
+            succeed(["train", *SMALL, "--epochs", 1, "-o", "source"])
         if os.path.exists("log"):
             os.remove("log")
         succeed(form.command, log="log")
@@ -121,7 +128,8 @@ class Attack:
 
     def begin(self):
         """The state that the command begins with."""
-        shutil.rmtree("run", ignore_errors=True)
+        for name in ("run", "runs"):  # where that is there already, fewer calls are made
+            shutil.rmtree(name, ignore_errors=True)
         if self.form.before:
             shutil.copytree("before", "run")
 
