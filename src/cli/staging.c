@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "cli/staging.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,8 +24,8 @@ static vae_status cannot(const char *what, const char *path, vae_error *err)
 
 /* ---- Entries of folders ------------------------------------------------------------------------------------------ */
 
-/* Calls `visit` with the entries of a folder, no link to one, until it fails. `missing`: whether it may not be there.
- */
+/* Calls `visit` with the entries of a folder until it fails; `ours`: it may be missing, and is no link to one. It needs
+ * no memory, as opendir does: what a training leaves that ended for want of memory can still be removed. */
 static vae_status each_entry(const char *path, bool ours,
                              vae_status (*visit)(const struct folder *, int, const char *, vae_error *),
                              const struct folder *folder, vae_error *err)
@@ -31,17 +33,21 @@ static vae_status each_entry(const char *path, bool ours,
     int fd;
     RETRY(fd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (ours ? O_NOFOLLOW : 0)));
     if (fd < 0 && errno == ENOENT && ours) return VAE_OK;
-    DIR *entries = fd < 0 ? NULL : fdopendir(fd);
-    vae_status status = entries ? VAE_OK : cannot("read folder", path, err);
-    if (!entries && fd >= 0) close(fd);
-    while (entries && !status) {
-        errno = 0;
-        const struct dirent *entry = readdir(entries);
-        if (!entry && errno) status = cannot("read folder", path, err);
-        if (!entry) break;
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) status = visit(folder, fd, entry->d_name, err);
-    }
-    if (entries) closedir(entries);
+    if (fd < 0) return cannot("read folder", path, err);
+    alignas(struct dirent64) char entries[4096];
+    ssize_t size = 0;
+    vae_status status = VAE_OK;
+    do {
+        RETRY(size, getdents64(fd, entries, sizeof entries));
+        if (size < 0) status = cannot("read folder", path, err);
+        for (ssize_t at = 0; at < size && !status;) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            const char *name = entry->d_name;
+            if (strcmp(name, ".") && strcmp(name, "..")) status = visit(folder, fd, name, err);
+            at += entry->d_reclen;
+        }
+    } while (size > 0 && !status);
+    close(fd);
     return status;
 }
 
