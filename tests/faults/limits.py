@@ -31,9 +31,10 @@ COMMANDS = {
 THREADS = {name: name not in ("sample",) for name in COMMANDS}  # takes --threads
 
 
-def limited(words, megabytes):
+def limited(words, kilobytes):
+    """Exit status (negative: a signal) and stderr under `ulimit -v KILOBYTES`."""
     def limit():
-        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 1000 * 1024,) * 2)
+        resource.setrlimit(resource.RLIMIT_AS, (kilobytes * 1024,) * 2)
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
@@ -44,17 +45,23 @@ def limited(words, megabytes):
     return done.returncode, done.stderr
 
 
+def judge(status, errors):
+    """What is wrong with an end, or ""."""
+    told = errors.decode().splitlines()[-1:]
+    is_good = status == 0 or status == 8 and told and told[0].startswith("vaectl: ")
+    return "" if is_good else f"status {status} {told}"
+
+
 def sweep(name, words):
     """How often it ended with which status; each but 0 and 8 is a failure."""
     statuses = collections.Counter()
     wrong = []
     for megabytes in range(FIRST, LAST + 1, STEP):
         for threads in COUNTS if THREADS[name] else [None]:
-            status, errors = limited([*words, *(["--threads", threads] if threads else [])], megabytes)
+            status, errors = limited([*words, *(["--threads", threads] if threads else [])], 1000 * megabytes)
             statuses[status] += 1
-            told = errors.decode().splitlines()[-1:]
-            if status not in (0, 8) or status == 8 and not (told and told[0].startswith("vaectl: ")):
-                wrong.append(f"{megabytes} MB, {threads} threads: {status} {told}")
+            if fault := judge(status, errors):
+                wrong.append(f"{megabytes} MB, {threads} threads: {fault}")
     print(f"#   {name}: {dict(statuses)}", *wrong, sep="\n#     ", flush=True)
     return statuses, wrong
 
@@ -70,6 +77,35 @@ def _():
     assert not wrong, f"{len(wrong)} of {sum(total.values())}"
     return (f"{sum(total.values())} runs of {len(COMMANDS)} commands, {FIRST} to {LAST} MB in steps of {STEP}, "
             f"{COUNTS[0]} to {COUNTS[-1]} threads: {total[8]} ended with 8, {total[0]} with 0, each within {SECONDS} s")
+
+
+def threshold(words):
+    """The kilobytes from which on a command has enough, to within 16."""
+    low, high = 1000 * FIRST, 1000 * LAST
+    assert limited(words, low)[0] == 8 and limited(words, high)[0] == 0
+    while high - low > 16:
+        middle = (low + high) // 2
+        low, high = (low, middle) if limited(words, middle)[0] == 0 else (middle, high)
+    return high
+
+
+@attack("address space that ends by a few kilobytes within a command")
+def _():
+    """Where all but a little fits, it is the last pieces that are missing, those of OpenBLAS's products among them."""
+    span, step = (4000, 8) if LONG else (1000, 50)  # KB
+    statuses, wrong = collections.Counter(), []
+    for name in ("train", "train --prior vampprior", "eval"):
+        words = [*COMMANDS[name], "--threads", 1]
+        vaectl("train", *SMALL, "-o", "run")
+        enough = threshold(words)
+        for kilobytes in range(enough - span, enough + step, step):
+            status, errors = limited(words, kilobytes)
+            statuses[status] += 1
+            if fault := judge(status, errors):
+                wrong.append(f"{name}, {kilobytes} KB: {fault}")
+    print(*wrong[:10], sep="\n")
+    assert not wrong, f"{len(wrong)} of {sum(statuses.values())}"
+    return f"{sum(statuses.values())} runs in steps of {step} KB: {statuses[8]} ended with 8, {statuses[0]} with 0"
 
 
 sys.exit(run())
