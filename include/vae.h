@@ -352,6 +352,9 @@ typedef struct vae_train_hooks {
     void *context;
     /* After each step; return true to stop. May be NULL. */
     bool (*on_step)(void *context, const vae_progress *progress);
+    /* Many times within each step and test pass, by the thread that called; return true to stop there: the step or the
+     * pass is given up, and the model is as it was before it. May be NULL. */
+    bool (*asks_to_stop)(void *context);
     /* After each epoch and its test pass, both finite: the moment to save. A failure ends the training with it. May be
      * NULL. */
     vae_status (*on_epoch)(void *context, const vae_model *model, vae_error *err);
@@ -375,6 +378,8 @@ typedef struct vae_fit_options {
     void *context;
     /* After each step; return true to stop. The loss is the KL. May be NULL. */
     bool (*on_step)(void *context, const vae_progress *progress);
+    /* Many times within each step, by the thread that called; return true to stop there. May be NULL. */
+    bool (*asks_to_stop)(void *context);
     /* After each pass, with the mean KL of its images; return true to stop. May be NULL. */
     bool (*on_pass)(void *context, uint64_t pass, double kl);
 } vae_fit_options;
@@ -613,9 +618,9 @@ VAE_API vae_status vae_bench_run(vae_bench *out, const vae_config *config, const
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
-/* Writes a file whole or not at all: temporary name (PATH and this end), fsync, rename, fsync of the folder. VAE_E_WRITE
- * where it cannot; only where the last of these fails there is the new file then. Several may write the same file at
- * once. A temporary file that a killed process left goes with the next writing of that file. */
+/* Writes a file whole or not at all: temporary name (PATH and this end), fsync, rename, fsync of the folder.
+ * VAE_E_WRITE where it cannot; only where the last of these fails there is the new file then. Several may write the
+ * same file at once. A temporary file that a killed process left goes with the next writing of that file. */
 #define VAE_TEMPORARY ".vaectl-tmp"
 VAE_API vae_status vae_write_file(const char *path, const void *bytes, size_t size, vae_error *err);
 /* Lets the names in a folder reach the disk, as far as its file system can; VAE_E_WRITE where that fails. */

@@ -31,6 +31,10 @@ struct pool {
     size_t n;
     atomic_size_t next;
 
+    bool (*stop)(void *context); /* asked by the caller of pool_run; NULL: nobody is asked */
+    void *stop_context;
+    atomic_bool stopped;
+
     struct profile *profile; /* NULL: no timing */
     atomic_llong busy_time;  /* of the round, in nanoseconds over all threads */
 
@@ -85,11 +89,13 @@ static long long nanoseconds(void)
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static void take_tasks(struct pool *pool)
+/* `asks`: is this the thread that may ask whether to stop? */
+static void take_tasks(struct pool *pool, bool asks)
 {
     const float_mode before = flush_subnormals();
     const long long began = pool->profile ? nanoseconds() : 0;
-    for (;;) {
+    while (!atomic_load_explicit(&pool->stopped, memory_order_relaxed)) {
+        if (asks && pool->stop && pool->stop(pool->stop_context)) atomic_store(&pool->stopped, true);
         size_t task = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
         if (task >= pool->n) break;
         pool->run(pool->context, task);
@@ -116,7 +122,7 @@ static void *work(void *argument)
     for (unsigned seen = 0;; seen++) {
         wait_for_round(pool, seen);
         if (atomic_load(&pool->quit)) return NULL;
-        take_tasks(pool);
+        take_tasks(pool, false);
         if (atomic_fetch_sub(&pool->busy, 1) == 1) {
             pthread_mutex_lock(&pool->lock);
             pthread_cond_signal(&pool->finished);
@@ -147,12 +153,12 @@ static void wait_for_workers(struct pool *pool)
 static void run_round(struct pool *pool)
 {
     if (pool->workers == 0 || pool->n < 2) {
-        take_tasks(pool);
+        take_tasks(pool, true);
         return;
     }
     atomic_store(&pool->busy, pool->workers);
     start_round(pool);
-    take_tasks(pool);
+    take_tasks(pool, true);
     wait_for_workers(pool);
 }
 
@@ -182,6 +188,14 @@ void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, vo
     run_round(pool);
     add_to_profile(pool, phase, nanoseconds() - began);
 }
+
+void pool_watch(struct pool *pool, bool (*stop)(void *context), void *context)
+{
+    pool->stop = stop;
+    pool->stop_context = context;
+}
+
+bool pool_stopped(const struct pool *pool) { return atomic_load(&pool->stopped); }
 
 void pool_profile(struct pool *pool, struct profile *profile) { pool->profile = profile; }
 size_t pool_threads(const struct pool *pool) { return pool->workers + 1; }

@@ -22,6 +22,11 @@ void pool_free(struct pool *pool);
 /* Runs tasks 0 .. n-1 and returns when all are done. `phase` names them in a profile. */
 void pool_run(struct pool *pool, const char *phase, size_t n, pool_task *run, void *context);
 
+/* From here on the calling thread asks `stop` between its tasks, until called with NULL. When it says yes, tasks that
+ * have not begun are left out, and so are all of later calls: what they would have computed is not there. */
+void pool_watch(struct pool *pool, bool (*stop)(void *context), void *context);
+bool pool_stopped(const struct pool *pool);
+
 /* Where the time goes: for each phase the wall time of its rounds and the time that threads spent in its tasks, in
  * seconds. Waiting time = threads * wall - busy. */
 struct profile {

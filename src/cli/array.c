@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/signals.h"
+
 static bool ends_in(const char *path, const char *ending)
 {
     const size_t length = strlen(path), needed = strlen(ending);
@@ -65,7 +67,7 @@ vae_status text_end(struct text *text, const char *path, vae_error *err)
 {
     char *bytes = text_take(text);
     if (!bytes) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory while writing", path);
-    vae_status status = vae_write_file(path, bytes, text->size, err);
+    vae_status status = WHOLE(vae_write_file(path, bytes, text->size, err));
     free(bytes);
     return status;
 }
@@ -102,7 +104,7 @@ vae_status array_write(const char *path, const struct array *a, vae_error *err)
         array.rank = 2;
         array.dim[1] = a->cols;
     }
-    return vae_write_npy(path, &array, err);
+    return WHOLE(vae_write_npy(path, &array, err));
 }
 
 /* ---- In --------------------------------------------------------------------------------------------------------- */

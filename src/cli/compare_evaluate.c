@@ -15,6 +15,7 @@
 #include "cli/compare.h"
 #include "cli/json.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 
 enum { NOISE_SEED = 1, MOST_CACHE = 1 << 26 };
 static const char LOSSES[] = "image_losses";
@@ -171,7 +172,7 @@ static vae_status write_known(const struct subject *s, const json_t *known, vae_
     vae_status status = VAE_OK;
     if (!text || json_lacks_memory())
         status = vae_fail(err, VAE_E_MEMORY, "%s: out of memory", s->cache);
-    else if (vae_write_file(s->cache, text, strlen(text), &why) == VAE_E_MEMORY)
+    else if (WHOLE(vae_write_file(s->cache, text, strlen(text), &why)) == VAE_E_MEMORY)
         *err = why, status = VAE_E_MEMORY;
     else if (why.status)
         fprintf(stderr, "vaectl: %s (it will be evaluated again)\n", why.message);

@@ -340,5 +340,5 @@ vae_status jobs_run(struct runs *runs, const struct arguments *arguments, const 
         drop_others(runs, &jobs);
     }
     free(jobs.job);
-    return status;
+    return signals_release(status);
 }

@@ -2,6 +2,7 @@
  *
  * IDX holds bytes, .npy bytes and real numbers. What was one set comes out in the order it had in its file. */
 #include "cli/convert.h"
+#include "cli/signals.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static void put_header(uint8_t *bytes, size_t rank, const size_t *dim)
 
 static vae_status write_said(const char *path, const void *bytes, size_t size, vae_error *err)
 {
-    vae_status status = vae_write_file(path, bytes, size, err);
+    vae_status status = WHOLE(vae_write_file(path, bytes, size, err));
     if (!status) run_say_written(path);
     return status;
 }
@@ -88,7 +89,7 @@ static vae_status write_npy(const char *path, const vae_images *images, bool all
                        .dim = {images->n, images->rows > 1 ? images->rows : images->cols, images->cols}};
     vae_status status = gather(images, all, 0, &bytes, err);
     array.at = bytes;
-    if (!status) status = vae_write_npy(path, &array, err);
+    if (!status) status = WHOLE(vae_write_npy(path, &array, err));
     if (!status) run_say_written(path);
     free(bytes);
     return status;

@@ -4,6 +4,7 @@
 
 #include "cli/array.h"
 #include "cli/command.h"
+#include "cli/signals.h"
 
 struct request {
     const char *means, *scales, *labels, *rows; /* files to write; all but the first may be NULL */
@@ -13,7 +14,7 @@ struct request {
 static vae_status write_labels(const char *path, const vae_images *images, size_t n, vae_error *err)
 {
     const vae_array array = {.element = VAE_U1, .rank = 1, .dim = {n}, .at = images->labels};
-    return vae_write_npy(path, &array, err);
+    return WHOLE(vae_write_npy(path, &array, err));
 }
 
 static vae_status write_rows(const char *path, const vae_images *images, size_t n, vae_error *err)

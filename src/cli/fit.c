@@ -19,6 +19,12 @@ struct session {
     struct progress progress;
 };
 
+static bool asks_to_stop(void *context)
+{
+    (void)context;
+    return signals_caught() != 0;
+}
+
 static bool on_step(void *context, const vae_progress *p)
 {
     struct session *s = context;
@@ -30,17 +36,17 @@ static bool on_step(void *context, const vae_progress *p)
                                                         .later = (p->epochs - p->epoch) * p->total,
                                                         .seconds = p->seconds,
                                                         .loss = NAN});
-    return signals_caught() != 0;
+    return asks_to_stop(context);
 }
 
 static bool on_pass(void *context, uint64_t pass, double kl)
 {
-    const struct session *s = context;
+    struct session *s = context;
     progress_clear(&s->progress);
     if (!s->quiet)
         fprintf(stderr, "pass %llu/%llu  train kl %.4f\n", (unsigned long long)pass,
                 (unsigned long long)s->options.passes, kl);
-    return signals_caught() != 0;
+    return asks_to_stop(context);
 }
 
 /* A file of metrics with the one row that the new model has. */
@@ -95,14 +101,12 @@ static vae_status kl_before(const vae_model *model, const vae_data *data, size_t
     return status;
 }
 
-static vae_status fit_in_folder(struct session *s, const vae_data *data, vae_error *err)
+static vae_status fit_in_folder(struct session *s, const vae_data *data, double before, vae_error *err)
 {
     vae_model *fitted = NULL;
-    double before;
     bool stopped;
-    vae_status status = kl_before(s->model, data, s->options.threads, &before, err);
     progress_begin(&s->progress, s->quiet);
-    if (!status) status = vae_fit(&fitted, s->model, data, &s->options, &stopped, err);
+    vae_status status = vae_fit(&fitted, s->model, data, &s->options, &stopped, err);
     progress_clear(&s->progress);
     if (!status && !stopped) status = save(s, fitted, err);
     if (!status && !stopped) folder_publish(&s->folder);
@@ -140,10 +144,15 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     struct session s = {.arguments = arguments, .quiet = argument(arguments, "quiet"), .folder = {.lock = -1}};
     vae_model *model = NULL;
     vae_data *data = NULL;
+    double before;
     vae_status status = read_options(arguments, &s.options, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_open_divided(arguments, model, &data, err);
+<<<<<<< HEAD
     if (!status) status = run_check_training(data, err);
+=======
+    if (!status) status = kl_before(model, data, s.options.threads, &before, err);
+>>>>>>> e40d89a (Answer signals within steps and test passes)
     if (!status) {
         name_run(s.options.prior, name, sizeof name);
         signals_catch(); /* from here on there is a folder that must not stay empty */
@@ -152,8 +161,9 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     s.model = model;
     s.options.context = &s;
     s.options.on_step = on_step;
+    s.options.asks_to_stop = asks_to_stop;
     s.options.on_pass = on_pass;
-    if (!status) status = fit_in_folder(&s, data, err);
+    if (!status) status = fit_in_folder(&s, data, before, err);
     folder_close(&s.folder);
     vae_model_free(&model);
     vae_data_free(&data);

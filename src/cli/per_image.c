@@ -8,6 +8,7 @@
 
 #include "cli/array.h"
 #include "cli/per_image.h"
+#include "cli/signals.h"
 
 enum column { INDEX, LABEL, NEG_ELBO, RECON, KL, NLL, ROW, COLUMNS };
 
@@ -58,7 +59,7 @@ static vae_status write_npy(const char *path, const struct per_image *p, vae_err
     if (!table) return vae_fail(err, VAE_E_MEMORY, "out of memory for the losses of %zu images", n);
     for (size_t i = 0; i < n * columns; i++) table[i] = cell(p, i / columns, i % columns);
     const vae_array array = {.element = VAE_F8, .rank = 2, .dim = {n, columns}, .at = table};
-    vae_status status = vae_write_npy(path, &array, err);
+    vae_status status = WHOLE(vae_write_npy(path, &array, err));
     free(table);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/signals.h"
 
 static vae_status check_name(const char *flag, const char *path, bool arrays, vae_error *err)
 {
@@ -65,7 +66,7 @@ double picture_round(double most)
 
 vae_status picture_write(const struct picture *picture, const vae_figure *figure, vae_error *err)
 {
-    vae_status status = vae_figure_write(figure, picture->path, picture->scale, err);
+    vae_status status = WHOLE(vae_figure_write(figure, picture->path, picture->scale, err));
     if (!status) run_say_written(picture->path);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "cli/folder.h"
 #include "cli/latents.h"
 #include "cli/plot.h"
+#include "cli/signals.h"
 
 enum { SIDE = 10, MOST_FRAMES = 1000, TEXT = 32 };
 static const double SECONDS = 0.4;
@@ -130,7 +131,8 @@ static vae_status write(const struct plot_job *job, vae_error *err)
     if (!status) status = begin(&film, n, err);
     if (!status) status = add_frames(&film, &folder, epochs, n, err);
     if (!status)
-        status = vae_animation_write(picture->path, film.n, film.frame, film.texts, SECONDS, picture->scale, err);
+        status = WHOLE(
+            vae_animation_write(picture->path, film.n, film.frame, film.texts, SECONDS, picture->scale, err));
     if (!status) run_say_written(picture->path);
     end(&film);
     free(epochs);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/signals.h"
 
 /* ---- List ------------------------------------------------------------------------------------------------------- */
 
@@ -116,7 +117,7 @@ static vae_status write_new(const char *path, const char *text, size_t size, vae
 {
     struct stat info;
     if (!lstat(path, &info)) return vae_fail(err, VAE_E_WRITE, "%s: is already there (another -o keeps it)", path);
-    vae_status status = vae_write_file(path, text, size, err);
+    vae_status status = WHOLE(vae_write_file(path, text, size, err));
     if (!status) run_say_written(path);
     return status;
 }

@@ -40,10 +40,16 @@ static void show_progress(struct session *s, const vae_progress *p)
                                                         .loss = p->loss});
 }
 
+static bool asks_to_stop(void *context)
+{
+    (void)context;
+    return signals_caught() != 0;
+}
+
 static bool on_step(void *context, const vae_progress *progress)
 {
     show_progress(context, progress);
-    return signals_caught() != 0;
+    return asks_to_stop(context);
 }
 
 /* The model as it was before its first step, which is what epoch 0 of the kept checkpoints is. */
@@ -221,7 +227,8 @@ static vae_status train_in_folder(const struct request *r, vae_model *model, con
                                   const struct folder *folder, vae_error *err)
 {
     struct session session = {.folder = folder, .quiet = argument(r->arguments, "quiet"), .keep_every = r->keep_every};
-    const vae_train_hooks hooks = {.context = &session, .on_step = on_step, .on_epoch = on_epoch};
+    const vae_train_hooks hooks = {
+        .context = &session, .on_step = on_step, .asks_to_stop = asks_to_stop, .on_epoch = on_epoch};
     const uint64_t first = vae_model_metrics(model)->epoch;
     vae_status status = metrics_open(&session.metrics, folder->metrics, data->validation.n > 0, err);
     if (!status) status = start_session(&session, model, r->resumed, err);

@@ -106,7 +106,8 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
                              struct sums *sums, vae_error *err)
 {
     const double began = clock_now();
-    for (size_t first = 0, block = 0; first < images->n; first += pass->plan.capacity, block++) {
+    for (size_t first = 0, block = 0; first < images->n && !pool_stopped(pass->pool);
+         first += pass->plan.capacity, block++) {
         const size_t left = images->n - first, B = left < pass->plan.capacity ? left : pass->plan.capacity;
         const struct rng noise = {.seed = options->seed, .step = block, .stream = RNG_EVAL};
         vae_status status = pass_gather(pass, images, NULL, first, B, err);

@@ -59,7 +59,7 @@ static void draw_all(struct pass *pass, const struct rng *noise, const struct wo
     const size_t samples = work->options->samples;
     for (size_t i = 0; i < pass->B; i++)
         w[i] = (struct weights){.most = -INFINITY, .tail = {.most = w[i].tail.most, .at = w[i].tail.at}};
-    for (size_t first = 0; first < samples; first += chunk) {
+    for (size_t first = 0; first < samples && !pool_stopped(pass->pool); first += chunk) {
         pass->plan.S = samples - first < chunk ? samples - first : chunk;
         pass->first_draw = first;
         pass_latent(pass, noise);
@@ -103,7 +103,8 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
 {
     const struct work work = {o, images->n, clock_now()};
     const size_t chunk = pass->plan.S;
-    for (size_t first = 0, block = 0; first < images->n; first += pass->plan.capacity, block++) {
+    for (size_t first = 0, block = 0; first < images->n && !pool_stopped(pass->pool);
+         first += pass->plan.capacity, block++) {
         const size_t left = images->n - first, B = left < pass->plan.capacity ? left : pass->plan.capacity;
         const struct rng noise = {.seed = o->seed, .step = block, .stream = RNG_NLL};
         vae_status status = pass_gather(pass, images, NULL, first, B, err);

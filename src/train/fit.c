@@ -140,10 +140,10 @@ static vae_status run_pass(struct fit *f, uint64_t number, double *kl, bool *sto
         const size_t B = n - first < f->batch ? n - first : f->batch;
         vae_status status = take_step(f, first, B, kl, err);
         if (status) return status;
-        *stopped = asked_to_stop(f, number, first + B, *kl, began);
+        *stopped = pool_stopped(f->pass.pool) || asked_to_stop(f, number, first + B, *kl, began);
     }
     *kl /= (double)n;
-    if (isfinite(*kl)) return VAE_OK;
+    if (isfinite(*kl) || *stopped) return VAE_OK;
     return vae_fail(err, VAE_E_DIVERGED, "the fit diverged: the KL is not finite in pass %llu; try a smaller lr",
                     (unsigned long long)number + 1);
 }
@@ -187,9 +187,11 @@ static vae_status fit_model(struct vae_model *model, const vae_data *data, const
     vae_status status = pool_new(&pool, options->threads, err);
     if (!status && model->declared.encodes) status = start_encoded_data(model, &data->train, err);
     if (!status) status = prepare(&f, pool, err);
+    if (!status) pool_watch(pool, options->asks_to_stop, options->context);
     if (!status) status = run_passes(&f, stopped, err);
     model->training.metrics.seconds = clock_now() - began;
     if (!status && !*stopped) status = measure(model, data, pool, err);
+    if (!status) *stopped = *stopped || pool_stopped(pool);
     free(f.order);
     pass_free(&f.pass);
     pool_free(pool);

@@ -7,6 +7,9 @@
 #include "base/memory.h"
 #include "train/schedule.h"
 
+/* Rows times parameters from which on an update may take a second. */
+#define LONG_UPDATE 4e9
+
 vae_status step_prepare(struct stepper *s, struct vae_model *model, const vae_images *images, struct pool *pool,
                         vae_error *err)
 {
@@ -14,6 +17,7 @@ vae_status step_prepare(struct stepper *s, struct vae_model *model, const vae_im
     const size_t n = images->n;
     *s = (struct stepper){.model = model, .images = images, .batch = config->batch < n ? config->batch : n};
     s->steps = (n + s->batch - 1) / s->batch;
+    s->long_update = (double)s->batch * (double)config->samples * (double)model->block.size > LONG_UPDATE;
     const struct pass_plan plan = {.capacity = s->batch,
                                    .S = config->samples,
                                    .K = config->kl_samples,
@@ -61,17 +65,22 @@ static struct adam adam_now(const struct stepper *s)
     return adam_at(s->model->training.step + 1, lr, config->adam_beta1, config->adam_beta2, config->adam_eps);
 }
 
+/* Whatever may be given up comes before the parameters change. */
 static void update(struct stepper *s, struct adam adam)
 {
     const double clip = s->model->config.clip;
-    if (clip <= 0) {
+    const bool divided = clip > 0 || s->long_update;
+    if (divided) pass_update(&s->pass, s->model, NULL);
+    pool_watch(s->pass.pool, NULL, NULL);
+    if (pool_stopped(s->pass.pool)) return;
+    if (!divided) {
         pass_update(&s->pass, s->model, &adam);
-        return;
+    } else {
+        const double norm = clip > 0 ? pass_gradient_norm(&s->pass) : 0;
+        if (norm > clip) adam.share = R(clip / norm);
+        pass_apply(&s->pass, s->model, &adam);
     }
-    pass_update(&s->pass, s->model, NULL);
-    const double norm = pass_gradient_norm(&s->pass);
-    if (norm > clip) adam.share = R(clip / norm);
-    pass_apply(&s->pass, s->model, &adam);
+    pass_settle(&s->pass, s->model);
 }
 
 struct losses step_objective(struct stepper *s, double beta, struct loss_slope *slope)
@@ -98,6 +107,7 @@ vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *l
     struct loss_slope slope;
     const struct rng noise = {.seed = model->config.seed, .step = model->training.step, .stream = RNG_POSTERIOR};
     const struct rng own = {.seed = model->config.seed, .step = model->training.step, .stream = RNG_OWN};
+    pool_watch(s->pass.pool, s->asks_to_stop, s->context);
     s->pass.pixels = model_pixels(model, s->images, model->config.seed, model->training.step + 1);
     vae_status status = pass_gather(&s->pass, s->images, s->order + first, 0, B, err);
     if (status) return status;
@@ -109,6 +119,5 @@ vae_status step_take(struct stepper *s, size_t first, size_t B, struct losses *l
     *losses = step_objective(s, beta_at(s), &slope);
     pass_backward(&s->pass, &slope);
     update(s, adam_now(s));
-    pass_settle(&s->pass, model);
     return VAE_OK;
 }

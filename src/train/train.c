@@ -54,14 +54,17 @@ static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done,
 static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, vae_error *err)
 {
     struct vae_model *model = t->model;
-    const size_t n = t->data->train.n, earlier = model->training.step % t->step.steps * t->step.batch;
+    const uint64_t begun = model->training.step - epoch * t->step.steps;
+    const size_t n = t->data->train.n, earlier = begun * t->step.batch;
     const double began = clock_now();
     step_shuffle(&t->step, epoch);
-    for (uint64_t s = model->training.step % t->step.steps; s < t->step.steps && !*stopped; s++) {
+    for (uint64_t s = begun; s < t->step.steps && !*stopped; s++) {
         const size_t first = s * t->step.batch, B = n - first < t->step.batch ? n - first : t->step.batch;
         struct losses losses;
         vae_status status = step_take(&t->step, first, B, &losses, err);
         if (status) return status;
+        *stopped = pool_stopped(t->pool);
+        if (*stopped) break;
         if (!isfinite(losses.loss)) return diverged(t, model->training.step, "training", err);
         add_losses(&model->training, &losses, B);
         *stopped = asked_to_stop(t, epoch, first + B, earlier, began);
@@ -122,14 +125,21 @@ static void record(struct vae_model *model, const struct training *t, uint64_t e
     state->sum_loss = state->sum_recon = state->sum_kl = 0;
 }
 
-/* Losses of the finished epoch, on a pass over test and validation split. */
-static vae_status finish_epoch(struct training *t, uint64_t epoch, vae_error *err)
+/* Losses of the finished epoch, on a pass over test and validation split. Where this is stopped the epoch stays
+ * unfinished, all of whose steps are taken. */
+static vae_status finish_epoch(struct training *t, uint64_t epoch, bool *stopped, vae_error *err)
 {
     struct vae_model *model = t->model;
     vae_evaluation *test = NULL;
-    double validation;
+    double validation = NAN;
+    if (t->hooks) pool_watch(t->pool, t->hooks->asks_to_stop, t->hooks->context);
     vae_status status = evaluate(t, t->data->test.n ? &t->data->test : &t->data->train, &test, err);
     if (!status) status = validate(t, &validation, err);
+    *stopped = *stopped || pool_stopped(t->pool);
+    if (pool_stopped(t->pool)) {
+        vae_evaluation_free(&test);
+        return status;
+    }
     if (!status && !isfinite(model->training.sum_loss)) status = diverged(t, model->training.step - 1, "training", err);
     if (!status && !isfinite(test->neg_elbo)) status = diverged(t, model->training.step - 1, "test", err);
     if (!status) record(model, t, epoch, test, validation);
@@ -149,10 +159,11 @@ static bool out_of_patience(const struct vae_model *model)
 static vae_status run_epochs(struct training *t, bool *stopped, vae_error *err)
 {
     struct vae_model *model = t->model;
-    for (uint64_t epoch = model->training.step / t->step.steps; epoch < model->config.epochs; epoch++) {
-        if (epoch == model->training.metrics.epoch && out_of_patience(model)) return VAE_OK;
+    for (uint64_t epoch = model->training.metrics.epoch; epoch < model->config.epochs; epoch++) {
+        if (out_of_patience(model)) return VAE_OK;
         vae_status status = run_steps(t, epoch, stopped, err);
-        if (!status && model->training.step == (epoch + 1) * t->step.steps) status = finish_epoch(t, epoch, err);
+        if (!status && model->training.step == (epoch + 1) * t->step.steps)
+            status = finish_epoch(t, epoch, stopped, err);
         if (status || *stopped) return status;
     }
     return VAE_OK;
@@ -169,13 +180,15 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
         status = vae_fail(err, VAE_E_USAGE, "patience: needs a validation split, and the data has none");
     if (status) return status;
     const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
-    if ((model->training.images && model->training.images != n) ||
-        model->training.step / ((n + batch - 1) / batch) != model->training.metrics.epoch)
+    const uint64_t steps = (n + batch - 1) / batch, begins = model->training.metrics.epoch * steps;
+    if ((model->training.images && model->training.images != n) || model->training.step < begins ||
+        model->training.step > begins + steps)
         return vae_fail(err, VAE_E_DATA, "%zu training images: not as many as the model was trained on so far", n);
     model->training.images = n;
     struct training t = {.model = model, .data = data, .hooks = hooks};
     status = pool_new(&t.pool, threads, err);
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);
+    if (hooks) t.step.asks_to_stop = hooks->asks_to_stop, t.step.context = hooks->context;
     if (!status && model->training.step == 0 && !strcmp(model->config.output_bias, "data"))
         status = start_output_bias(model, &data->train, err);
     if (!status && model->training.step == 0 && model->declared.encodes)

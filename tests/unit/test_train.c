@@ -119,6 +119,84 @@ static void an_interrupted_run_ends_with_the_same_bits(void **state)
     check_interruptions((const char *const[]){"conditional", "10", "batch", "64", "hidden", "32", "epochs", "2", NULL});
 }
 
+/* Says yes when it is asked for the `left`-th time, and from then on. */
+struct asked {
+    size_t times, left;
+};
+
+static bool stop_when_asked(void *context)
+{
+    struct asked *asked = context;
+    return ++asked->times >= asked->left;
+}
+
+static size_t times_asked(const vae_data *data, const char *const *settings)
+{
+    struct asked asked = {.left = SIZE_MAX};
+    const vae_train_hooks hooks = {.context = &asked, .asks_to_stop = stop_when_asked};
+    vae_model *model = new_model(data, settings);
+    assert_int_equal(vae_train(model, data, 1, &hooks, NULL, NULL), VAE_OK);
+    vae_model_free(&model);
+    return asked.times;
+}
+
+/* Stopped within steps and test passes, at places all over the training. */
+static void check_stops_anywhere(const char *const *settings)
+{
+    enum { PLACES = 25 };
+    char path[] = "/tmp/vae-test-XXXXXX";
+    vae_data *data = open_digits("builtin:digits:train=300,test=50");
+    vae_model *straight = trained(data, 2, settings);
+    const size_t times = times_asked(data, settings);
+    assert_in_range(times, PLACES, SIZE_MAX);
+    close(mkstemp(path));
+    for (size_t place = 0; place < PLACES; place++) {
+        struct asked asked = {.left = 1 + place * (times - 1) / (PLACES - 1)};
+        const vae_train_hooks hooks = {.context = &asked, .asks_to_stop = stop_when_asked};
+        vae_model *model = new_model(data, settings);
+        bool stopped = false;
+        assert_int_equal(vae_train(model, data, 1, &hooks, &stopped, NULL), VAE_OK);
+        assert_true(stopped);
+        assert_int_equal(asked.times, asked.left); /* it was not asked again */
+        assert_int_equal(vae_model_save(model, path, NULL), VAE_OK);
+        vae_model_free(&model);
+        assert_int_equal(vae_model_load(&model, path, NULL), VAE_OK);
+        assert_int_equal(vae_train(model, data, 2, NULL, &stopped, NULL), VAE_OK);
+        assert_false(stopped);
+        assert_same_bits(straight, model);
+        vae_model_free(&model);
+    }
+    unlink(path);
+    vae_model_free(&straight);
+    vae_data_free(&data);
+}
+
+static void a_step_or_test_pass_that_is_given_up_leaves_no_trace(void **state)
+{
+    (void)state;
+    check_stops_anywhere((const char *const[]){"batch", "64", "hidden", "64", "epochs", "2", NULL});
+    check_stops_anywhere((const char *const[]){"objective", "iwae", "samples", "3", "batch", "64", "hidden", "32",
+                                               "epochs", "2", "clip", "100", NULL});
+    check_stops_anywhere(
+        (const char *const[]){"prior", "lars:draws=64", "batch", "64", "hidden", "16", "epochs", "2", NULL});
+}
+
+/* A gradient that is computed before anything changes, as long updates have it, moves the same bits. */
+static void an_update_in_two_parts_is_the_same(void **state)
+{
+    (void)state;
+    vae_data *data = open_digits("builtin:digits:train=300,test=50");
+    vae_model *one = trained(data, 2, (const char *const[]){"hidden", "64", "epochs", "2", "clip", "0", NULL});
+    vae_model *two = trained(data, 2, (const char *const[]){"hidden", "64", "epochs", "2", "clip", "1e30", NULL});
+    const size_t bytes = one->block.size * sizeof(real);
+    assert_memory_equal(one->params, two->params, bytes);
+    assert_memory_equal(one->adam.m, two->adam.m, bytes);
+    assert_memory_equal(one->adam.v, two->adam.v, bytes);
+    vae_model_free(&one);
+    vae_model_free(&two);
+    vae_data_free(&data);
+}
+
 /* A set of n images of rows x cols, training images only: the test pass then uses those. */
 static vae_data *odd_data(size_t n, size_t rows, size_t cols)
 {
@@ -354,6 +432,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(an_interrupted_run_ends_with_the_same_bits),
+        cmocka_unit_test(a_step_or_test_pass_that_is_given_up_leaves_no_trace),
+        cmocka_unit_test(an_update_in_two_parts_is_the_same),
         cmocka_unit_test(odd_sizes_work),
         cmocka_unit_test(spike_weight_zero_is_the_normal_prior),
         cmocka_unit_test(training_learns),
