@@ -328,6 +328,17 @@ static vae_status split_test(vae_data *data, double holdout, uint64_t seed, vae_
     return status;
 }
 
+static vae_status no_such_path(const char *path, int cause, vae_error *err)
+{
+    char names[128] = "";
+    for (size_t i = 0; sources[i]; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "", sources[i]->module.name);
+    return vae_fail(err, VAE_E_DATA,
+                    "%s: %s (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
+                    "builtin:NAME of %s)",
+                    path, strerror(cause), names);
+}
+
 static vae_status open_path(vae_data *data, const char *source, vae_error *err)
 {
     char path[VAE_MAX_SOURCE];
@@ -335,11 +346,7 @@ static vae_status open_path(vae_data *data, const char *source, vae_error *err)
     struct stat info;
     vae_status status = split_source(source, path, &options, err);
     if (status) return status;
-    if (stat(path, &info))
-        return vae_fail(err, VAE_E_DATA,
-                        "%s: %s (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
-                        "builtin:digits)",
-                        path, strerror(errno));
+    if (stat(path, &info)) return no_such_path(path, errno, err);
     status = S_ISDIR(info.st_mode) ? open_folder(data, path, &options, err) : open_file(data, path, &options, err);
     if (!status && options.size) status = images_resize(&data->train, options.size, path, err);
     if (!status && options.size && data->test.n) status = images_resize(&data->test, options.size, path, err);

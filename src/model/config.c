@@ -23,7 +23,7 @@ enum { MAX_WIDTH = 1 << 16, MAX_CLASSES = 256 };
 
 static const vae_setting settings[] = {
     {"data", "SOURCE", "builtin:digits", VAE_T_TEXT, FIELD(data),
-     .help = "folder with the MNIST files or PNG files, IDX, .npy or .csv file, or builtin:digits"},
+     .help = "folder with the MNIST files or PNG files, IDX, .npy or .csv file, or builtin:NAME"},
     {"holdout", "F", "0.1", VAE_T_REAL, FIELD(holdout), .min = 0, .max = 1,
      .help = "share of a single file that becomes the test split"},
     {"validation", "F", "0", VAE_T_REAL, FIELD(validation), .min = 0, .max = 0.9,

@@ -312,7 +312,7 @@ def _():
     os.rename("own.npy", "moved.npy")
     for flags in ([], ["--split", "all"]):
         refuse(3, "own.npy: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv "
-               "file, or builtin:digits) (the model's training data; --data names others)", "encode", "run", *flags)
+               "file, or builtin:NAME of digits, gaussians, templates, patches) (the model's training data; --data names others)", "encode", "run", *flags)
     refuse(2, "--split: 'some' (expected train, validation, test or all)", "encode", "run", "--split", "some")
     shutil.copytree("run", "twin")
     table = vaectl_json("compare", "run", "twin", "--data", "other.npy", "-q")

@@ -508,7 +508,7 @@ def _():
     refuse(5, "runs/latest: no model there (train one with 'vaectl train', or name a run)", "info")
     refuse(2, "latent: 0 is out of range (expected 1 to 65536)", "train", "--latent", 0)
     refuse(3, "nowhere: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv "
-           "file, or builtin:digits)", "train", "--data", "nowhere")
+           "file, or builtin:NAME of digits, gaussians, templates, patches)", "train", "--data", "nowhere")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a/b")
     refuse(4, "file/a: cannot make folder: Not a directory", "train", *source, "-o", "file/a")
     for flags in ([], ["--force"]):

@@ -583,7 +583,7 @@ def _():
     same(vaectl("train", "--resume", runs[0], "--epochs", 2, "-q")[1], before[1])
     os.rename("one/set", "one/moved")
     message = ("set: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv "
-               "file, or builtin:digits)")
+               "file, or builtin:NAME of digits, gaussians, templates, patches)")
     refuse(3, f"{message} (the model's training data; --data names others)", "eval", runs[0])
     refuse(3, message, "train", "--resume", runs[0], "--epochs", 3)
     write_idx("set", (20, 2, 2), range(80))

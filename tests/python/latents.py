@@ -352,7 +352,7 @@ def _():
             (2, "--label: the model is not conditional (train --conditional makes one)", "plot", "manifold", "run",
              "--label", 3),
             (3, "no: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or "
-             ".csv file, or builtin:digits)", "plot", "prior", "run", "--data", "no"),
+             ".csv file, or builtin:NAME of digits, gaussians, templates, patches)", "plot", "prior", "run", "--data", "no"),
             (4, "no/p.svg: cannot write: No such file or directory", "plot", "manifold", "run", "-o", "no/p.svg"),
             (5, "no: cannot open: No such file or directory (expected a model file)", "plot", "latents", "no")):
         refuse(status, message, *words)

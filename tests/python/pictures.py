@@ -310,7 +310,7 @@ def reconstruct_other_data():
     os.rename("images", "moved")
     reconstructed(TEST[:1], "--data", "moved", "-n", 1)
     missing = (": No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
-               "builtin:digits)")
+               "builtin:NAME of digits, gaussians, templates, patches)")
     refuse(3, f"images{missing} (the model's training data; --data names others)", "reconstruct", "run")
     refuse(3, f"other{missing}", "reconstruct", "run", "--data", "other")
 

@@ -335,7 +335,7 @@ def _():
     vaectl("train", "--data", "m", *TINY)
     os.rename("m", "n")
     expected = ("No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv file, or "
-                "builtin:digits)")
+                "builtin:NAME of digits, gaussians, templates, patches)")
     for command in (["eval", "run"], ["reconstruct", "run"], ["traverse", "run", "--image", 0]):
         refuse(3, f"m: {expected} (the model's training data; --data names others)", *command)
         refuse(3, f"o: {expected}", *command, "--data", "o")

@@ -829,7 +829,7 @@ static void test_no_such_source(void **state)
     snprintf(wanted, sizeof wanted,
              "%s: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or .csv "
              "file, or "
-             "builtin:digits)",
+             "builtin:NAME of digits, gaussians, templates, patches)",
              path);
     assert_string_equal(err.message, wanted);
     assert_int_equal(vae_data_open(&data, "builtin:letters", 0, 0, 1, &err), VAE_E_USAGE);
