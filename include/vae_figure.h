@@ -89,7 +89,7 @@ VAE_API void vae_panel_bars(vae_panel *panel, size_t n, const double *x, const d
 /* A straight line across the panel, at this x or y. */
 VAE_API void vae_panel_rule_x(vae_panel *panel, double at, vae_mark mark);
 VAE_API void vae_panel_rule_y(vae_panel *panel, double at, vae_mark mark);
-/* Text with its left end at a point. */
+/* Text with its left end at a point, or a line or two above or below, where it would lie on an earlier one. */
 VAE_API void vae_panel_text(vae_panel *panel, double x, double y, const char *text);
 /* Makes the panel one of tiles, without axes; `grid` as below. */
 VAE_API void vae_panel_tiles(vae_panel *panel, const vae_grid *grid);

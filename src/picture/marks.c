@@ -14,7 +14,8 @@ static const uint8_t colours[][3] = {{0, 114, 178},  {213, 94, 0},   {0, 158, 11
                                      {153, 153, 51}, {121, 67, 30},  {240, 228, 66}};
 enum { COLOURS = sizeof colours / sizeof *colours };
 
-static const double LINE = 1.75, RULE = 1.25, ERROR_BAR = 1.25, POINT = 3.5, CAP = 3, BAND = 0.3, FAINT = 0.5;
+static const double LINE = 1.75, RULE = 1.25, ERROR_BAR = 1.25, POINT = 3.5, CAP = 3, BAND = 0.3, FAINT = 0.5,
+                    TEXT_RISE = 0.36; /* from the middle of letters to their base, in sizes of the font */
 
 struct paint mark_paint(vae_mark style)
 {
@@ -161,11 +162,42 @@ static void draw_rule(const struct frame *f, const struct mark *m, struct drawin
     }
 }
 
+static bool overlap(const struct box *a, const struct box *b)
+{
+    return a->x < b->x + b->width && b->x < a->x + a->width && a->y < b->y + b->height && b->y < a->y + a->height;
+}
+
+/* A text of ticks' size whose left end is in the middle of its height. */
+static struct box text_box(const char *text, double x, double y)
+{
+    return (struct box){x, y - SIZE_TICK / 2.0, text_width(text, SIZE_TICK, false), SIZE_TICK};
+}
+
+/* Does an earlier text mark's text lie within the box? */
+static bool hides_text(const struct drawing *d, const struct box *box)
+{
+    for (const struct primitive *p = d->first; p; p = p->next) {
+        if (p->shape != SHAPE_TEXT || p->upwards || p->anchor != ANCHOR_START) continue;
+        const struct box other = text_box(p->text, p->x, p->y - SIZE_TICK * TEXT_RISE);
+        if (overlap(box, &other)) return true;
+    }
+    return false;
+}
+
+/* Where it would lie on another text, it is moved up or down by at most two lines. */
 static void draw_text_mark(const struct frame *f, const struct mark *m, struct drawing *d)
 {
+    static const double lines[] = {0, -1, 1, -2, 2};
     double at[2];
-    if (m->text && place(f, m, 0, m->y, at) && inside(f, at))
-        draw_text(d, at[0], at[1] + SIZE_TICK * 0.36, m->text, SIZE_TICK, ANCHOR_START, drawing_ink);
+    if (!m->text || !place(f, m, 0, m->y, at) || !inside(f, at)) return;
+    double y = at[1];
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const struct box box = text_box(m->text, at[0], at[1] + lines[i] * SIZE_TICK);
+        if (hides_text(d, &box)) continue;
+        y = at[1] + lines[i] * SIZE_TICK;
+        break;
+    }
+    draw_text(d, at[0], y + SIZE_TICK * TEXT_RISE, m->text, SIZE_TICK, ANCHOR_START, drawing_ink);
 }
 
 static bool is_whole(const struct mark *m)
@@ -208,11 +240,6 @@ static bool segment_touches(const struct box *box, const double a[2], const doub
         to = fmin(to, fmax(p, q));
     }
     return from <= to;
-}
-
-static bool overlap(const struct box *a, const struct box *b)
-{
-    return a->x < b->x + b->width && b->x < a->x + a->width && a->y < b->y + b->height && b->y < a->y + a->height;
 }
 
 /* The part of the mark that begins at point i. */

@@ -97,6 +97,20 @@ def areas():
     near(float(here.get("x")), x(0.5), 1e-3)
 
 
+@test("texts of points that are close do not lie on each other")
+def close_texts():
+    calls = [["panel"], *(["text", 0.5 + k / 1000, 2 - k / 1000, f"label {k}"] for k in range(3)), ["text", 0, 1, "far"]]
+    root = drawn(calls)
+    x, y = scale_of(root)
+    at = {element.text: (float(element.get("x")), float(element.get("y"))) for element in root.iter(SVG + "text")}
+    heights = sorted(at[f"label {k}"][1] for k in range(3))
+    assert all(b - a >= 10 for a, b in zip(heights, heights[1:])), heights
+    for k in range(3):
+        near(at[f"label {k}"][0], x(0.5 + k / 1000), 1e-3)
+        assert abs(at[f"label {k}"][1] - 0.36 * 11 - y(2 - k / 1000)) < 12
+    near(at["far"][1] - 0.36 * 11, y(1), 1e-3)
+
+
 @test("what has no place is left out: lines have gaps there, a point between gaps is a dot")
 def gaps():
     values = [0, 0, 1, 1, 2, NAN, 3, 3, NAN, 4, 5, 2, 6, INFINITE, 7, 1, 8, 1e200, 9, -INFINITE]
