@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/json.h"
@@ -105,6 +107,14 @@ static bool run_global(int argc, char **argv, int *exit_status)
     return true;
 }
 
+/* Files must not be opened under the numbers of stdin, stdout and stderr where these are closed: what is printed would
+ * go into them. Writing to a stdout that was closed is an error, to stderr it is not. */
+static void open_closed_streams(void)
+{
+    for (int file = STDIN_FILENO; file <= STDERR_FILENO; file++)
+        if (fcntl(file, F_GETFD) < 0) (void)!open("/dev/null", file == STDOUT_FILENO ? O_RDONLY : O_RDWR);
+}
+
 /* Results that did not reach stdout are a failure: the disk behind it may be full. */
 static vae_status close_stdout(vae_error *err)
 {
@@ -131,6 +141,7 @@ int main(int argc, char **argv)
 {
     vae_error err = {0};
     int exit_status = 0;
+    open_closed_streams();
     signal(SIGPIPE, on_closed_pipe); /* a closed pipe and a file size limit are write errors, exit status 4 */
     signal(SIGXFSZ, SIG_IGN);
     json_begin();

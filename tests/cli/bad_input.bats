@@ -225,6 +225,24 @@ vaectl: out of memory (563 MB asked for)" ]
     grep -q "stdout: cannot write" errors.txt
 }
 
+@test "stdin, stdout and stderr that are closed: no file is opened in their place" {
+    [ -e /proc/self/fd ] || skip "no /proc"
+    ${VAECTL_RUNNER:-} "$VAECTL" train "${SMALL[@]}" --epochs 1000000 -o run <&- >&- 2>&- &
+    pid=$!
+    while [ ! -e run/metrics.csv ]; do sleep 0.01; done
+    for file in 0 1 2; do readlink /proc/$pid/fd/$file >>files || true; done
+    kill -TERM $pid
+    status=0
+    wait $pid || status=$?
+    [ "$status" -eq 143 ]
+    [ "$(tr "\n" " " <files)" = "/dev/null /dev/null /dev/null " ]
+    status=0
+    vaectl info run 2>errors.txt >&- || status=$?
+    [ "$status" -eq 4 ]
+    [ "$(cat errors.txt)" = "vaectl: stdout: cannot write: Bad file descriptor" ]
+    expect 0 info run
+}
+
 @test "missing, empty and damaged models" {
     refuse 5 "runs/latest: no model there" sample
     refuse 5 "nowhere" info nowhere
