@@ -167,10 +167,11 @@ static bool overlap(const struct box *a, const struct box *b)
     return a->x < b->x + b->width && b->x < a->x + a->width && a->y < b->y + b->height && b->y < a->y + a->height;
 }
 
-/* A text of ticks' size whose left end is in the middle of its height. */
+/* The letters of a text of ticks' size whose left end is in the middle of their height. */
 static struct box text_box(const char *text, double x, double y)
 {
-    return (struct box){x, y - SIZE_TICK / 2.0, text_width(text, SIZE_TICK, false), SIZE_TICK};
+    const double height = 0.8 * SIZE_TICK;
+    return (struct box){x, y - height / 2, text_width(text, SIZE_TICK, false), height};
 }
 
 /* Does an earlier text mark's text lie within the box? */

@@ -7,8 +7,12 @@
 #include "picture/drawing.h"
 #include "picture/picture.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
 
 static void put_attribute(struct buffer *b, const char *name, double value)
 {
@@ -162,17 +166,35 @@ static void put_text(struct buffer *b, const struct primitive *p)
     buffer_text(b, "</text>\n");
 }
 
+/* The image with each pixel repeated as often as it has whole dots: viewers smooth what they enlarge themselves,
+ * librsvg in spite of image-rendering. Pixels NULL without memory. */
+static struct canvas enlarged(const struct primitive *p)
+{
+    const struct canvas *image = &p->image;
+    const size_t wide = (size_t)fmax(1, p->width / (double)image->width), bytes = image->channels;
+    const size_t high = (size_t)fmax(1, p->height / (double)image->height);
+    struct canvas large = {wide * image->width, high * image->height, bytes, NULL};
+    large.pixels = mem_new(large.width * large.height, bytes, NULL);
+    for (size_t y = 0; large.pixels && y < large.height; y++)
+        for (size_t x = 0; x < large.width; x++)
+            memcpy(large.pixels + (y * large.width + x) * bytes,
+                   image->pixels + (y / high * image->width + x / wide) * bytes, bytes);
+    return large;
+}
+
 static void put_image(struct buffer *b, const struct primitive *p)
 {
     struct buffer png = {0};
-    png_encode(&p->image, NULL, &png);
-    if (png.failed) b->failed = true;
+    struct canvas large = enlarged(p);
+    if (large.pixels) png_encode(&large, NULL, &png);
+    if (png.failed || !large.pixels) b->failed = true;
     buffer_text(b, "<image");
     put_box(b, p);
     buffer_text(b, " href=\"data:image/png;base64,");
     buffer_base64(b, png.bytes, png.size);
     buffer_text(b, "\"/>\n");
     free(png.bytes);
+    free(large.pixels);
 }
 
 /* An <svg> within another one clips what it holds. */

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Figures as SVG and PNG: that they are well-formed, that marks are where their numbers say, what becomes of numbers
 that have no place and of hostile texts, legends, animations, and that both kinds of file show the same. Prints TAP."""
-import base64
 import math
 import os
 import re
@@ -12,7 +11,8 @@ import sys
 import xml.etree.ElementTree as tree
 import zlib
 
-from shared.figure import SVG, corners, figure, read_svg, texts
+from shared import browser
+from shared.figure import SVG, corners, figure, pixels, read_svg, texts
 from shared.png import read_file
 from shared.tap import Skip, near, run, same, test
 
@@ -294,26 +294,18 @@ def grids():
     same(texts(read_svg("none.svg")), ["nothing"])
 
 
-@test("tiles in an SVG are PNGs with the pixels; a scale of colours says what they mean")
+@test("tiles in an SVG are PNGs with the pixels, enlarged; a scale of colours says what they mean")
 def tiles():
     levels = [0, 51, 102, 153, 204, 255]
     root = drawn([["panel"], ["rows", "a"], ["columns", "b"], ["tiles", 1, 1, 2, 3, 0, 0, 0, *(v / 255 for v in levels)]])
     image = next(root.iter(SVG + "image"))
-    with open("tile.png", "wb") as file:
-        file.write(base64.b64decode(image.get("href").partition("base64,")[2], validate=True))
-    rows, _, _ = read_file("tile.png")
-    same([list(row) for row in rows], [levels[:3], levels[3:]])
+    same(pixels(image, 18), [levels[:3], levels[3:]])
     near(float(image.get("width")) / float(image.get("height")), 1.5, 1e-9)
     root = drawn([["panel"], ["tiles", 1, 1, 1, 3, 0, 1, 2.5, -1, 0, 1]])
     same(texts(root)[-3:], ["-2.5", "0", "2.5"])
-    with open("tile.png", "wb") as file:
-        file.write(base64.b64decode(next(root.iter(SVG + "image")).get("href").partition("base64,")[2]))
-    (row,), _, _ = read_file("tile.png")
-    same(list(row), [0, 34, 78, 125, 124, 120, 254, 232, 56])
+    same(pixels(next(root.iter(SVG + "image")), 18), [[0, 34, 78, 125, 124, 120, 254, 232, 56]])
     root = drawn([["panel"], ["tiles", 1, 1, 1, 17, 0, 1, 0, *(k / 8 for k in range(-8, 9))]])
-    with open("tile.png", "wb") as file:
-        file.write(base64.b64decode(next(root.iter(SVG + "image")).get("href").partition("base64,")[2]))
-    (row,), _, _ = read_file("tile.png")
+    (row,) = pixels(next(root.iter(SVG + "image")), 3)
     light = [0.299 * row[at] + 0.587 * row[at + 1] + 0.114 * row[at + 2] for at in range(0, 51, 3)]
     assert all(8 < b - a < 18 for a, b in zip(light, light[1:])), light  # even in a grey print
 
@@ -333,18 +325,65 @@ def colours(path):
     return wide
 
 
-@test("SVG and PNG of one figure agree, where rsvg-convert shows the first")
-def agreement():
+def rsvg(svg, png):
+    """The picture that librsvg makes of an SVG."""
     if not shutil.which("rsvg-convert"):
         raise Skip("no rsvg-convert")
+    subprocess.run(["rsvg-convert", "--background-color", "white", "-o", png, svg], check=True)
+    return colours(png)
+
+
+def differing(one, other, bound):
+    """How many pixels differ by more than `bound` in a channel; the pictures must be of one size."""
+    same((len(one), len(one[0])), (len(other), len(other[0])))
+    return sum(max(abs(a - b) for a, b in zip(p, q)) > bound for row, line in zip(one, other) for p, q in zip(row, line))
+
+
+@test("SVG and PNG of one figure agree, where rsvg-convert shows the first")
+def agreement():
     figure("figure.svg", MIXED, columns=2)
     figure("figure.png", MIXED, columns=2)
-    subprocess.run(["rsvg-convert", "-o", "other.png", "figure.svg"], check=True)
-    ours, others = colours("figure.png"), colours("other.png")
-    same((len(ours), len(ours[0])), (len(others), len(others[0])))
-    differ = sum(max(abs(a - b) for a, b in zip(p, q)) > 64 for line, other in zip(ours, others) for p, q in zip(line, other))
+    ours, others = colours("figure.png"), rsvg("figure.svg", "other.png")
+    differ = differing(ours, others, 64)
     marked = sum(max(p) - min(p) > 64 for line in ours for p in line)
     assert marked > 20000 and differ < marked / 15, (differ, marked)  # letters differ, and edges
+
+
+# Of every kind of mark one, in panels with legends, ticks of text, logarithms and limits.
+ALL = [*MIXED, ["panel", "shapes and dashes"], ["labels", "a & b", "<c>"],
+       *(["line", k, f"dash {k}", 2, 0, 0, k, 1, k + 1] for k in range(7)),
+       *(["points", k, "", 5, k % 2, k / 10, 8, 0.3] for k in range(11)),
+       ["panel", "limits"], ["log", 0, 1], ["limits_x", 0, 2], ["ticks_x", 0, "none", 1, "one", 2, "two"],
+       [*LINE, -1, 0.1, 1, 10, 3, 1000], ["rule_x", GREY, "", 0, 0, 0.5], ["text", 1, 100, "here"],
+       ["panel", "colours"], ["rows", "a", "b"], ["columns", "c"],
+       ["tiles", 2, 1, 3, 3, 0, 1, 2.5, *(k / 9 for k in range(-9, 9))]]
+
+
+@test("an SVG looks the same in Chromium as rsvg-convert shows it")
+def browsers():
+    if not browser.find():
+        raise Skip("no chromium")
+    figure("figure.svg", ALL, "a title", columns=3, note="what it shows " * 20)
+    bare = tree.parse("figure.svg")
+    for parent in list(bare.iter()):
+        for element in [child for child in parent if child.tag == SVG + "text"]:
+            parent.remove(element)
+    bare.write("bare.svg")
+    page = browser.Browser()
+    try:
+        pictures = {}
+        for name in ("figure", "bare"):
+            others = rsvg(f"{name}.svg", f"{name}.png")
+            page.open(f"{name}.svg")
+            page.picture("shown.png", len(others[0]), len(others))
+            pictures[name] = colours("shown.png"), others
+        same([event for event in page.events if event[0] == "Runtime.exceptionThrown"], [])
+    finally:
+        page.close()
+    shapes, letters = (differing(*pictures[name], 64) for name in ("bare", "figure"))
+    marked = sum(max(p) < 128 or max(p) - min(p) > 64 for line in pictures["figure"][1] for p in line)
+    assert marked > 30000 and shapes == 0 and differing(*pictures["bare"], 32) < 300 and letters < marked / 15, (
+        marked, shapes, letters)
 
 
 @test("dots of shapes: whole ones have their colour, those of an edge a share of it")

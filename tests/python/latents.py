@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Pictures of latents: traversals and interpolations, and the kinds of plot that show a latent space. What is in a
 figure is compared with what encode and decode write. Prints TAP."""
-import base64
 import math
 import os
 import statistics
@@ -9,11 +8,10 @@ import struct
 import sys
 import xml.etree.ElementTree as tree
 
-from shared import png
+from shared.figure import SVG, pixels
 from shared.program import read_bytes, read_npy, refuse, vaectl, write_idx, write_npy
 from shared.tap import near, run, same, test
 
-SVG = "{http://www.w3.org/2000/svg}"
 SMALL = ["--data", "builtin:digits:train=60,test=30", "--hidden", 12, "--epochs", 2, "--batch", 20, "--threads", 1, "-q"]
 BLUE, GREY = "#0072b2", "#888888"
 END = statistics.NormalDist().inv_cdf(0.975)
@@ -35,12 +33,7 @@ def texts(root):
 
 def tiles(root):
     """Grey tiles of a figure in their order, as lists of bytes."""
-    found = []
-    for image in root.iter(SVG + "image"):
-        with open("tile.png", "wb") as file:
-            file.write(base64.b64decode(image.get("href").partition(",")[2]))
-        found.append([byte for row in png.read("tile.png")[0] for byte in row])
-    return found
+    return [sum(pixels(image, 2), []) for image in root.iter(SVG + "image")]
 
 
 def encoded(run, *flags):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A headless Chromium, driven through a pair of pipes (--remote-debugging-pipe): messages are JSON of the DevTools
 protocol, each ended by a zero byte, to its descriptor 3 and from its descriptor 4."""
+import base64
 import json
 import os
 import select
@@ -96,6 +97,13 @@ class Browser:
 
     def size(self, width, height=900):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def picture(self, path, width, height):
+        """Writes what the window shows, from its upper left corner, as a PNG."""
+        self.size(width, height)
+        shown = self.call("Page.captureScreenshot", format="png")["data"]
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(shown, validate=True))
 
     def run(self, script):
         """The value of an expression in the page, which may be a promise."""
