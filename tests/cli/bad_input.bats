@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Files that are missing, broken or not what they should be. Nothing is made where the input is bad.
+# Not under tsan: what is wrong is found before a thread starts.
 load common
 
 @test "missing folder" {

@@ -357,7 +357,7 @@ load common
 }
 
 @test "reproductions: each script runs" {
-    [ -z "${VAECTL_RUNNER:-}" ] || skip "too slow under a checker"
+    not_under "each command is in other tests" asan tsan valgrind
     for script in "$BATS_TEST_DIRNAME"/../../scripts/reproduce/*.sh; do
         [ "${script##*/}" != common.sh ] || continue
         SMOKE=1 RUNS=$PWD/runs THREADS=1 "$script" >table 2>log || { cat log; false; }
@@ -411,6 +411,7 @@ load common
 }
 
 @test "MNIST: one epoch of the basic network" {
+    not_under "a number" asan tsan valgrind
     need_mnist
     expect 0 train --data "$MNIST" --latent 20 --epochs 1 -q -o run --json
     loss=$(printf '%s' "$output" | sed 's/.*"test_neg_elbo": \([0-9.]*\).*/\1/')

@@ -59,6 +59,14 @@ make_labels() {
 
 is_png() { [ "$(head -c 8 "$1" | od -An -tx1 | tr -d ' ')" = 89504e470d0a1a0a ]; }
 
+# not_under WHY CHECKER...   skips a test that these checkers (asan, tsan, valgrind) can say nothing about. A whole file
+# says so in a line "Not under tsan: WHY", which tests/run.sh reads.
+not_under() {
+    local why=$1 checker
+    shift
+    for checker in "$@"; do [ "${VAE_CHECKER:-}" != "$checker" ] || skip "$why"; done
+}
+
 # Real MNIST, where there is one.
 need_mnist() {
     MNIST=${VAE_MNIST:-$BATS_TEST_DIRNAME/../../data/mnist}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # make install and uninstall, also into folders whose names have spaces.
+# Not under tsan: no thread is started here.
 load common
 
 # Nothing is built: what has been is taken as it is. And no manual, which takes its time.

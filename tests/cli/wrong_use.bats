@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Wrong words on the command line: exit status 2, one line that says what would be right, and nothing made.
+# Not under tsan: no thread is started here.
 load common
 
 teardown() { [ ! -e runs ]; }

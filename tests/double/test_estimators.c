@@ -4,7 +4,9 @@
  * the real parts. The encoder's weights are zero, so that its biases are q's parameters; the decoder adds relu(z) and
  * -relu(-z). Each of many equal images is one draw of the estimator. The posterior is N(0.8 x, 0.2). Bias and spread
  * are held against an independent computation of the same model (400,000 draws, NumPy), and against the bound's slope
- * by numerical integration. */
+ * by numerical integration.
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include "models.h"
 #include "train/step.h"
 

@@ -2,7 +2,9 @@
  *
  * Flow posteriors in double: their log-determinant against that of a numeric Jacobian, log p - log q of a pass against
  * the density that follows from it, what each latent sees, and which draws share a context. (Their gradients are
- * checked in test_model.c.) */
+ * checked in test_model.c.)
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include "data/source.h"
 #include "models.h"
 #include "pass/pass.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Joint priors in double: log p against formulas that are written here once more, in plain loops; its gradient in z
- * against central differences; the integral of p; draws against p. (Gradients of tensors are in test_model.c.) */
+ * against central differences; the integral of p; draws against p. (Gradients of tensors are in test_model.c.)
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include "models.h"
 
 #include "disturb.h"

@@ -3,7 +3,9 @@
  * The Monte Carlo KL as training runs it: pass_latent on a batch of equal images, whose mean must be the KL by
  * quadrature and whose mean gradient must be that KL's gradient. Samples that do not move with mu and sigma would have
  * an expected gradient of zero, which only a test of signed means can see. Also the parts that it is made of: every
- * posterior. */
+ * posterior.
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include "check.h"
 #include "pass/pass.h"
 

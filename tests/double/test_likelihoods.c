@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every likelihood at every parameter set: values against the formula written out, gradients against central
- * differences. */
+ * differences.
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include "check.h"
 
 enum { MOST_PIXELS = 784, MOST_OUTPUTS = 4, MOST_NUMBERS = 4 };

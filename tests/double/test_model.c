@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The whole model in double: every gradient of every tensor against signed central differences of the loss, on fixed
- * noise, over all priors, likelihoods, activations and objectives. */
+ * noise, over all priors, likelihoods, activations and objectives.
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Activations, dense layers and Adam against the formulas written out, and all gradients against central differences.
- */
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include "check.h"
 #include "net/adam.h"
 #include "net/dense.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A plug-in has floats; in double precision it is called for blocks of them. What comes out is as accurate as a float,
- * at any number of scalars. */
+ * at any number of scalars.
+ *
+ * Not under asan, tsan: the float build has the same code, and tests that use all of it. */
 #include "check.h"
 #include "plugins.h"
 

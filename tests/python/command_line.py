@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: flags and texts. What trains on several threads is in other tests.
 """Commands, flags, defaults, help and refusals of vaectl against literal tables. Every flag has a row here and an
 effect that can be seen: a new flag without them turns these tests red."""
 import json

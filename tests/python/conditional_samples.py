@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: no thread is started here.
 """Are the samples of a label what they should be? A conditional model of MNIST against a classifier trained on real
 images, and its likelihood against that of the same model without labels. Prints TAP."""
 import gzip

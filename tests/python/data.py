@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: files are read on one thread.
 """vaectl data and the formats it reads: .csv, PNG files of every kind, CIFAR-10, EMNIST; what is malformed, a line for
 each; conversions; where a model's data is found. Prints TAP."""
 import gzip

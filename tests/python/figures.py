@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: no thread is started here.
 """Figures as SVG and PNG: that they are well-formed, that marks are where their numbers say, what becomes of numbers
 that have no place and of hostile texts, legends, animations, and that both kinds of file show the same. Prints TAP."""
 import math
@@ -14,7 +15,7 @@ import zlib
 from shared import browser
 from shared.figure import SVG, corners, figure, pixels, read_svg, texts
 from shared.png import read_file
-from shared.tap import Skip, near, run, same, test
+from shared.tap import Skip, near, not_under, run, same, test
 
 INK, GREY = -1, -2
 NAN, INFINITE = math.nan, math.inf
@@ -361,6 +362,7 @@ ALL = [*MIXED, ["panel", "shapes and dashes"], ["labels", "a & b", "<c>"],
 
 @test("an SVG looks the same in Chromium as rsvg-convert shows it")
 def browsers():
+    not_under("asan", "valgrind", why="what Chromium makes of an SVG")
     if not browser.find():
         raise Skip("no chromium")
     figure("figure.svg", ALL, "a title", columns=3, note="what it shows " * 20)

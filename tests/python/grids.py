@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: no thread is started here.
 """Pictures of given tiles, pixel by pixel: letters, zoom, padding, bands, greys and what is refused. Prints TAP."""
 import math
 import os

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: pixels and texts. Threads that encode and decode are in unit/test_latents and commands.bats.
 """Pictures of latents: traversals and interpolations, and the kinds of plot that show a latent space. What is in a
 figure is compared with what encode and decode write. Prints TAP."""
 import math

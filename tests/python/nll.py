@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: no thread is started here.
 """The importance-sampled likelihood of eval against an independent computation from the model file with NumPy: own
 noise, own sums, in double. On 200 test images of MNIST where it is there, else of builtin:digits; prints TAP; skipped
 where NumPy is absent."""

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: pixels and texts. Threads that encode and decode are in unit/test_latents and commands.bats.
 """The pictures of reconstruct, sample and traverse, pixel by pixel, of models whose encoder and decoder are linear with
 known weights. Prints TAP."""
 import json

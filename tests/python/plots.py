@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: marks and texts. Threads that encode and decode are in unit/test_latents and commands.bats.
 """plot: its frame, the curves of metrics.csv and the KL of each latent, against the numbers that they are made of.
 Prints TAP."""
 import os

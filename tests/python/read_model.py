@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: no thread is started here.
 """A model file opens with plain Python: no package, no vaectl. Prints TAP."""
 import json
 import os

@@ -14,7 +14,7 @@ import zlib
 from shared import browser
 from shared.model_file import load, save
 from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx, write_mnist
-from shared.tap import Skip, near, run, same, test
+from shared.tap import Skip, near, not_under, run, same, test
 
 SOURCE = "builtin:digits:train=60,test=30"
 SMALL = ["--data", SOURCE, "--hidden", 8, "--latent", 3, "--epochs", 2, "--batch", 20, "--lr", 0.01, "--threads", 1, "-q"]
@@ -258,6 +258,7 @@ LIKELIHOODS = ["bernoulli", "cbernoulli", "gaussian:sigma=0.5", "gaussian:sigma=
 
 
 def needs_browser():
+    not_under("asan", "tsan", "valgrind", why="what Chromium makes of a page; other tests make pages")
     if not browser.find():
         raise Skip("Chromium is not installed")
 

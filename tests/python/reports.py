@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under tsan: numbers and texts. Threads that evaluate are in unit/test_evaluate and evaluation.py.
 """Which number stands under which name: the JSON and text of train, info and eval and the columns of metrics.csv,
 against each other and against two models whose weights are so simple that all is known beforehand."""
 import json

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# Not under asan, tsan: numbers against PyTorch. Each module is in unit/test_combinations and unit/test_train, too.
 """Loss and every gradient of a model against PyTorch, on the same weights, batch and noise.
 
 The reference is written with torch.distributions and autograd, in double. Prints TAP; skipped where torch is absent."""

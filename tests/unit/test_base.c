@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What everything else stands on: messages of errors, and memory. */
+ * What everything else stands on: messages of errors, and memory.
+ *
+ * Not under tsan: no thread is started here. */
 #include "base/error.h"
 #include "check.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The model file: what is saved is what is loaded, the layout is safetensors', and no damaged, crafted or half-written
- * file passes. Crafted files get a right checksum, computed here by other code: something else must refuse them. */
+ * file passes. Crafted files get a right checksum, computed here by other code: something else must refuse them.
+ *
+ * Not under tsan: no thread is started here. */
 #include "model/model.h"
 
 #include "files.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Text to values and back: numbers, modules with parameters, settings. What is refused is refused with a message that
- * helps. */
+ * helps.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 
 #include <locale.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The digits that the program draws: the same bytes everywhere and for ever, each image by itself, and images that a
- * model can learn from. */
+ * model can learn from.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 
 #include <zlib.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The small built-in sets are draws from the distributions that their files state: moments, labels, patterns; and each
- * image depends on seed and number alone. */
+ * image depends on seed and number alone.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 
 #include "data/source.h"

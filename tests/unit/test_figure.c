@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Parts of figures against literal tables: ticks and their texts, places on an axis, lines that a text is broken into,
- * what is left of hostile texts. */
+ * what is left of hostile texts.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 #include "picture/buffer.h"
 #include "picture/text.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The files of tests/fuzz/corpus/TARGET go through the functions that are fuzzed: those that fuzzing begins with, and
- * those that once went wrong. Every beginning of theirs goes through them, too. */
+ * those that once went wrong. Every beginning of theirs goes through them, too.
+ *
+ * Not under tsan: no thread is started here. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Good image files are read byte for byte; every malformed one is refused with a message that names the file and what
- * is wrong. All files are made here: a corpus in the repository would be binary and not say why a file is bad. */
+ * is wrong. All files are made here: a corpus in the repository would be binary and not say why a file is bad.
+ *
+ * Not under tsan: no thread is started here. */
 #include "data/idx.h"
 
 #include "data/source.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Logistic regression ends at the minimum of its objective: the slope there, computed anew in double precision, is
- * zero, and two classes and one feature have the answer of a search by halves. */
+ * zero, and two classes and one feature have the answer of a search by halves.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 
 #include "evaluate/logistic.h"

@@ -3,7 +3,8 @@
  * Checks of joint priors, posteriors and likelihoods: those that are built in pass them all; of tables that call a
  * right one and spoil one thing, each fails the checks that are about it, and no others. (Factorised priors:
  * test_plugins.c.)
- */
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 #include "check/findings.h"
 #include "posterior/flow.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * NumPy's files are read number by number; every other one is refused with a message that names it, what was found and
- * what was expected. Files are made here byte by byte, as NumPy's own reader is not what is tested. */
+ * what was expected. Files are made here byte by byte, as NumPy's own reader is not what is tested.
+ *
+ * Not under tsan: no thread is started here. */
 #include "data/format.h"
 
 #include "data/source.h"

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Random numbers: the published vectors of the generator, the layout of its counter, the quantile of the normal,
- * permutations. */
+ * permutations.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 
 /* kat_vectors of Random123, philox4x32 with 10 rounds: counter, key, output. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every prior's sampler against its own density, at every parameter set, in the float that users get. */
+ * Every prior's sampler against its own density, at every parameter set, in the float that users get.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 
 enum { DRAWS = 200000, BINS = 50, CELLS = 8000, TABLE = 8 };

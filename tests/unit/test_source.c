@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Images in memory and images that stay in their file are the same images, whole or divided; how bytes and real numbers
- * become pixels; and which images go where. */
+ * become pixels; and which images go where.
+ *
+ * Not under tsan: no thread is started here. */
 #include "data/source.h"
 
 #include "check.h"

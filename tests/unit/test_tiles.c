@@ -2,7 +2,9 @@
  *
  * How products are cut into tiles, which decides their last bits; and products with sparse inputs in single precision,
  * with numbers so small and whole that every sum is exact. The linker sends dense.c's calls of pool_run and SGEMM
- * through the functions below (-Wl,--wrap, see tests.mk), so that nothing large is computed. */
+ * through the functions below (-Wl,--wrap, see tests.mk), so that nothing large is computed.
+ *
+ * Not under tsan: no thread is started here. */
 #include "check.h"
 #include "net/dense.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Files appear whole or not at all: the order of the system's calls, and what is left where one of them fails. The
- * linker sends the library's calls through the functions below (-Wl,--wrap, see tests.mk), which write a log. */
+ * linker sends the library's calls through the functions below (-Wl,--wrap, see tests.mk), which write a log.
+ *
+ * Not under tsan: no thread is started here. */
 #include "files.h"
 #include "vae.h"
 
