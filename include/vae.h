@@ -326,8 +326,10 @@ VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols)
 VAE_API vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err);
 /* Does a likelihood of that name take the values of these images? */
 VAE_API bool vae_likelihood_takes(const char *name, const vae_images *images);
-/* Are there grey pixels (among those of the first hundred images) under a likelihood of 0/1 values? Images that the
- * model does not take are not looked at. VAE_E_MEMORY, or VAE_E_DATA where they cannot be read. */
+/* Are there grey pixels (among those of the first hundred images) under a likelihood of 0/1 values, as the images are,
+ * or as the model binarises them? Images that it does not take are not looked at. VAE_E_MEMORY, or VAE_E_DATA where
+ * they cannot be read. */
+VAE_API vae_status vae_likelihood_is_pseudo(const char *name, const vae_images *images, bool *pseudo, vae_error *err);
 VAE_API vae_status vae_model_is_pseudo(const vae_model *model, const vae_images *images, bool *pseudo, vae_error *err);
 VAE_API const vae_metrics *vae_model_metrics(const vae_model *model);
 VAE_API const double *vae_model_kl_per_dim(const vae_model *model); /* (L), of the last test pass; NaN before it */

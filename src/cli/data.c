@@ -5,17 +5,13 @@
 #include "cli/json.h"
 #include "cli/summary.h"
 
+enum { MOST_LIKELIHOODS = 16 };
+
 struct description {
     const vae_data *data;
-    struct summary train, test; /* n 0: no test split */
+    struct summary train, test;       /* n 0: no test split */
+    bool is_pseudo[MOST_LIKELIHOODS]; /* of those that take the data */
 };
-
-static vae_status describe(struct description *d, vae_error *err)
-{
-    vae_status status = summary_of(&d->train, &d->data->train, err);
-    if (!status && d->data->test.n) status = summary_of(&d->test, &d->data->test, err);
-    return status;
-}
 
 static void description_free(struct description *d)
 {
@@ -32,6 +28,26 @@ static const char *likelihood_at(const struct description *d, size_t i)
             (!d->test.n || vae_likelihood_takes(module->name, &d->data->test)) && i-- == 0)
             return module->name;
     return NULL;
+}
+
+/* Which of the first likelihoods that take the data are pseudo-likelihoods. */
+static vae_status find_pseudo(struct description *d, vae_error *err)
+{
+    const char *name;
+    vae_status status = VAE_OK;
+    for (size_t i = 0; i < MOST_LIKELIHOODS && (name = likelihood_at(d, i)) && !status; i++) {
+        status = vae_likelihood_is_pseudo(name, &d->data->train, &d->is_pseudo[i], err);
+        if (!status && !d->is_pseudo[i] && d->test.n)
+            status = vae_likelihood_is_pseudo(name, &d->data->test, &d->is_pseudo[i], err);
+    }
+    return status;
+}
+
+static vae_status describe(struct description *d, vae_error *err)
+{
+    vae_status status = summary_of(&d->train, &d->data->train, err);
+    if (!status && d->data->test.n) status = summary_of(&d->test, &d->data->test, err);
+    return status ? status : find_pseudo(d, err);
 }
 
 /* ---- Text ------------------------------------------------------------------------------------------------------- */
@@ -115,6 +131,8 @@ static void print_text(const struct description *d)
     printf("\nlikelihoods that take it: ");
     for (size_t i = 0; (name = likelihood_at(d, i)); i++) printf("%s%s", i ? ", " : "", name);
     putchar('\n');
+    for (size_t i = 0; i < MOST_LIKELIHOODS && (name = likelihood_at(d, i)); i++)
+        if (d->is_pseudo[i]) printf("(grey pixels under %s: a pseudo-likelihood)\n", name);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------- */
@@ -133,15 +151,18 @@ static vae_status print_json(const struct description *d, vae_error *err)
 {
     const vae_images *images = &d->data->train;
     const char *name;
-    json_t *names = json_array(), *likelihoods = json_array();
+    json_t *names = json_array(), *likelihoods = json_array(), *pseudo = json_array();
     for (size_t i = 0; i < d->data->label_names; i++) json_array_append_new(names, json_text(d->data->label_name[i]));
-    for (size_t i = 0; (name = likelihood_at(d, i)); i++) json_array_append_new(likelihoods, json_string(name));
-    json_t *object = json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "source", json_text(d->data->source),
-                               "rows", (json_int_t)images->rows, "cols", (json_int_t)images->cols, "values",
-                               images->values ? "reals" : "bytes", "train", split_object(&d->train), "test",
-                               d->test.n ? split_object(&d->test) : json_null(), "test_in_train",
-                               d->test.n ? json_integer((json_int_t)summary_common(&d->train, &d->test)) : json_null(),
-                               "label_names", names, "likelihoods", likelihoods);
+    for (size_t i = 0; (name = likelihood_at(d, i)); i++) {
+        json_array_append_new(likelihoods, json_string(name));
+        if (i < MOST_LIKELIHOODS && d->is_pseudo[i]) json_array_append_new(pseudo, json_string(name));
+    }
+    json_t *object = json_pack(
+        "{s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "source", json_text(d->data->source), "rows",
+        (json_int_t)images->rows, "cols", (json_int_t)images->cols, "values", images->values ? "reals" : "bytes",
+        "train", split_object(&d->train), "test", d->test.n ? split_object(&d->test) : json_null(), "test_in_train",
+        d->test.n ? json_integer((json_int_t)summary_common(&d->train, &d->test)) : json_null(), "label_names", names,
+        "likelihoods", likelihoods, "pseudo_likelihoods", pseudo);
     return json_print(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 

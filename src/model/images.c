@@ -120,20 +120,34 @@ vae_status vae_model_check_images(const vae_model *model, const vae_images *imag
     return status ? status : check_range(model, images, err);
 }
 
-vae_status vae_model_is_pseudo(const vae_model *model, const vae_images *images, bool *pseudo, vae_error *err)
+/* Whether a pixel among those of the first hundred images is neither 0 nor 1. */
+static vae_status find_grey(const vae_images *images, const struct pixels *pixels, bool *grey, vae_error *err)
 {
-    const struct pixels pixels = model_pixels(model, images, 0, 0);
-    const size_t n = images->n < 100 ? images->n : 100;
+    const size_t n = images->n < 100 ? images->n : 100, D = images->rows * images->cols;
     vae_status status = VAE_OK;
-    *pseudo = false;
-    if (!model->likelihood->discrete || vae_model_check_images(model, images, NULL)) return VAE_OK;
-    real *x = mem_new(model->D, sizeof *x, err);
+    real *x = mem_new(D, sizeof *x, err);
     if (!x) return VAE_E_MEMORY;
-    for (size_t i = 0; i < n && !status && !*pseudo; i++) {
-        if (!images_gather(images, &pixels, NULL, i, 1, x))
+    for (size_t i = 0; i < n && !status && !*grey; i++) {
+        if (!images_gather(images, pixels, NULL, i, 1, x))
             status = vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, i);
-        for (size_t k = 0; k < model->D && !status; k++) *pseudo = *pseudo || (x[k] != 0 && x[k] != 1);
+        for (size_t k = 0; k < D && !status; k++) *grey = *grey || (x[k] != 0 && x[k] != 1);
     }
     free(x);
     return status;
+}
+
+vae_status vae_likelihood_is_pseudo(const char *name, const vae_images *images, bool *pseudo, vae_error *err)
+{
+    const struct likelihood_ops *likelihood = likelihood_find(name);
+    *pseudo = false;
+    if (!likelihood || !likelihood->discrete || !vae_likelihood_takes(name, images)) return VAE_OK;
+    return find_grey(images, &(struct pixels){.rule = PIXELS_GREY}, pseudo, err);
+}
+
+vae_status vae_model_is_pseudo(const vae_model *model, const vae_images *images, bool *pseudo, vae_error *err)
+{
+    const struct pixels pixels = model_pixels(model, images, 0, 0);
+    *pseudo = false;
+    if (!model->likelihood->discrete || vae_model_check_images(model, images, NULL)) return VAE_OK;
+    return find_grey(images, &pixels, pseudo, err);
 }

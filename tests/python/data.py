@@ -57,6 +57,7 @@ label 2                             2            2
 equal to one of train                            1
 
 likelihoods that take it: bernoulli, gaussian, cbernoulli
+(grey pixels under bernoulli: a pseudo-likelihood)
 """
 
 
@@ -71,12 +72,20 @@ def _():
     same(vaectl("data", "m", "--check"), ("m: 3 + 2 images of 2 x 1 bytes\n", ""))
     got = vaectl_json("data", "m")
     same(got, {"source": "m", "rows": 2, "cols": 1, "values": "bytes", "test_in_train": 1, "label_names": [],
-               "likelihoods": ["bernoulli", "gaussian", "cbernoulli"],
+               "likelihoods": ["bernoulli", "gaussian", "cbernoulli"], "pseudo_likelihoods": ["bernoulli"],
                "train": {"n": 3, "lowest": 0, "highest": 1, "mean": got["train"]["mean"], "zeros": 0.5, "distinct": 4,
                          "labels": [1, 0, 2]},
                "test": {"n": 2, "lowest": 0, "highest": 0.392156869, "mean": got["test"]["mean"], "zeros": 0.5,
                         "distinct": 3, "labels": [0, 0, 2]}})
     assert abs(got["train"]["mean"] - 460 / 255 / 6) < 1e-8 and abs(got["test"]["mean"] - 136 / 255 / 4) < 1e-8
+
+
+@test("data: black and white pixels are no pseudo-likelihood; grey ones of either split are")
+def _():
+    for train, test_pixel, pseudo in ((0, 255, []), (254, 0, ["bernoulli"]), (255, 1, ["bernoulli"])):
+        write_mnist("b", 2, 1, [[0, 255], [255, train]], [[0, test_pixel]])
+        same(vaectl_json("data", "b")["pseudo_likelihoods"], pseudo)
+        same("pseudo" in vaectl("data", "b")[0], bool(pseudo))
 
 
 @test("data: real numbers, of which there may be many")
