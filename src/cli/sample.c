@@ -5,6 +5,7 @@
 
 #include "cli/array.h"
 #include "cli/picture.h"
+#include "cli/truncate.h"
 
 enum { LABEL = 24, NOTE = 160, MOST_CLASSES = 256 };
 
@@ -18,9 +19,9 @@ static size_t columns_for(size_t n)
 
 struct request {
     uint64_t n, seed;
-    const vae_images *images; /* of whose aggregate posterior draws are; NULL: of the prior, at this temperature */
-    double temperature;
-    const char *latents; /* file for the draws, or NULL */
+    const vae_images *images;    /* of whose aggregate posterior draws are; NULL: of the prior, at this temperature */
+    double temperature, central; /* share of each latent's prior in which draws lie; 1: all of it */
+    const char *latents;         /* file for the draws, or NULL */
     uint8_t label;
     size_t classes; /* a row of tiles for each; 0: a square of one label, or of none */
 };
@@ -39,8 +40,9 @@ static vae_status fill(const vae_model *model, const struct request *r, size_t n
                        uint8_t *label, vae_error *err)
 {
     const size_t L = (size_t)vae_model_config(model)->latent, draws = r->classes ? across : n;
-    vae_status status = r->images ? vae_sample_aggregate(model, r->images, r->seed, draws, 0, z, err)
-                                  : vae_sample_tempered(model, r->seed, r->temperature, draws, z, err);
+    vae_status status = r->images        ? vae_sample_aggregate(model, r->images, r->seed, draws, 0, z, err)
+                        : r->central < 1 ? truncate_draws(model, r->seed, r->central, draws, z, err)
+                                         : vae_sample_tempered(model, r->seed, r->temperature, draws, z, err);
     for (size_t i = 0; i < n && !status; i++) {
         if (i >= draws) memcpy(z + i * L, z + (i - draws) * L, L * sizeof *z);
         label[i] = (uint8_t)(r->classes ? i / across : r->label);
@@ -92,6 +94,8 @@ static void write_note(const vae_model *model, const struct request *r, char not
         snprintf(from, sizeof from, "the aggregate posterior of the %s split", run_split_name(r->images->split));
     else if (r->temperature != 1)
         snprintf(from, sizeof from, "the prior at temperature %g", r->temperature);
+    else if (r->central < 1)
+        snprintf(from, sizeof from, "the central %g %% of the prior of each latent", 100 * r->central);
     if (!r->classes && vae_model_config(model)->classes) snprintf(with, LABEL, " with label %u", r->label);
     snprintf(note, NOTE,
              r->classes ? "Draws from %s, a column each, decoded to their means with each label."
@@ -120,7 +124,8 @@ static vae_status draw(const vae_model *model, const struct request *r, const st
 /* --from, and flags that go with one of its words alone. */
 static vae_status read_from(const struct arguments *arguments, bool *aggregate, vae_error *err)
 {
-    static const char *const of_prior[] = {"temperature", NULL}, *const of_aggregate[] = {"data", "split", NULL};
+    static const char *const of_prior[] = {"temperature", "truncate", NULL}, *const of_aggregate[] = {"data", "split",
+                                                                                                      NULL};
     const char *from = argument(arguments, "from");
     *aggregate = from && !strcmp(from, "aggregate");
     if (from && !*aggregate && strcmp(from, "prior"))
@@ -138,6 +143,9 @@ static vae_status read_request(const struct arguments *arguments, struct request
     if (!status) status = argument_count(arguments, "seed", 0, 9007199254740991.0, 1, &r->seed, err);
     if (!status) status = read_from(arguments, aggregate, err);
     if (!status) status = argument_real(arguments, "temperature", 0, VAE_MOST_TEMPERATURE, 1, &r->temperature, err);
+    if (!status) status = argument_real(arguments, "truncate", 0.01, 1, 1, &r->central, err);
+    if (!status && r->temperature != 1 && r->central < 1)
+        status = vae_fail(err, VAE_E_USAGE, "sample: --temperature or --truncate, not both");
     r->latents = argument(arguments, "latents");
     if (!status && r->latents) status = array_check_name("latents", r->latents, err);
     return status;
@@ -169,6 +177,7 @@ static const struct flag flags[] = {
     {"seed", 0, "N", "of the draws [1]"},
     {"from", 0, "prior|aggregate", "draws of the prior, or of the posteriors of images [prior]"},
     {"temperature", 0, "T", "multiplies the noise that draws of the prior are made of [1]"},
+    {"truncate", 0, "R", "each latent of a draw lies in the central share R of the prior [1]"},
     {"data", 0, "SOURCE", "images of --from aggregate [what the model was trained on]"},
     SPLIT_FLAG("them"),
     {"label", 0, "C", "of a conditional model: label of all draws [a row of tiles for each]"},
@@ -189,7 +198,9 @@ const struct command command_sample = {
         "trained on. Where such images are better than those from the prior, the two differ.\n\n"
         "--temperature T multiplies the noise: z = T eps under a normal prior, T times a draw under any prior of "
         "independent latents, mean + T sd eps in a component of a mixture, what RealNVP makes of T eps. lars, "
-        "which rejects draws, has none.",
+        "which rejects draws, has none.\n\n"
+        "--truncate R draws from the prior under the condition that each latent lies between the quantiles "
+        "(1 - R)/2 and (1 + R)/2 of its distribution.",
     .takes_run = true,
     .flags = flags,
     .run = run,

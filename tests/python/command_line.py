@@ -76,7 +76,7 @@ FLAGS = {
         ("", "scale", "S", "1"), PLUGIN, HELP],
     "sample": [
         ("n", "n", "N", "100"), ("", "seed", "N", "1"), ("", "from", "prior|aggregate", "prior"),
-        ("", "temperature", "T", "1"), ("", "data", "SOURCE", "what the model was trained on"),
+        ("", "temperature", "T", "1"), ("", "truncate", "R", "1"), ("", "data", "SOURCE", "what the model was trained on"),
         ("", "split", "train|validation|test|all", "test; all of another source without test images"), ("", "label", "C", "a row of tiles for each"),
         ("o", "output", "FILE", "sample.png beside the model"), ("", "scale", "S", "1"), ("", "latents", "FILE", ""),
         PLUGIN, HELP],
@@ -470,6 +470,7 @@ RANGES = [
     ("eval", "seed", None, "9007199254740992", "0 to 9007199254740991"),
     ("eval", "decompose", None, "100001", "0 to 100000"), ("eval", "near-zero", "-0.1", "1000000001", "0 to 1e+09"),
     ("sample", "seed", None, "9007199254740992", "0 to 9007199254740991"), ("sample", "n", "0", "10001", "1 to 10000"),
+    ("sample", "truncate", "0.009", "1.1", "0.01 to 1"),
     ("reconstruct", "n", "0", "1001", "1 to 1000"), ("reconstruct", "first", None, "1000000001", "0 to 1000000000"),
     ("traverse", "steps", "0", "102", "1 to 101"), ("traverse", "range", "-1", "1000001", "0 to 1e+06"),
 ]
@@ -621,7 +622,7 @@ EVALUATED = [
 PICTURES = {
     "reconstruct": [("n", "3"), ("first", "1"), ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train"),
                     ("scale", "2")],
-    "sample": [("n", "3"), ("seed", "2"), ("label", "3"), ("from", "aggregate"), ("temperature", "0.5"), ("scale", "2"),
+    "sample": [("n", "3"), ("seed", "2"), ("label", "3"), ("from", "aggregate"), ("temperature", "0.5"), ("truncate", "0.5"), ("scale", "2"),
                ("data", "builtin:digits:train=5,test=5,seed=3 --from aggregate"), ("split", "train --from aggregate")],
     "interpolate": [("pairs", "2"), ("images", "3,4"), ("steps", "3"), ("path", "spherical"), ("scale", "2"),
                     ("data", "builtin:digits:train=5,test=5,seed=3"), ("split", "train")],

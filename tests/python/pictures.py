@@ -14,7 +14,7 @@ from shared.model_file import load, save
 from shared.philox import AGGREGATE, BINARIZE, HOLDOUT, PRIOR, VALIDATION, block, permutation, uniform, words
 from shared.picture import draw, shows
 from shared.png import read, size
-from shared.program import refuse, vaectl, write_idx, write_mnist
+from shared.program import read_bytes, read_npy, refuse, vaectl, write_idx, write_mnist
 from shared.tap import run, same, test
 
 ROWS, COLS, LATENT, HIDDEN = 5, 3, 12, 24
@@ -226,6 +226,43 @@ def sample_otherwise():
         refuse(2, message, "sample", "run", *flags)
 
 
+@test("sample --truncate: the first values of each latent in the central share of the prior")
+def sample_truncated():
+    make_model()
+    pool = prior_draws(7, 200)
+    for share in (0.8, 0.1):
+        most = statistics.NormalDist().inv_cdf((1 + share) / 2)
+        columns = [[value for value in column if abs(value) <= most][:4] for column in zip(*pool)]
+        written("run/sample.png", "sample", "run", "-n", 4, "--seed", 7, "--truncate", share)
+        tiles = [decode(z) for z in zip(*columns, strict=True)]
+        shows("run/sample.png", draw([tiles[:2], tiles[2:]], ZOOM, PAD), "Samples: normal on images")
+    written("all.png", "sample", "run", "--truncate", 1, "-o", "all.png")
+    written("run/sample.png", "sample", "run")
+    same(read_bytes("all.png"), read_bytes("run/sample.png"))
+    for flags, message in ((["--from", "aggregate", "--truncate", 0.5], "--truncate: goes with --from prior alone"),
+                           (["--temperature", 2, "--truncate", 0.5], "sample: --temperature or --truncate, not both")):
+        refuse(2, message, "sample", "run", *flags)
+
+
+@test("sample --truncate of a joint prior: the first draws of which each latent is within")
+def sample_truncated_draws():
+    vaectl("train", "--data", "builtin:digits:train=60,test=10", "--hidden", 8, "--latent", 2, "--prior",
+           "mixture:components=5", "--epochs", 1, "-q", "-o", "run")
+    def latents(n, *flags):
+        vaectl("sample", "run", "-n", n, "--seed", 3, "--latents", "z.npy", *flags)
+        values = read_npy("z.npy")[2]
+        return list(zip(values[::2], values[1::2]))
+    everything = latents(5000)
+    bounds = [statistics.quantiles(column, n=10) for column in zip(*everything)]  # 10 % and 90 %, of fewer draws
+    def outside(z, slack):
+        return any(not b[0] - slack < value < b[-1] + slack for value, b in zip(z, bounds))
+    kept = latents(300, "--truncate", 0.8)
+    assert not any(outside(z, 0.15) for z in kept), kept
+    inner = [z for z in everything[:everything.index(kept[-1])] if not outside(z, -0.15)]
+    assert len(inner) > 100 and set(inner) <= set(kept), len(inner)
+    same(kept, [z for z in everything if z in set(kept)])
+
+
 # ---- Labelled figures ------------------------------------------------------------------------------------------------
 
 @test("a picture whose name ends in .svg has title, note and labels; other endings and scales are refused")
@@ -237,6 +274,8 @@ def labelled():
             ("sample", ["-n", 3], "Samples", "Draws from the prior, decoded to their means.", []),
             ("sample", ["--temperature", 0.5], "Samples", "Draws from the prior at temperature 0.5, decoded to their means.",
              []),
+            ("sample", ["--truncate", 0.9], "Samples", "Draws from the central 90 % of the prior of each latent, decoded to "
+             "their means.", []),
             ("sample", ["--from", "aggregate"], "Samples", "Draws from the aggregate posterior of the test split, decoded to "
              "their means.", []),
             ("traverse", ["--rows", 2, "--steps", 3, "--range", 3], "Traversal", None,
