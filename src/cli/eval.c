@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "cli/eval.h"
 #include "cli/latents.h"
 #include "cli/per_image.h"
+#include "cli/wrap.h"
 
 static json_t *array(const double *values, size_t n)
 {
@@ -79,41 +81,54 @@ static vae_status print_json(const struct eval *r, vae_error *err)
     return json_print(object, JSON_REAL_PRECISION(9), err);
 }
 
+/* ---- Text ------------------------------------------------------------------------------------------------------- */
+
+enum { COLUMN = 14, MOST_LINE = VAE_MAX_SOURCE + 512 };
+
+/* A line that goes on, where it is long, below what it begins with. */
+VAE_PRINTF(1, 2) static void say(const char *format, ...)
+{
+    char text[MOST_LINE];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    wrap(stdout, WRAP_COLUMNS, 0, COLUMN, text);
+}
+
 /* Of one image there is no error over images, of one sample none of sampling. */
 static void print_nll(const vae_nll *nll)
 {
-    printf("nll           %.4f (%zu importance sample%s, %.1f effective", nll->nll, nll->samples,
-           nll->samples == 1 ? "" : "s", nll->effective_samples);
-    if (nll->n > 1) printf("; standard error %.4f over images", nll->se);
+    char over_images[64] = "", of_sampling[96] = "";
+    if (nll->n > 1) snprintf(over_images, sizeof over_images, "; standard error %.4f over images", nll->se);
     if (nll->samples > 1)
-        printf("%s %.4f of sampling; too high by about %.3f", nll->n > 1 ? "," : "; standard error", nll->mc_se,
-               nll->bias);
-    printf(")\n");
+        snprintf(of_sampling, sizeof of_sampling, "%s %.4f of sampling; too high by about %.3f",
+                 nll->n > 1 ? "," : "; standard error", nll->mc_se, nll->bias);
+    say("nll           %.4f (%zu importance sample%s, %.1f effective%s%s)", nll->nll, nll->samples,
+        nll->samples == 1 ? "" : "s", nll->effective_samples, over_images, of_sampling);
     if (!isnan(nll->khat))
         printf("k-hat         %.2f on average, above %.1f for %.1f %% of images\n", nll->khat, VAE_KHAT_LIMIT,
                100 * nll->khat_above);
     if (nll->effective_samples < FEW_EFFECTIVE)
-        printf("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
-               "--samples)\n");
+        say("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
+            "--samples)");
 }
 
 static void print_losses(const struct eval *r)
 {
     const vae_evaluation *e = r->result;
-    printf("%s after epoch %llu\n", r->model_path, (unsigned long long)vae_model_metrics(r->model)->epoch);
-    printf("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, ", r->source, r->split, e->n,
-           (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s");
+    char kl[96] = "exact KL", error[64] = "";
     if (!eval_has_kl_per_latent(e))
-        printf("KL by the draws that are decoded\n");
+        snprintf(kl, sizeof kl, "KL by the draws that are decoded");
     else if (e->kl_samples)
-        printf("Monte Carlo KL of %zu sample%s\n", e->kl_samples, e->kl_samples == 1 ? "" : "s");
-    else
-        printf("exact KL\n");
-    printf("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image", e->neg_elbo, e->recon, e->kl);
-    if (e->n > 1) printf(" (standard error %.4f over images)", e->neg_elbo_se);
-    putchar('\n');
+        snprintf(kl, sizeof kl, "Monte Carlo KL of %zu sample%s", e->kl_samples, e->kl_samples == 1 ? "" : "s");
+    if (e->n > 1) snprintf(error, sizeof error, " (standard error %.4f over images)", e->neg_elbo_se);
+    printf("%s after epoch %llu\n", r->model_path, (unsigned long long)vae_model_metrics(r->model)->epoch);
+    say("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, %s", r->source, r->split, e->n,
+        (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s", kl);
+    say("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image%s", e->neg_elbo, e->recon, e->kl, error);
     if (r->nll.samples) print_nll(&r->nll);
-    if (r->pseudo) printf("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n");
+    if (r->pseudo) say("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)");
 }
 
 /* A row a latent. What is not known has no column: the floor without an exact KL, the KL under a joint prior. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/command.h"
 #include "cli/json.h"
@@ -40,23 +41,62 @@ static vae_status print_json(const vae_model *model, const char *path, vae_error
     return json_print(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
 }
 
+/* ---- Text: short lines in two columns, so that a model fits on a screen ------------------------------------------ */
+
+enum { CELL = 40, NAME = 20 };
+
+struct cells {
+    char left[CELL]; /* stands in the left column, with its line not yet ended; "": nothing does */
+};
+
+static void end_line(struct cells *cells)
+{
+    if (*cells->left) printf("%s\n", cells->left);
+    *cells->left = '\0';
+}
+
+static void put_cell(struct cells *cells, const char *name, const char *value)
+{
+    char text[NAME + 2 * VAE_MAX_SOURCE];
+    const int width = snprintf(text, sizeof text, "  %-*s %s", NAME, name, value);
+    if (width >= CELL) end_line(cells);
+    if (width >= CELL) {
+        printf("%s\n", text);
+    } else if (*cells->left) {
+        printf("%-*s%s\n", CELL, cells->left, text);
+        *cells->left = '\0';
+    } else {
+        memcpy(cells->left, text, (size_t)width + 1);
+    }
+}
+
+static void print_settings(const vae_model *model)
+{
+    const vae_setting *setting;
+    struct cells cells = {0};
+    char text[VAE_MAX_SOURCE];
+    printf("settings\n");
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        put_cell(&cells, setting->name, vae_config_text(vae_model_config(model), setting, text, sizeof text));
+    end_line(&cells);
+}
+
 static void print_layers(const vae_model *model)
 {
     vae_tensor tensor;
+    struct cells cells = {0};
+    char text[64];
     printf("tensors\n");
     for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++) {
-        if (tensor.rank == 2)
-            printf("  %-20s %zu x %zu\n", tensor.name, tensor.dim[0], tensor.dim[1]);
-        else
-            printf("  %-20s %zu\n", tensor.name, tensor.dim[0]);
+        snprintf(text, sizeof text, tensor.rank == 2 ? "%zu x %zu" : "%zu", tensor.dim[0], tensor.dim[1]);
+        put_cell(&cells, tensor.name, text);
     }
+    end_line(&cells);
 }
 
 static void print_text(const vae_model *model, const char *path)
 {
     const vae_metrics *m = vae_model_metrics(model);
-    const vae_setting *setting;
-    char text[VAE_MAX_SOURCE];
     size_t rows, cols;
     vae_model_shape(model, &rows, &cols);
     printf("model        %s\nbuilt by     %s\nimages       %zu x %zu\nparameters   %zu\n", path, vae_model_build(model),
@@ -68,9 +108,7 @@ static void print_text(const vae_model *model, const char *path)
     if (m->best_epoch)
         printf("validation   loss %.2f, best %.2f after epoch %llu (best.safetensors)\n", m->validation_loss,
                m->best_loss, (unsigned long long)m->best_epoch);
-    printf("settings\n");
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        printf("  %-20s %s\n", setting->name, vae_config_text(vae_model_config(model), setting, text, sizeof text));
+    print_settings(model);
     print_layers(model);
 }
 

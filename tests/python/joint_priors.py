@@ -8,7 +8,7 @@ import sys
 
 from shared import png
 from shared.model_file import load
-from shared.program import read_rows, refuse, vaectl, vaectl_json
+from shared.program import in_one_column, joined, read_rows, refuse, unwrapped, vaectl, vaectl_json
 from shared.tap import alike, near, run, same, test
 
 LATENT = 3
@@ -65,7 +65,7 @@ def check_eval():
     for flags in (["--samples", 20], ["--samples", 0, "--elbo-samples", 4]):
         e = vaectl_json("eval", "run", *flags)
         same((e["kl_per_dim"], e["kl_floor"], e["kl_samples"]), (None, None, e["elbo_samples"]))
-        alike(vaectl("eval", "run", *flags)[0], eval_text(e))
+        alike(unwrapped(vaectl("eval", "run", *flags)[0]), joined(eval_text(e)))
     same(vaectl("eval", "run", "--kl", "exact", status=2)[1],
          f"vaectl: prior {vaectl_json('info', 'run')['config']['prior'].split(':')[0]} has no exact KL to a gaussian posterior\n")
     refuse(2, "kl-samples: the KL of this model is taken by the draws that are decoded (elbo-samples says how many)",
@@ -88,7 +88,7 @@ def check_pictures():
 
 
 def check_info(prior, tensors):
-    info, text = vaectl_json("info", "run"), vaectl("info", "run")[0].splitlines()
+    info, text = vaectl_json("info", "run"), in_one_column(vaectl("info", "run")[0]).splitlines()
     stored, metadata = load("run/model.safetensors")
     same({name: shape for name, (shape, _) in stored.items() if name.startswith("prior.")}, tensors)
     same(info["config"]["prior"].split(":")[0], prior.split(":")[0])

@@ -10,7 +10,7 @@ import sys
 import time
 
 from shared.model_file import YOUNG, load, save
-from shared.program import read_rows, refuse, vaectl, vaectl_json, write_mnist
+from shared.program import in_one_column, joined, read_rows, refuse, unwrapped, vaectl, vaectl_json, write_mnist
 from shared.tap import alike, near, run, same, test
 
 EPOCH_KEYS = ["epoch", "step", "train_loss", "train_recon", "train_kl", "test_recon", "test_kl", "test_neg_elbo",
@@ -87,7 +87,7 @@ def _():
     for prior, floor in (("logistic", None), ("studentt", 0.0407)):
         vaectl("train", *SMALL, "--prior", prior, "-o", prior)
         report = vaectl_json("eval", prior, "--samples", 0)
-        lines = vaectl("eval", prior, "--samples", 0)[0].splitlines()
+        lines = unwrapped(vaectl("eval", prior, "--samples", 0)[0]).splitlines()
         table = lines[lines.index("latent        KL (nats)  " + "KL - floor  " * bool(floor) +
                                   "variance of posterior mean") + 1:]
         for j, line in enumerate(table):
@@ -120,9 +120,10 @@ def _():
 def _():
     vaectl("train", *PAST_BEST)
     m, text = vaectl_json("info", "run/model.safetensors"), vaectl("info", "run/model.safetensors")[0]
+    assert max(map(len, text.splitlines()[2:])) <= 80 and len(text.splitlines()) <= 40, text
     settings = "".join(f"  {name:20} {'%g' % value if isinstance(value, float) else value}\n"
                        for name, value in m["config"].items())
-    same(text, f"""\
+    same(in_one_column(text), f"""\
 model        run/model.safetensors
 built by     {m['build']}
 images       28 x 28
@@ -222,7 +223,7 @@ def _():
         for name, value in (("nll_mc_se", 0), ("nll_bias", 0), ("nll_effective_samples", samples), ("kl", 0)):
             near(e[name], value, 1e-4, name)
         same((e["nll_samples"], e["active_units"], e["hoyer_normalized"]), (samples, 0, None))
-        text = vaectl("eval", "run", "--samples", samples)[0]
+        text = unwrapped(vaectl("eval", "run", "--samples", samples)[0])
         assert f"\n{hoyer_text(e)}\n" in text and "nan" not in text, text
         same("(few effective samples: -log p(x) is lower than nll by more than that; give more --samples)" in text,
              samples < 5)
@@ -280,7 +281,7 @@ def _():
                            (["--kl", "mc", "--kl-samples", 1], "Monte Carlo KL of 1 sample", None)):
         e = vaectl_json("eval", "run", *flags)
         few = e["nll_effective_samples"] < 5 if few is None else few
-        alike(vaectl("eval", "run", *flags)[0], text_of(e, kl, few))
+        alike(unwrapped(vaectl("eval", "run", *flags)[0]), joined(text_of(e, kl, few)))
         same(e["probe_accuracy"] is None, "train" in flags)
         near(e["kl_floor"], 0.183, 1e-3)
 

@@ -44,6 +44,22 @@ def vaectl_json(*words):
     return json.loads(vaectl(*words, "--json")[0])
 
 
+def unwrapped(text):
+    """What eval prints, whose lines have at most 80 columns, with those that go on below the first in one."""
+    assert max(map(len, text.splitlines())) <= 80, text
+    return joined(text)
+
+
+def joined(text):
+    return re.sub("\n {14}", " ", text)
+
+
+def in_one_column(text):
+    """What info prints, with each of the short lines that stand in two columns in a line of its own."""
+    return "".join(f"{line[:40].rstrip()}\n{line[40:]}\n" if re.match(r".{39} {3}\S", line) else f"{line}\n"
+                   for line in text.splitlines())
+
+
 def refuse(status, message, *words):
     """vaectl must end with `status`, say `message` and nothing else."""
     out, errors = vaectl(*words, status=status)
