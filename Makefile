@@ -1,6 +1,6 @@
 # make              build/vaectl, the library (static and shared)
 # make test         build and run all tests
-# make asan tsan valgrind          all tests under a checker (asan: undefined behaviour, too)
+# make asan tsan valgrind          the tests under a checker (asan: undefined behaviour, too)
 # make faults       killed processes, failing calls, lost power and the like (faults-long: the long form)
 # make fuzz         malformed files and command lines, made by libFuzzer (FUZZ_SECONDS=10 for each reader)
 # make mutants      small mistakes that no test notices
