@@ -265,6 +265,25 @@ static char *train_command(const vae_config *config)
     return text_take(&text);
 }
 
+static bool has_learned_prior(const vae_model *model)
+{
+    vae_tensor tensor;
+    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++)
+        if (!strncmp(tensor.name, "prior.", 6)) return true;
+    return false;
+}
+
+/* `vaectl fit` with the prior of the model; NULL: out of memory. The caller frees it. */
+static char *fit_command(const struct subject *s)
+{
+    char prior[VAE_MAX_SOURCE];
+    struct text text;
+    if (text_begin(&text, NULL)) return NULL;
+    fputs("vaectl fit RUN --prior ", text.to);
+    shell_word(text.to, subject_setting(s, "prior", prior));
+    return text_take(&text);
+}
+
 static void put_command(FILE *out, const char *what, const char *command)
 {
     fprintf(out, "<h3>%s</h3>\n<code class=\"command\">", what);
@@ -301,9 +320,16 @@ vae_status write_provenance(FILE *out, struct report *report, vae_error *err)
         if (!command) return vae_fail(err, VAE_E_MEMORY, "out of memory");
         begin_run(out, report, i);
         put_command(out, "A model of this configuration is trained by", command);
+        free(command);
+        /* A model file does not say whether its prior was fitted. */
+        if (has_learned_prior(s->model)) {
+            command = fit_command(s);
+            if (!command) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+            put_command(out, "Where its prior was fitted to a model that had been trained, RUN, it was by", command);
+            free(command);
+        }
         put_facts(out, s);
         end_run(out, report, i);
-        free(command);
     }
     put_command(out, "This page is made by", report->command);
     return VAE_OK;

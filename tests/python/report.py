@@ -218,6 +218,15 @@ def _():
     same(os.path.exists("nowhere"), False)
 
 
+@test("a model whose prior has learned may be a fitted one, which the page says; passes and rate are not in its file")
+def _():
+    fit = "Where its prior was fitted to a model that had been trained, RUN, it was by"
+    train("run")
+    vaectl("fit", "run", "--prior", "mixture:components=4", "--passes", 1, "-q", "-o", "fitted")
+    assert f"{fit}\nvaectl fit RUN --prior mixture:components=4\n" in report("fitted").text, report("fitted").text
+    assert fit not in report("run").text
+
+
 @test("rows of numbers and one latent have a page as well")
 def _():
     ring("ring.csv")
