@@ -148,11 +148,8 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_status status = read_options(arguments, &s.options, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_open_divided(arguments, model, &data, err);
-<<<<<<< HEAD
     if (!status) status = run_check_training(data, err);
-=======
     if (!status) status = kl_before(model, data, s.options.threads, &before, err);
->>>>>>> e40d89a (Answer signals within steps and test passes)
     if (!status) {
         name_run(s.options.prior, name, sizeof name);
         signals_catch(); /* from here on there is a folder that must not stay empty */
