@@ -33,6 +33,10 @@ enum rng_stream {
     RNG_DATA = 15,      /* draws from p(x|z) */
     RNG_DECOMPOSE = 16, /* eps of q(z|x) where the KL is decomposed; step = block of draws */
     RNG_CLUSTER = 17,   /* seeds of k-means; step = start */
+    RNG_PROPOSAL = 18,  /* draws of a proposal of several parts */
+    RNG_AIS = 19,       /* moves of chains; step = temperature */
+    RNG_AIS_BACK = 20,  /* the same from the posterior to the proposal */
+    RNG_AIS_TUNE = 21,  /* the same of the pilot */
 };
 
 struct rng {

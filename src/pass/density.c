@@ -158,6 +158,13 @@ static void backward_tile(void *context, size_t tile)
                               job->weight + s.begin, job->dz + s.begin * d->L);
 }
 
+void density_slopes(struct density *d, struct pool *pool, const real *z, const real *weight, real *dz)
+{
+    struct job job = {.d = d, .z = z, .weight = weight, .dz = dz, .tiles = tiles_of(d->rows, ROWS)};
+    memset(dz, 0, d->rows * d->L * sizeof *dz);
+    pool_run(pool, "prior back", job.tiles, backward_tile, &job);
+}
+
 static void own_backward_tile(void *context, size_t tile)
 {
     const struct job *job = context;

@@ -22,6 +22,9 @@ void density_calibrate(struct density *d, struct pool *pool, const struct rng *r
 
 /* log p(z) of `rows` rows. */
 void density_log_prob(struct density *d, struct pool *pool, size_t rows, const real *z, double *logp);
+/* dz = d log p / dz of the rows that log_prob saw; `weight`: a 1 for each of them. For evaluations: nothing is left for
+ * the gradient of parameters. */
+void density_slopes(struct density *d, struct pool *pool, const real *z, const real *weight, real *dz);
 /* Adds weight * d log p / dz to dz. */
 void density_backward(struct density *d, struct pool *pool, const real *z, const real *weight, real *dz,
                       real *gradient);

@@ -59,14 +59,32 @@ static void forward_tile(void *context, size_t tile)
     job->flow->ops->forward(job->flow, rows_of(job, tile), job->z, job->log_det);
 }
 
-void flow_forward(struct flow *flow, struct pool *pool, size_t images, size_t rows, real *z, double *log_det)
+static void set_rows(struct flow *flow, size_t images, size_t rows)
 {
-    struct job job = {.flow = flow, .rows = rows, .tiles = (rows + ROWS - 1) / ROWS, .z = z, .log_det = log_det};
     for (size_t i = 0; i < flow->nets->nets; i++) {
         flow->run[i].rows = flow->nets->of_context[i] ? images : rows;
         flow->run[i].bias.period = images;
     }
+}
+
+void flow_forward(struct flow *flow, struct pool *pool, size_t images, size_t rows, real *z, double *log_det)
+{
+    struct job job = {.flow = flow, .rows = rows, .tiles = (rows + ROWS - 1) / ROWS, .z = z, .log_det = log_det};
+    set_rows(flow, images, rows);
     pool_run(pool, "flow", job.tiles, forward_tile, &job);
+}
+
+static void inverse_tile(void *context, size_t tile)
+{
+    const struct job *job = context;
+    job->flow->ops->inverse(job->flow, rows_of(job, tile), job->z);
+}
+
+void flow_inverse(struct flow *flow, struct pool *pool, size_t images, size_t rows, real *z)
+{
+    struct job job = {.flow = flow, .rows = rows, .tiles = (rows + ROWS - 1) / ROWS, .z = z};
+    set_rows(flow, images, rows);
+    pool_run(pool, "flow", job.tiles, inverse_tile, &job);
 }
 
 static void backward_tile(void *context, size_t tile)

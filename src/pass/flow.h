@@ -17,6 +17,8 @@ void flow_free(struct flow *flow);
 /* z0 -> z of `rows` rows, draws of `images` images, in its place; adds log |det dz/dz0| to log_det, unless that is
  * NULL. */
 void flow_forward(struct flow *flow, struct pool *pool, size_t images, size_t rows, real *z, double *log_det);
+/* z -> z0 of the same kind of rows, in its place; writes over the tape. */
+void flow_inverse(struct flow *flow, struct pool *pool, size_t images, size_t rows, real *z);
 /* dz -> dz0 of the same rows, in its place, of a loss that has weight * log_det. */
 void flow_backward(struct flow *flow, struct pool *pool, size_t rows, const real *weight, real *dz);
 

@@ -90,9 +90,11 @@ static void draw_sample(struct pass *pass, const struct rng *rng, size_t k, size
     const size_t plane = k * pass->B * pass->model->L;
     real *eps = kept ? pass->eps + plane + at : pass->kl_eps + at;
     real *z = kept ? pass->z + plane + at : pass->kl_z + at;
-    rng_words(rng, words_of(pass->first_draw + k) + noise_at(pass, at), n, pass->bits + at);
-    if (in_kl && plan->stratified) stratify(n, pass->shift + at, k, plan->K, pass->bits + at);
-    q->noise(pass->model->posterior_state, n, pass->bits + at, eps);
+    if (rng) {
+        rng_words(rng, words_of(pass->first_draw + k) + noise_at(pass, at), n, pass->bits + at);
+        if (in_kl && plan->stratified) stratify(n, pass->shift + at, k, plan->K, pass->bits + at);
+        q->noise(pass->model->posterior_state, n, pass->bits + at, eps);
+    }
     q->draw(n, pass->a + at, pass->scale + at, eps, z);
     if (in_kl) add_mc_sample(pass, at, n, eps, z);
     if (plan->kl == KL_PER_DRAW) add_ratio(pass, k, at, n);
@@ -153,6 +155,14 @@ void pass_latent(struct pass *pass, const struct rng *rng)
         add_joint_prior(pass);
     else if (pass->flow.tape && pass->log_ratio)
         pool_run(pass->pool, "latent", row_tiles(pass->B), moved_tile, pass);
+}
+
+void pass_noise(struct pass *pass, size_t k)
+{
+    const size_t plane = pass->B * pass->model->L;
+    real *z = pass->z + k * plane, *eps = pass->eps + k * plane;
+    if (pass->flow.tape) flow_inverse(&pass->flow, pass->pool, pass->B, pass->B, z);
+    for (size_t i = 0; i < plane; i++) eps[i] = (z[i] - pass->a[i]) / pass->scale[i];
 }
 
 /* ---- Backward --------------------------------------------------------------------------------------------------- */

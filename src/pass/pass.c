@@ -52,10 +52,8 @@ static void lay_out_forward(struct pass *p, struct arena *arena)
     if (p->plan.kl == KL_PER_DRAW) {
         p->log_ratio = arena_take(arena, p->plan.S * B, sizeof *p->log_ratio);
         if (model_has_joint_kl(m)) p->row_weight = arena_take(arena, p->plan.S * B, sizeof *p->row_weight);
-        if (m->prior->joint)
-            lay_out_density(p, arena);
-        else
-            p->dlogp_dz = arena_take(arena, p->plan.S * BL, sizeof(real));
+        if (m->prior->joint) lay_out_density(p, arena);
+        if (!m->prior->joint || p->plan.slopes) p->dlogp_dz = arena_take(arena, p->plan.S * BL, sizeof(real));
     }
     if (m->posterior->flow) lay_out_flow(p, arena);
     p->eps = arena_take(arena, p->plan.S * BL, sizeof(real));
@@ -79,11 +77,19 @@ static void lay_out_backward(struct pass *p, struct arena *arena)
     p->db = arena_take(arena, B * m->L, sizeof(real));
 }
 
+static void lay_out_slopes(struct pass *p, struct arena *arena)
+{
+    run_lay_out_backward(&p->decoder, arena);
+    p->decoder.gradient[p->model->decoder.layers - 1] = run_result(&p->decoder);
+    p->dz = arena_take(arena, p->plan.S * p->plan.capacity * p->model->L, sizeof(real));
+}
+
 static size_t lay_out(struct pass *p, void *base)
 {
     struct arena arena = {.base = base};
     lay_out_forward(p, &arena);
     if (p->plan.training) lay_out_backward(p, &arena);
+    if (p->plan.slopes) lay_out_slopes(p, &arena);
     if (p->plan.training || p->plan.fit) {
         p->dz = arena_take(&arena, p->plan.S * p->plan.capacity * p->model->L, sizeof(real));
         p->params_gradient = arena_take(&arena, p->model->block.size, sizeof(real));
@@ -107,11 +113,11 @@ vae_status pass_new(struct pass *pass, const struct vae_model *model, struct poo
     if (plan->sparse) pass->sparse = (struct sparse){.D = model->D, .capacity = plan->capacity};
     pass->encoder = (struct run){.net = &model->encoder, .capacity = plan->capacity};
     pass->decoder = (struct run){.net = &model->decoder, .capacity = plan->S * plan->capacity};
+    const bool back = plan->training || plan->slopes;
     vae_status status = VAE_OK;
     if (plan->kl == KL_PER_DRAW && model->prior->joint)
-        status = density_new(&pass->density, model, plan->S * plan->capacity, plan->training || plan->fit, err);
-    if (!status && model->posterior->flow)
-        status = flow_new(&pass->flow, model, plan->capacity, plan->S, plan->training, err);
+        status = density_new(&pass->density, model, plan->S * plan->capacity, back || plan->fit, err);
+    if (!status && model->posterior->flow) status = flow_new(&pass->flow, model, plan->capacity, plan->S, back, err);
     if (!status && !(pass->memory = mem_new(lay_out(pass, NULL), 1, err))) status = VAE_E_MEMORY;
     if (status)
         pass_free(pass);
@@ -222,7 +228,8 @@ static struct learned learned_of(const struct pass *pass, size_t row, bool train
 {
     const struct tensor *t = pass->model->learned;
     if (!t) return (struct learned){0};
-    return (struct learned){pass->model->params + t->offset, training ? pass->learned_gradient + row * t->count : NULL};
+    const bool learns = training && pass->learned_gradient;
+    return (struct learned){pass->model->params + t->offset, learns ? pass->learned_gradient + row * t->count : NULL};
 }
 
 static void likelihood_tile(void *context, size_t tile)
@@ -265,10 +272,15 @@ static void scale_tile(void *context, size_t tile)
         for (size_t i = 0; i < width; i++) job->pass->decoder.gradient[last][r * width + i] *= job->factor[r];
 }
 
+static void set_row_weights(struct pass *pass, real weight)
+{
+    for (size_t r = 0; r < pass->plan.S * pass->B; r++) pass->row_weight[r] = weight;
+}
+
 void pass_fit_backward(struct pass *pass)
 {
     const size_t rows = pass->plan.S * pass->B;
-    for (size_t r = 0; r < rows; r++) pass->row_weight[r] = R(-1) / R(rows);
+    set_row_weights(pass, R(-1) / R(rows));
     memset(pass->dz, 0, rows * pass->model->L * sizeof *pass->dz);
     density_backward(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dz, pass->params_gradient);
 }
@@ -293,6 +305,27 @@ static void ratio_backward(struct pass *pass, const struct loss_slope *slope)
     else
         factorised_prior_backward(pass);
     if (pass->flow.tape) flow_backward(&pass->flow, pass->pool, rows, pass->row_weight, pass->dz);
+}
+
+/* From d mean recon / dz, which is -1/rows of what a row's own log p(x|z) has. */
+static void slopes_tile(void *context, size_t tile)
+{
+    struct pass *pass = context;
+    const size_t L = pass->model->L, rows = pass->plan.S * pass->B;
+    const struct span s = row_span(rows, tile);
+    for (size_t i = s.begin * L; i < s.end * L; i++) pass->dz[i] = pass->dlogp_dz[i] - R(rows) * pass->dz[i];
+}
+
+void pass_slopes(struct pass *pass)
+{
+    const size_t rows = pass->plan.S * pass->B;
+    net_backward(pass->pool, pass->model->params, &pass->decoder, pass->dz);
+    if (pass->row_weight) set_row_weights(pass, R(1));
+    if (pass->logp_joint) density_slopes(&pass->density, pass->pool, pass->z, pass->row_weight, pass->dlogp_dz);
+    pool_run(pass->pool, "slopes", row_tiles(rows), slopes_tile, pass);
+    if (!pass->flow.tape) return;
+    flow_backward(&pass->flow, pass->pool, rows, pass->row_weight, pass->dz);
+    flow_backward(&pass->flow, pass->pool, rows, pass->row_weight, pass->dlogp_dz);
 }
 
 /* Numbers that the likelihood learns: sums over rows in their order, as weights are known only now. */

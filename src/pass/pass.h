@@ -33,6 +33,7 @@ struct pass_plan {
     size_t calibration; /* in evaluations: draws for the normaliser of a prior that has to estimate it */
     bool training;      /* room for the backward pass */
     bool fit;           /* room for the gradient of the prior alone */
+    bool slopes;        /* in evaluations with KL_PER_DRAW: room for pass_slopes */
 };
 
 /* The images at work are images first .. first+B-1 of a batch of so many, which several processes may divide among
@@ -66,7 +67,7 @@ struct pass {
     double *recon;               /* (S*B) -log p(x|z) of each row */
     double *log_ratio;           /* (S*B) of KL_PER_DRAW: log p(z) - log q(z) */
     real *row_weight;            /* (S*B) how much that of each row counts in the loss */
-    real *dlogp_dz;              /* (S,B,L) and, of a factorised prior, d log p(z) / dz; */
+    real *dlogp_dz;              /* (S,B,L) and, of a factorised prior or where slopes are, d log p(z) / dz; */
     struct density density;      /* a joint prior with its tape, */
     double *logp_joint;          /* (S*B) its log p(z) */
     /* Scratch of draws and their densities. */
@@ -97,14 +98,20 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
 void pass_encode(struct pass *pass);
 /* Where q(z|x) has its centre (B,L): a, or that to which a flow moves it. Writes over the tape of the flow. */
 const real *pass_centre(struct pass *pass);
-/* q -> z, and kl or log_ratio. The noise of draw k, image i of the batch, latent j is word k*2^36 + i*L + j of `rng`.
- */
+/* q -> z, and kl or log_ratio. The noise of draw k, image i of the batch, latent j is word k*2^36 + i*L + j of `rng`;
+ * NULL: it is in `eps` already, of all that the decoder sees. */
 void pass_latent(struct pass *pass, const struct rng *rng);
 /* z -> output of the last layer; n rows. */
 void pass_decode(struct pass *pass, size_t n);
 /* Output and x -> recon; in training also the gradient of mean recon (over rows), in place of the output, and
  * learned_gradient. */
 void pass_likelihood(struct pass *pass, bool training);
+
+/* The noise that would have given draw k: its z -> eps. Writes over its z, and over the tape of a flow. */
+void pass_noise(struct pass *pass, size_t k);
+/* Behind pass_likelihood in training: dlogp_dz (S,B,L) = d log p(z) / dz under every prior, and dz (S,B,L) = d [log
+ * p(x|z) + log p(z)] / dz. Where a flow makes z of z0, both are of z0, with log |det dz/dz0| in addition. */
+void pass_slopes(struct pass *pass);
 
 /* d loss / d what the forward pass gave; see objective.h. */
 struct loss_slope {

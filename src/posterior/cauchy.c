@@ -55,6 +55,12 @@ static void init(struct posterior_state *state, const double *param)
 
 static bool has_exact_kl(const double *param) { return param[0] <= 0; }
 
+static double reach(const struct posterior_state *state)
+{
+    const double rounding = 1 + 1e-6; /* of noise in single precision */
+    return state->cut > 0 ? rounding * tan(pi * (0.5 - state->cut)) : (double)INFINITY;
+}
+
 static void noise(const struct posterior_state *state, size_t n, const uint32_t *bits, real *eps)
 {
     const double c = state->cut;
@@ -109,6 +115,7 @@ const struct posterior_ops posterior_cauchy = {
     .heavy_tailed = true,
     .init = init,
     .has_exact_kl = has_exact_kl,
+    .reach = reach,
     .noise = noise,
     .scale = scale,
     .draw = draw,

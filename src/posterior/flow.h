@@ -54,6 +54,8 @@ struct flow_ops {
     void (*condition)(struct flow *flow, struct span images);
     /* z0 -> z, in its place, and adds log |det dz/dz0| of each row to log_det, unless that is NULL. */
     void (*forward)(struct flow *flow, struct span rows, real *z, double *log_det);
+    /* z -> z0, in its place. Writes over the tape. */
+    void (*inverse)(struct flow *flow, struct span rows, real *z);
     /* For a loss with weight * log_det: dz -> dz0, in its place. Leaves on the tape what the gradients of the networks
      * and of the context need. */
     void (*backward)(struct flow *flow, struct span rows, const real *weight, real *dz);

@@ -142,6 +142,32 @@ static void forward(struct flow *flow, struct span rows, real *z, double *log_de
     memcpy(z + at, tape->z[blocks] + at, bytes);
 }
 
+/* From m (n) and s behind it, and z_(t+1): z_t, where m and s were right. */
+VAE_SIMD static void unravel(size_t n, const real *m, const real *after, real *before)
+{
+    const real *s = m + n;
+    for (size_t j = 0; j < n; j++) {
+        const real sigma = vm_sigmoid(s[j] + START);
+        before[j] = (after[j] - (R(1) - sigma) * m[j]) / sigma;
+    }
+}
+
+/* (m, s) of a latent see those of lower rank alone: each round makes one more rank right. */
+static void inverse(struct flow *flow, struct span rows, real *z)
+{
+    struct tape *tape = flow->tape;
+    const size_t L = flow->L, at = rows.begin * L, bytes = (rows.end - rows.begin) * L * sizeof *z;
+    for (size_t t = blocks_of(flow); t-- > 0;) {
+        memcpy(tape->z[t] + at, z + at, bytes);
+        for (size_t round = 0; round < L; round++) {
+            net_forward_rows(flow->params, latent_run(flow, t), rows);
+            for (size_t r = rows.begin; r < rows.end; r++)
+                unravel(L, run_result(latent_run(flow, t)) + r * 2 * L, z + r * L, tape->z[t] + r * L);
+        }
+        memcpy(z + at, tape->z[t] + at, bytes);
+    }
+}
+
 /* ---- Backward --------------------------------------------------------------------------------------------------- */
 
 /* From dL/dz_(t+1): dL/dm, dL/ds and, in its place, the part of dL/dz_t that does not go through the network. */
@@ -205,6 +231,7 @@ static const struct flow_ops flow = {
     .lay_out = lay_out,
     .condition = condition,
     .forward = forward,
+    .inverse = inverse,
     .backward = backward,
     .condition_backward = condition_backward,
 };

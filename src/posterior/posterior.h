@@ -26,6 +26,8 @@ struct posterior_ops {
     void (*init)(struct posterior_state *state, const double *param);
     /* Optional: do the exact KLs of priors hold for these parameter values? NULL: for all. */
     bool (*has_exact_kl)(const double *param);
+    /* Optional: no |eps| is larger, and q(z) is zero beyond, of which log_prob does not know. NULL: there is no end. */
+    double (*reach)(const struct posterior_state *state);
     /* Noise of this family from random words. */
     void (*noise)(const struct posterior_state *state, size_t n, const uint32_t *bits, real *eps);
     /* scale[i] = exp-like function of b[i]; computed once and handed to the rest. */
