@@ -489,8 +489,13 @@ enum { VAE_MOST_DRAWS = 1000000 };
 /* Of k-hat, the shape of the tail of importance weights: above it nll is not to be trusted (Vehtari et al. 2024). */
 #define VAE_KHAT_LIMIT 0.7
 
+/* Where draws of z come from that are weighted: q(z|x); or half of them, and the others a wider q and the prior, so
+ * that no weight is large where q misses a part of p(z|x). */
+typedef enum vae_proposal { VAE_PROPOSE_Q, VAE_PROPOSE_DEFENSIVE } vae_proposal;
+
 typedef struct vae_nll_options {
-    size_t samples;     /* S: importance samples an image */
+    size_t samples; /* S: importance samples an image */
+    vae_proposal proposal;
     uint64_t seed;      /* of the noise, and of binarised pixels */
     size_t threads;     /* 0: all cores */
     double *image_nll;  /* (n), receives that of each image; may be NULL */

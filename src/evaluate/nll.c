@@ -13,29 +13,23 @@
 #include "base/memory.h"
 #include "evaluate/evaluate.h"
 #include "evaluate/pareto.h"
+#include "evaluate/proposal.h"
+#include "evaluate/weights.h"
 #include "pass/pass.h"
 
 /* Images of a block, and draws of each that are decoded at once. What noise a draw gets does not depend on the latter.
  */
 enum { BLOCK = 128, CHUNK = 8 };
 
-/* Weights of one image: their largest logarithm, and sums of w and w^2 in units of the largest; and their tail. */
-struct weights {
-    double most, sum, squares;
+/* Weights of one image, and their tail. */
+struct image_weights {
+    struct weights all;
     struct tail tail;
 };
 
-static void add_weight(struct weights *w, double log_weight)
+static void add_weight(struct image_weights *w, double log_weight)
 {
-    if (log_weight > w->most) {
-        const double shrink = exp(w->most - log_weight);
-        w->sum *= shrink;
-        w->squares *= shrink * shrink;
-        w->most = log_weight;
-    }
-    const double relative = exp(log_weight - w->most);
-    w->sum += relative;
-    w->squares += relative * relative;
+    weights_add(&w->all, log_weight);
     tail_add(&w->tail, log_weight);
 }
 
@@ -52,54 +46,67 @@ static void tell(const struct work *work, double done)
     if (o->on_draws) o->on_draws(o->context, (size_t)done, work->images, clock_now() - work->began);
 }
 
+/* Weights of the draws of plan.S, from first_draw on. */
+static vae_status draw_some(struct pass *pass, struct proposal *proposal, const struct rng *noise, size_t image,
+                            struct image_weights *w, vae_error *err)
+{
+    const size_t rows = pass->plan.S * pass->B;
+    if (proposal->kind == VAE_PROPOSE_Q) {
+        pass_latent(pass, noise);
+        pass_decode(pass, rows);
+        pass_likelihood(pass, false);
+        for (size_t r = 0; r < rows; r++) add_weight(&w[r % pass->B], pass->log_ratio[r] - pass->recon[r]);
+        return VAE_OK;
+    }
+    const struct rng rng = {.seed = noise->seed, .stream = RNG_PROPOSAL};
+    vae_status status = proposal_draw(proposal, &rng, pass->first_draw, image, err);
+    if (status) return status;
+    proposal_weigh(proposal);
+    for (size_t r = 0; r < rows; r++) add_weight(&w[r % pass->B], proposal->target[r] - proposal->log_r[r]);
+    return VAE_OK;
+}
+
 /* Of the images that the pass has, before which there were `before`. */
-static void draw_all(struct pass *pass, const struct rng *noise, const struct work *work, size_t before, size_t chunk,
-                     struct weights *w)
+static vae_status draw_all(struct pass *pass, struct proposal *proposal, const struct rng *noise,
+                           const struct work *work, size_t before, size_t chunk, struct image_weights *w,
+                           vae_error *err)
 {
     const size_t samples = work->options->samples;
-    for (size_t i = 0; i < pass->B; i++)
-        w[i] = (struct weights){.most = -INFINITY, .tail = {.most = w[i].tail.most, .at = w[i].tail.at}};
+    for (size_t i = 0; i < pass->B; i++) {
+        w[i].all = (struct weights){.most = -INFINITY};
+        w[i].tail.n = 0;
+    }
     for (size_t first = 0; first < samples && !pool_stopped(pass->pool); first += chunk) {
         pass->plan.S = samples - first < chunk ? samples - first : chunk;
         pass->first_draw = first;
-        pass_latent(pass, noise);
-        pass_decode(pass, pass->plan.S * pass->B);
-        pass_likelihood(pass, false);
-        for (size_t r = 0; r < pass->plan.S * pass->B; r++)
-            add_weight(&w[r % pass->B], pass->log_ratio[r] - pass->recon[r]);
+        vae_status status = draw_some(pass, proposal, noise, before, w, err);
+        if (status) return status;
         tell(work, (double)before + (double)pass->B * (double)(first + pass->plan.S) / (double)samples);
     }
+    return VAE_OK;
 }
 
 struct totals {
-    double nll, square, noise;
+    struct weight_totals weights;
     size_t diagnosed, above; /* images with a k-hat, and those where it is above its limit */
     double khat;             /* sum of it */
 };
 
-/* To second order log mean w has the variance v of mean w / E w, and an expectation that is v/2 below log p(x). Here
- * sum w^2 / (sum w)^2 - 1/S = v (S-1)/S, as the variance is taken around the mean of the same draws. */
-static void add_images(struct totals *t, size_t B, size_t samples, struct weights *w, double *image_nll,
-                       double *image_khat)
+static void add_images(struct totals *t, size_t B, const vae_nll_options *o, size_t first, struct image_weights *w)
 {
     for (size_t i = 0; i < B; i++) {
-        const double khat = tail_khat(&w[i].tail);
-        if (image_khat) image_khat[i] = khat;
-        if (!isnan(khat)) {
-            t->diagnosed++;
-            t->above += khat > VAE_KHAT_LIMIT;
-            t->khat += khat;
-        }
-        const double nll = -(w[i].most + log(w[i].sum / (double)samples));
-        if (image_nll) image_nll[i] = nll;
-        t->nll += nll;
-        t->square += nll * nll;
-        t->noise += w[i].squares / (w[i].sum * w[i].sum) - 1 / (double)samples;
+        const double khat = tail_khat(&w[i].tail), nll = weight_totals_add(&t->weights, &w[i].all, o->samples);
+        if (o->image_nll) o->image_nll[first + i] = nll;
+        if (o->image_khat) o->image_khat[first + i] = khat;
+        if (isnan(khat)) continue;
+        t->diagnosed++;
+        t->above += khat > VAE_KHAT_LIMIT;
+        t->khat += khat;
     }
 }
 
-static vae_status run_blocks(struct pass *pass, const vae_images *images, const vae_nll_options *o, struct weights *w,
-                             struct totals *totals, vae_error *err)
+static vae_status run_blocks(struct pass *pass, struct proposal *proposal, const vae_images *images,
+                             const vae_nll_options *o, struct image_weights *w, struct totals *totals, vae_error *err)
 {
     const struct work work = {o, images->n, clock_now()};
     const size_t chunk = pass->plan.S;
@@ -110,29 +117,26 @@ static vae_status run_blocks(struct pass *pass, const vae_images *images, const 
         vae_status status = pass_gather(pass, images, NULL, first, B, err);
         if (status) return status;
         pass_encode(pass);
-        draw_all(pass, &noise, &work, first, chunk, w);
-        add_images(totals, B, o->samples, w, o->image_nll ? o->image_nll + first : NULL,
-                   o->image_khat ? o->image_khat + first : NULL);
+        status = draw_all(pass, proposal, &noise, &work, first, chunk, w, err);
+        if (status) return status;
+        add_images(totals, B, o, first, w);
     }
     return VAE_OK;
 }
 
-/* `common`: standard error e of log Z of a prior whose normaliser Z is estimated. It is the same for all images, so it
- * does not shrink with their number. E log Z-hat is log Z - e^2/2, by which nll is too low. */
 static void summarise(vae_nll *out, const vae_images *images, const vae_nll_options *o, const struct totals *t,
                       double common)
 {
-    const double n = (double)images->n, mean = t->nll / n, variance = t->square / n - mean * mean;
-    const double S = (double)o->samples, noise = o->samples > 1 ? fmax(0, t->noise) * S / (S - 1) : (double)NAN;
+    const struct weight_summary s = weight_totals_summary(&t->weights, images->n, o->samples, common);
     *out = (vae_nll){.n = images->n,
                      .samples = o->samples,
-                     .nll = mean,
-                     .se = n > 1 ? sqrt(fmax(0, variance) / (n - 1)) : (double)NAN,
-                     .mc_se = hypot(sqrt(noise) / n, common),
-                     .bias = (noise / n - common * common) / 2,
-                     .effective_samples = 1 / (t->noise / n + 1 / S),
+                     .nll = s.nll,
+                     .se = s.se,
+                     .mc_se = s.mc_se,
+                     .bias = s.bias,
+                     .effective_samples = s.effective,
                      .khat = t->diagnosed ? t->khat / (double)t->diagnosed : (double)NAN,
-                     .khat_above = t->diagnosed ? (double)t->above / n : (double)NAN};
+                     .khat_above = t->diagnosed ? (double)t->above / (double)images->n : (double)NAN};
 }
 
 vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
@@ -146,14 +150,16 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
                                    .calibration = VAE_CALIBRATION_DRAWS,
                                    .sparse = images_are_sparse(images)};
     struct pass pass = {0};
+    struct proposal proposal = {0};
     struct totals totals = {0};
-    struct weights *weights = NULL;
+    struct image_weights *weights = NULL;
     double *tails = NULL;
     const size_t tail = tail_size(o->samples);
     if (o->samples < 1 || o->samples > VAE_MOST_DRAWS)
         return vae_fail(err, VAE_E_USAGE, "%zu importance samples (expected 1 to %d)", o->samples, VAE_MOST_DRAWS);
     vae_status status = vae_model_check_images(model, images, err);
     if (!status) status = pass_new(&pass, model, pool, &plan, err);
+    if (!status && o->proposal != VAE_PROPOSE_Q) status = proposal_new(&proposal, &pass, o->proposal, o->samples, err);
     if (!status && !(weights = mem_new(plan.capacity, sizeof *weights, err))) status = VAE_E_MEMORY;
     if (!status && !(tails = mem_new(plan.capacity * tail + 1, sizeof *tails, err))) status = VAE_E_MEMORY;
     if (!status) {
@@ -162,7 +168,7 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
         const struct rng own = {.seed = o->seed, .stream = RNG_OWN};
         pass.pixels = model_pixels(model, images, o->seed, 0);
         pass_derive(&pass, &own);
-        status = run_blocks(&pass, images, o, weights, &totals, err);
+        status = run_blocks(&pass, &proposal, images, o, weights, &totals, err);
     }
     if (!status) {
         const struct joint_ops *joint = model->prior->joint;
@@ -170,6 +176,7 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
     }
     free(tails);
     free(weights);
+    proposal_free(&proposal);
     pass_free(&pass);
     return status;
 }
