@@ -518,6 +518,7 @@ typedef struct vae_nll {
     double khat_above;        /* share of the images where it is above VAE_KHAT_LIMIT; likewise */
 } vae_nll;
 
+VAE_API void vae_nll_defaults(vae_nll_options *options);
 /* Importance-sampled -log p(x), an upper bound in expectation that falls as S grows (Burda et al. 2016). */
 VAE_API vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_images *images,
                                     const vae_nll_options *options, vae_error *err);

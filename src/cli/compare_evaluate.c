@@ -212,9 +212,13 @@ static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, 
 
 static json_t *measure_nll(const struct subject *s, const struct evaluated *e, vae_error *err)
 {
-    vae_nll_options options = {.samples = e->samples, .seed = NOISE_SEED, .threads = e->threads};
+    vae_nll_options options;
     vae_nll result;
     json_t *values = NULL;
+    vae_nll_defaults(&options);
+    options.samples = e->samples;
+    options.seed = NOISE_SEED;
+    options.threads = e->threads;
     options.image_nll = malloc(s->images->n * sizeof *options.image_nll);
     vae_status status = options.image_nll ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (!status) status = vae_estimate_nll(&result, s->model, s->images, &options, err);

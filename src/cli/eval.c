@@ -270,8 +270,9 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     vae_eval_options *o = &r->options;
     uint64_t samples, kl_samples, threads, importance;
     vae_eval_defaults(o);
+    vae_nll_defaults(&r->nll_options);
     vae_status status = argument_count(a, "elbo-samples", 1, 1e5, o->samples, &samples, err);
-    if (!status) status = argument_count(a, "samples", 0, VAE_MOST_DRAWS, 100, &importance, err);
+    if (!status) status = argument_count(a, "samples", 0, VAE_MOST_DRAWS, r->nll_options.samples, &importance, err);
     if (!status) status = read_kl(a, &o->kl, err);
     if (!status) status = argument_count(a, "decompose", 0, 1e5, 0, &r->draws, err);
     if (!status) status = argument_count(a, "kl-samples", 1, 1e6, 0, &kl_samples, err);
@@ -284,7 +285,9 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     o->kl_samples = kl_samples;
     o->threads = threads;
     r->per_image = argument(a, "per-image");
-    r->nll_options = (vae_nll_options){.samples = importance, .seed = o->seed, .threads = threads};
+    r->nll_options.samples = importance;
+    r->nll_options.seed = o->seed;
+    r->nll_options.threads = threads;
     return r->per_image ? array_check_name("per-image", r->per_image, err) : VAE_OK;
 }
 

@@ -181,6 +181,8 @@ vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const
     return status;
 }
 
+void vae_nll_defaults(vae_nll_options *options) { *options = (vae_nll_options){.samples = 100, .seed = 1}; }
+
 vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_images *images, const vae_nll_options *o,
                             vae_error *err)
 {

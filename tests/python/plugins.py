@@ -5,14 +5,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 from shared.model_file import load, save
-from shared.program import MOST_SECONDS, read_bytes, refuse, vaectl, vaectl_json, write_idx
-from shared.tap import Skip, run, same, test
+from shared.page import ROOT, blocks, installed, needs, shell
+from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx
+from shared.tap import run, same, test
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PLUGINS = os.path.join(os.environ["VAE_BUILD"], "tests", "plugins")
 SMALL = ["--data", "images", "--hidden", 6, "--latent", 3, "--batch", 10, "--threads", 1, "-q"]
 
@@ -199,20 +198,6 @@ def _():
 
 # ---- The page ---------------------------------------------------------------------------------------------------------
 
-def shell(script, **env):
-    """What the script says, on stdout and stderr together."""
-    done = subprocess.run(["sh", "-e", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          stdin=subprocess.DEVNULL, timeout=MOST_SECONDS, env={**os.environ, **env})
-    assert done.returncode == 0, f"{script}: exit status {done.returncode}\n{done.stdout}"
-    return done.stdout
-
-
-def steps():
-    """(commands, what they say) of docs/plugins.md."""
-    with open(f"{ROOT}/docs/plugins.md", encoding="utf-8") as file:
-        return re.findall(r"^```sh\n(.*?)^```\n(?:```\n(.*?)^```\n)?", file.read(), re.S | re.M)
-
-
 def without_figures(text):
     """Figures of checks depend on the machine's mathematical library."""
     return re.sub(r" +\S+ \(at most", " # (at most", text)
@@ -220,29 +205,18 @@ def without_figures(text):
 
 @test("docs/plugins.md: each command does what the page says, from an installed vaectl and an empty folder")
 def _():
-    for tool in ("cc", "make", "pkg-config"):
-        if not shutil.which(tool):
-            raise Skip(f"no {tool}")
-    prefix = os.path.abspath("prefix")
-    make = f"make -s -C {ROOT} PREFIX={prefix} BUILD={os.environ['VAE_BUILD']}"
-    shell(f"{make} install")
-    env = {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "PKG_CONFIG_PATH": f"{prefix}/lib/pkgconfig"}
-    os.mkdir("empty")
-    os.chdir("empty")
-    same(len(steps()), 6)
-    for commands, said in steps():
-        got = shell(commands, **env)
-        if said:
-            same(without_figures(got), without_figures(said), commands)
-    shell(f"{make} uninstall")
-    same([name for _, _, names in os.walk(prefix) for name in names], [])
+    steps = blocks("plugins.md", "sh")
+    same(len(steps), 6)
+    with installed() as env:
+        for commands, said in steps:
+            got = shell(commands, **env)
+            if said:
+                same(without_figures(got), without_figures(said), commands)
 
 
 @test("the template as C without a warning, and the header as C++")
 def _():
-    for tool in ("cc", "c++"):
-        if not shutil.which(tool):
-            raise Skip(f"no {tool}")
+    needs("cc", "c++")
     vaectl("priors", "--template", "mine")
     shell(f"cc -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Werror -shared -fPIC -O2 mine.c -o mine.so -I{ROOT}/include -lm")
     with open("other.cc", "w") as file:
