@@ -161,6 +161,8 @@ vae_status run_check_pictures(const char *command, const vae_model *model, vae_e
 /* --label, one of the model's classes; `fallback` where it is not given. Only conditional models take it. */
 vae_status run_label(const struct arguments *arguments, const vae_model *model, uint8_t fallback, uint8_t *label,
                      vae_error *err);
+/* The sigma of all pixels that a Gaussian likelihood learned; NaN where there is none. */
+double run_learned_sigma(const vae_model *model);
 void run_say_written(const char *path);
 /* A line on stderr that is no error, "vaectl: ...", without control characters. */
 VAE_PRINTF(1, 2) void run_say(const char *format, ...);

@@ -69,6 +69,7 @@ json_t *eval_json(const struct eval *r)
     add_latents(object, r);
     json_object_set_new(object, "decomposition_draws", json_integer((json_int_t)r->draws));
     json_object_set_new(object, "decomposition", decomposition_json(r->parts));
+    json_object_set_new(object, "sigma", json_finite(run_learned_sigma(r->model)));
     json_object_set_new(object, "seed", json_integer((json_int_t)r->options.seed));
     return object;
 }
@@ -128,6 +129,8 @@ static void print_losses(const struct eval *r)
         (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s", kl);
     say("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image%s", e->neg_elbo, e->recon, e->kl, error);
     if (r->nll.samples) print_nll(&r->nll);
+    if (!isnan(run_learned_sigma(r->model)))
+        say("sigma         %.4g (learned, of all pixels)", run_learned_sigma(r->model));
     if (r->pseudo) say("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)");
 }
 

@@ -37,6 +37,7 @@ static vae_status print_json(const vae_model *model, const char *path, vae_error
                                json_text(vae_model_build(model)), "rows", (json_int_t)rows, "cols", (json_int_t)cols,
                                "parameters", (json_int_t)parameter_count(model), "config",
                                config_object(vae_model_config(model)));
+    json_object_set_new(object, "sigma", json_finite(run_learned_sigma(model)));
     json_add_metrics(object, vae_model_metrics(model));
     return json_print(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
 }
@@ -108,6 +109,7 @@ static void print_text(const vae_model *model, const char *path)
     if (m->best_epoch)
         printf("validation   loss %.2f, best %.2f after epoch %llu (best.safetensors)\n", m->validation_loss,
                m->best_loss, (unsigned long long)m->best_epoch);
+    if (!isnan(run_learned_sigma(model))) printf("sigma        %.4g (learned)\n", run_learned_sigma(model));
     print_settings(model);
     print_layers(model);
 }

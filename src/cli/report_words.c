@@ -77,6 +77,7 @@ static void put_summary(FILE *out, const struct subject *s)
     page_text(out, subject_setting(s, "prior", text));
     fputs("</b>, likelihood ", out);
     page_text(out, subject_setting(s, "likelihood", text));
+    if (isfinite(run_learned_sigma(s->model))) fprintf(out, " (sigma %.4g)", run_learned_sigma(s->model));
     fputs(", ", out);
     put_widths(out, config, s->images.rows * s->images.cols);
     fprintf(out, " %s%s, after epoch %llu, on the %s split of ", config->activation.name,

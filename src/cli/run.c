@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -249,6 +250,18 @@ vae_status run_label(const struct arguments *arguments, const vae_model *model, 
     vae_status status = argument_count(arguments, "label", 0, (double)classes - 1, fallback, &value, err);
     if (!status) *label = (uint8_t)value;
     return status;
+}
+
+double run_learned_sigma(const vae_model *model)
+{
+    vae_tensor tensor;
+    float log_sigma;
+    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++) {
+        if (strcmp(tensor.name, "likelihood.logsigma")) continue;
+        vae_model_read(model, i, &log_sigma);
+        return exp((double)log_sigma);
+    }
+    return NAN;
 }
 
 void run_say_written(const char *path) { printf("%s\n", path); }

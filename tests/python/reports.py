@@ -16,13 +16,13 @@ from shared.tap import alike, near, run, same, test
 EPOCH_KEYS = ["epoch", "step", "train_loss", "train_recon", "train_kl", "test_recon", "test_kl", "test_neg_elbo",
               "active_units", "validation_loss", "best_loss", "best_epoch"]
 TRAIN_KEYS = ["run", "model", "metrics", *EPOCH_KEYS]
-INFO_KEYS = ["model", "build", "rows", "cols", "parameters", "config", *EPOCH_KEYS]
+INFO_KEYS = ["model", "build", "rows", "cols", "parameters", "config", "sigma", *EPOCH_KEYS]
 EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood", "n", "neg_elbo", "neg_elbo_se",
              "recon", "kl",
              "elbo_samples", "kl_samples", "nll", "nll_se", "nll_mc_se", "nll_bias", "nll_samples",
              "nll_effective_samples", "nll_khat", "nll_khat_above", "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
              "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share",
-             "collapsed_share", "probe_accuracy", "cluster_nmi", "decomposition_draws", "decomposition", "seed", "seconds",
+             "collapsed_share", "probe_accuracy", "cluster_nmi", "decomposition_draws", "decomposition", "sigma", "seed", "seconds",
              "per_image"]
 COLUMNS = ["epoch", "step", "seconds", "train_loss", "train_recon", "train_kl", "test_recon", "test_kl",
            "test_neg_elbo", "active_units"]
@@ -345,6 +345,26 @@ def _():
     e = vaectl_json("eval", "run", "--data", "n", "--samples", 0)
     same((e["data"], e["probe_accuracy"]), ("n", None))
     refuse(2, "--split validation: the data has no such split", "eval", "run", "--data", "n", "--split", "validation")
+
+
+@test("a learned sigma is told by info, eval and report; there is none otherwise")
+def _():
+    for flags, learned in ((["--likelihood", "gaussian:sigma=learned"], True), (["--likelihood", "gaussian:sigma=0.5"], False), ([], False)):
+        vaectl("train", *SMALL, "--epochs", 3, "--force", "-o", "run", *flags)
+        sigma = math.exp(load("run/model.safetensors")[0]["likelihood.logsigma"][1][0]) if learned else None
+        for command in ("info", "eval"):
+            got = vaectl_json(command, "run")["sigma"]
+            if learned:
+                near(got, sigma, 1e-8, command)
+            else:
+                same(got, None, command)
+        vaectl("report", "run", "--samples", 2)
+        with open("run/report.html", encoding="utf-8") as file:
+            page = file.read()
+        for text, line in ((vaectl("info", "run")[0], "\nsigma        {} (learned)\n"),
+                           (vaectl("eval", "run")[0], "\nsigma         {} (learned, of all pixels)\n"),
+                           (page, " (sigma {}),")):
+            same(line.format(f"{sigma:.4g}") in text if learned else "\nsigma  " in text or "(sigma " in text, learned, line)
 
 
 @test("eval holds the same images of a single file out as training did")
