@@ -235,11 +235,12 @@ typedef struct vae_data {
     size_t label_names;
 } vae_data;
 
-/* Opens a data source: a folder with the names of MNIST's, EMNIST's or CIFAR-10's files or of PNG files; one file, IDX,
- * .npy, .csv, PNG or a .bin of CIFAR-10; or builtin:NAME[:k=v,...]. Behind a path may stand ":set=NAME", one of several
- * sets of IDX files, and ":size=N", which makes pictures N x N. A share `holdout` of what has no test split becomes it.
- * A share `validation` of the training images becomes the validation split. Shares are drawn with `seed` and rounded,
- * perhaps to no image. Fails with VAE_E_DATA, naming file and expectation. */
+/* Opens a data source: a folder with the names of MNIST's, EMNIST's or CIFAR-10's files, of PNG files or of arrays
+ * (train.npy or train.csv); one file, IDX, .npy, .csv, PNG or a .bin of CIFAR-10; or builtin:NAME[:k=v,...]. Behind a
+ * path may stand ":set=NAME", one of several sets of IDX files, and ":size=N", which makes pictures N x N. A share
+ * `holdout` of what has no test split becomes it. A share `validation` of the training images becomes the validation
+ * split. Shares are drawn with `seed` and rounded, perhaps to no image. Fails with VAE_E_DATA, naming file and
+ * expectation. */
 VAE_API vae_status vae_data_open(vae_data **out, const char *source, double holdout, double validation, uint64_t seed,
                                  vae_error *err);
 /* The same source undivided: of one without a test split all images, in the order of the file (of PNG files, of their

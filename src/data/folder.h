@@ -25,7 +25,7 @@ struct folder_ops {
 };
 
 /* All kinds: folder_NAME. The first says what it expected where a folder is of no kind. */
-#define FOLDERS(X) X(mnist) X(cifar) X(pngs)
+#define FOLDERS(X) X(mnist) X(cifar) X(pngs) X(arrays)
 
 #define DECLARE_FOLDER(name) extern const struct folder_ops folder_##name;
 FOLDERS(DECLARE_FOLDER)
@@ -34,6 +34,8 @@ FOLDERS(DECLARE_FOLDER)
 /* Are the images of training and testing there, under the MNIST file names? */
 bool mnist_is_whole(const char *folder);
 
+/* Have training and test images one size, and both labels or neither? */
+vae_status data_check_splits(const vae_data *data, const char *folder, vae_error *err);
 /* Room for names of labels 0 .. n-1. */
 vae_status data_name_labels(vae_data *data, size_t n, vae_error *err);
 

@@ -147,7 +147,8 @@ static vae_status open_split(vae_images *images, const char *folder, const char 
     if (!find_file(path, folder, prefix, split, "images", 3))
         return vae_fail(err, VAE_E_DATA,
                         "%s: no file %s%s-images-idx3-ubyte or %s%s-images-idx3-ubyte.gz in it (expected the MNIST "
-                        "file names, which scripts/fetch-mnist.sh fetches, CIFAR-10's .bin files or PNG files)",
+                        "file names, which scripts/fetch-mnist.sh fetches, CIFAR-10's .bin files, PNG files, train.npy "
+                        "or train.csv)",
                         folder, prefix, split, prefix, split);
     vae_status status = idx_read_images(path, is_emnist(prefix) ? SIZE_MAX : most, images, err);
     if (!status && find_file(path, folder, prefix, split, "labels", 1))

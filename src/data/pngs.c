@@ -167,16 +167,6 @@ static vae_status open_named(vae_data *data, vae_images *images, const char *fol
     return status;
 }
 
-static vae_status check_splits(const vae_data *data, const char *folder, vae_error *err)
-{
-    const vae_images *a = &data->train, *b = &data->test;
-    if (a->rows != b->rows || a->cols != b->cols)
-        return vae_fail(err, VAE_E_DATA, "%s: training images are %zu x %zu, test images %zu x %zu", folder, a->rows,
-                        a->cols, b->rows, b->cols);
-    if (!a->labels == !b->labels) return VAE_OK;
-    return vae_fail(err, VAE_E_DATA, "%s: only one of its splits has labels", folder);
-}
-
 static vae_status open_pngs(vae_data *data, const struct listing *listing, const struct source_options *options,
                             vae_error *err)
 {
@@ -187,7 +177,7 @@ static vae_status open_pngs(vae_data *data, const struct listing *listing, const
     if (!status && !names) return open_split(data, &data->train, listing, err);
     if (!status) status = open_named(data, &data->train, listing->folder, names[0], err);
     if (!status) status = open_named(data, &data->test, listing->folder, names[1], err);
-    return status ? status : check_splits(data, listing->folder, err);
+    return status ? status : data_check_splits(data, listing->folder, err);
 }
 
 /* PNG files in it or in a folder in it, or in one in that. A folder that cannot be opened has none. */

@@ -406,6 +406,16 @@ vae_status data_name_labels(vae_data *data, size_t n, vae_error *err)
     return data->label_name ? VAE_OK : VAE_E_MEMORY;
 }
 
+vae_status data_check_splits(const vae_data *data, const char *folder, vae_error *err)
+{
+    const vae_images *a = &data->train, *b = &data->test;
+    if (a->rows != b->rows || a->cols != b->cols)
+        return vae_fail(err, VAE_E_DATA, "%s: training images are %zu x %zu, test images %zu x %zu", folder, a->rows,
+                        a->cols, b->rows, b->cols);
+    if (!a->labels == !b->labels) return VAE_OK;
+    return vae_fail(err, VAE_E_DATA, "%s: only one of its splits has labels", folder);
+}
+
 /* "images of 28 x 28", or, where there is one row, which is no picture, "rows of 2 numbers". */
 static void describe_kind(const vae_images *images, char *text, size_t size)
 {

@@ -9,7 +9,7 @@ import struct
 import sys
 import zlib
 
-from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx, write_mnist, write_npy
+from shared.program import read_bytes, read_npy, refuse, vaectl, vaectl_json, write_idx, write_mnist, write_npy
 from shared.tap import Skip, run, same, test
 from shared.write_png import CHANNELS, DEPTHS, SIGNATURE, chunk, grey, header, luma, png
 
@@ -342,6 +342,49 @@ def _():
     vaectl("sample", "run", "--label", 2)
 
 
+@test("a folder of arrays: train and test as .npy with labels beside them, or as .csv; without test a share is held out")
+def _():
+    os.mkdir("a")
+    numbers = [0.01 * i for i in range(40 * 6)]
+    write_npy("a/train.npy", (40, 2, 3), numbers)
+    same([vaectl_json("data", "a")[key] for key in ("train", "test", "values", "rows", "cols")][1:], [None, "reals", 2, 3])
+    write_npy("a/train-labels.npy", (40,), [i % 3 for i in range(40)], "<i8")
+    same(vaectl_json("data", "a", "--holdout", 0.25)["test"]["n"], 10)
+    write_npy("a/test.npy", (5, 2, 3), numbers[:30])
+    write_npy("a/test-labels.npy", (5,), [2, 2, 1, 0, 1], "|u1")
+    got = vaectl_json("data", "a", "--holdout", 0.25)
+    same((got["train"]["labels"], got["test"]["labels"], got["test_in_train"]), ([14, 13, 13], [1, 2, 2], 5))
+    vaectl("train", "--data", "a", "--conditional", "--likelihood", "gaussian", *TRAIN, "-o", "run")
+    vaectl("encode", "run", "--labels", "y.npy", "-o", "z.npy")
+    same(read_npy("y.npy")[2], [2, 2, 1, 0, 1])
+    vaectl("sample", "run", "--label", 2)
+    put("c/train.csv", b"label,x\n1,0.5\n0,0.25\n1,0.75\n")
+    put("c/test.csv", b"label,x\n0,0.5\n")
+    got = vaectl_json("data", "c")
+    same((got["train"]["labels"], got["test"]["labels"], got["rows"], got["cols"]), ([1, 2], [1], 1, 1))
+
+
+@test("folders of arrays: what does not go together")
+def _():
+    os.mkdir("a")
+    write_npy("a/train.npy", (4, 2), [0.5] * 8)
+    write_npy("a/test.npy", (2, 3), [0.5] * 6)
+    refuse(3, "a: training images are 1 x 2, test images 1 x 3", "data", "a")
+    write_npy("a/test.npy", (2, 2), [1] * 4, "|u1")
+    refuse(3, "a: only one of its splits has real numbers, the other one bytes", "data", "a")
+    write_npy("a/test.npy", (2, 2), [0.5] * 4)
+    write_npy("a/test-labels.npy", (3,), [1] * 3, "|u1")
+    refuse(3, "a/test-labels.npy: shape (3,) (expected (2,), a label for each row)", "data", "a")
+    write_npy("a/test-labels.npy", (2,), [1] * 2, "|u1")
+    refuse(3, "a: only one of its splits has labels", "data", "a")
+    put("a/train.csv", b"x\n1\n")
+    refuse(3, "a: train.npy and train.csv (expected one of them)", "data", "a")
+    refuse(2, "a: set x: it has no sets of IDX files", "data", "a:set=x")
+    put("c/train.csv", b"label,x\n1,0.5\n0,0.25\n")
+    write_npy("c/train-labels.npy", (2,), [1] * 2, "|u1")
+    refuse(3, "c/train-labels.npy: labels, and its rows have a column of them", "data", "c")
+
+
 @test("PNG folders: what does not go together")
 def _():
     put("sizes/a.png", grey_png(1))
@@ -364,7 +407,7 @@ def _():
     refuse(3, "t/test/b: a label that no training image has", "data", "t")
     put("none/photo.jpg", b"\xff\xd8\xff\xe0")
     refuse(3, "none: no file train-images-idx3-ubyte or train-images-idx3-ubyte.gz in it (expected the MNIST file "
-           "names, which scripts/fetch-mnist.sh fetches, CIFAR-10's .bin files or PNG files)", "data", "none")
+           "names, which scripts/fetch-mnist.sh fetches, CIFAR-10's .bin files, PNG files, train.npy or train.csv)", "data", "none")
     for i in range(257):
         put(f"many/{i:03}/1.png", grey_png(1))
     refuse(3, "many/256: a folder too many (expected at most 256, which are labels)", "data", "many")
@@ -557,7 +600,7 @@ def _():
     write_set("e/emnist-letters-", [LYING], [LYING], ([1], [2]))
     os.remove("e/emnist-letters-test-images-idx3-ubyte")
     refuse(3, "e: no file emnist-letters-test-images-idx3-ubyte or emnist-letters-test-images-idx3-ubyte.gz in it "
-           "(expected the MNIST file names, which scripts/fetch-mnist.sh fetches, CIFAR-10's .bin files or PNG files)",
+           "(expected the MNIST file names, which scripts/fetch-mnist.sh fetches, CIFAR-10's .bin files, PNG files, train.npy or train.csv)",
            "data", "e:set=letters")
 
 
