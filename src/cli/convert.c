@@ -127,7 +127,9 @@ static vae_status choose(const vae_data *data, const struct conversion *c, const
         return vae_fail(err, VAE_E_USAGE,
                         "%s: has a training and a test split (expected --split train or test, or -o FOLDER/ for both)",
                         data->source);
-    return (*images)->n ? VAE_OK : vae_fail(err, VAE_E_USAGE, "--split test: %s has no such split", data->source);
+    return (*images)->n
+               ? VAE_OK
+               : vae_fail(err, VAE_E_USAGE, "--split test: %s has no such split (--holdout F makes one)", data->source);
 }
 
 vae_status convert(const vae_data *data, const struct conversion *c, vae_error *err)

@@ -236,8 +236,11 @@ vae_status run_check_pictures(const char *command, const vae_model *model, vae_e
     size_t rows, cols;
     vae_model_shape(model, &rows, &cols);
     if (rows > 1) return VAE_OK;
-    return vae_fail(err, VAE_E_USAGE, "%s: the model is one of rows of %zu number%s, which are no pictures", command,
-                    cols, cols == 1 ? "" : "s");
+    const bool writes_arrays = !strcmp(command, "sample") || !strcmp(command, "decode");
+    return vae_fail(err, VAE_E_USAGE, "%s: the model is one of rows of %zu number%s, which are no pictures (%s)",
+                    command, cols, cols == 1 ? "" : "s",
+                    writes_arrays ? "-o FILE.npy or FILE.csv writes the numbers"
+                                  : "encode and decode write the numbers, plot scatter draws them");
 }
 
 vae_status run_label(const struct arguments *arguments, const vae_model *model, uint8_t fallback, uint8_t *label,

@@ -137,16 +137,18 @@ static size_t size_of_type(const char *type)
     return !strcmp(type, "|u1") ? 1 : !strcmp(type, "<f4") ? sizeof(float) : !strcmp(type, "<f8") ? sizeof(double) : 0;
 }
 
-/* N images of one row, of rows, or of rows with one colour. */
+/* N images of one row, of rows, or of rows with one colour, which stands last or, as PyTorch has it, first. */
 static vae_status set_shape(vae_images *images, const struct header *h, const char *path, vae_error *err)
 {
     const size_t *dim = h->dim;
-    if (h->rank < 2 || h->rank > 4 || (h->rank == 4 && dim[3] != 1))
-        return vae_fail(err, VAE_E_DATA, "%s: shape %.*s (expected (N, D), (N, ROWS, COLS) or (N, ROWS, COLS, 1))",
+    const bool colour_first = h->rank == 4 && dim[1] == 1 && dim[3] != 1;
+    if (h->rank < 2 || h->rank > 4 || (h->rank == 4 && dim[3] != 1 && !colour_first))
+        return vae_fail(err, VAE_E_DATA,
+                        "%s: shape %.*s (expected (N, D), (N, ROWS, COLS), (N, ROWS, COLS, 1) or (N, 1, ROWS, COLS))",
                         path, h->shape_length, h->shape);
     images->n = dim[0];
-    images->rows = h->rank == 2 ? 1 : dim[1];
-    images->cols = h->rank == 2 ? dim[1] : dim[2];
+    images->rows = h->rank == 2 ? 1 : dim[colour_first ? 2 : 1];
+    images->cols = h->rank == 2 ? dim[1] : dim[colour_first ? 3 : 2];
     if (images->n > 0 && images->n <= MAX_IMAGES && is_image_size(images->rows, images->cols)) return VAE_OK;
     return vae_fail(err, VAE_E_DATA,
                     "%s: shape %.*s (expected 1 to %d images of 1 to %d pixels a side, at most %d in all)", path,
@@ -204,7 +206,9 @@ static vae_status read_images(const struct input *input, size_t most, vae_images
     if (status) return status;
     const size_t size = size_of_type(h.type);
     if (!size)
-        return vae_fail(err, VAE_E_DATA, "%s: elements of type %s (expected |u1, <f4 or <f8)", input->path, h.type);
+        return vae_fail(err, VAE_E_DATA,
+                        "%s: elements of type %s (expected |u1, <f4 or <f8, as x.astype('float32') makes them)",
+                        input->path, h.type);
     if (h.order == FORTRAN_ORDER)
         return vae_fail(err, VAE_E_DATA, "%s: Fortran order (expected C order, as numpy.ascontiguousarray makes it)",
                         input->path);

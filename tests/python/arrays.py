@@ -155,7 +155,7 @@ def _():
     vaectl("sample", "run", "-n", 5, "-o", "x.npy")
     same(read_npy("x.npy")[1], (5, 2))
     for words in (["sample", "run"], ["decode", "run", "z.npy", "-o", "x.png"]):
-        refuse(2, f"{words[0]}: the model is one of rows of 2 numbers, which are no pictures", *words)
+        refuse(2, f"{words[0]}: the model is one of rows of 2 numbers, which are no pictures (-o FILE.npy or FILE.csv writes the numbers)", *words)
 
 
 @test("what is refused, and nothing written")

@@ -128,7 +128,7 @@ def _():
             ("--holdout: 1.5 is out of range (expected 0 to 1)", "m", "--holdout", 1.5),
             ("m: has a training and a test split (expected --split train or test, or -o FOLDER/ for both)", "m", "--to",
              "npy", "-o", "x"),
-            ("--split test: r.npy has no such split", "r.npy", "--to", "npy", "-o", "x", "--split", "test"),
+            ("--split test: r.npy has no such split (--holdout F makes one)", "r.npy", "--to", "npy", "-o", "x", "--split", "test"),
             ("r.npy: real numbers, and IDX files hold bytes (expected --to npy)", "r.npy", "--to", "idx", "-o", "x"),
             ("-o x/: a folder is of IDX files (expected --to idx, or a file)", "m", "--to", "npy", "-o", "x/"),
             ("size: '0x' is not a whole number", "m:size=0x"),
@@ -362,6 +362,13 @@ def _():
     put("c/test.csv", b"label,x\n0,0.5\n")
     got = vaectl_json("data", "c")
     same((got["train"]["labels"], got["test"]["labels"], got["rows"], got["cols"]), ([1, 2], [1], 1, 1))
+
+
+@test(".npy with one colour: it stands last, or first as PyTorch has it")
+def _():
+    for shape in ((3, 2, 4), (3, 2, 4, 1), (3, 1, 2, 4)):
+        write_npy("x.npy", shape, list(range(24)), "|u1")
+        same(bytes_of("x.npy"), ((3, 2, 4), list(range(24))), shape)
 
 
 @test("folders of arrays: what does not go together")
@@ -611,8 +618,8 @@ def _():
     put("t.csv", b"x,y\n" + b"".join(b"%d.5,%d\n" % (i % 7, i % 3) for i in range(40)))
     vaectl("train", "--data", "t.csv", "--likelihood", "gaussian", *TRAIN, "-o", "run")
     same(vaectl_json("eval", "run", "--samples", 0)["n"], 4)
-    for command in ("reconstruct", "sample", "traverse"):
-        refuse(2, f"{command}: the model is one of rows of 2 numbers, which are no pictures", command, "run")
+    for command, remedy in (("reconstruct", "encode and decode write the numbers, plot scatter draws them"), ("sample", "-o FILE.npy or FILE.csv writes the numbers"), ("traverse", "encode and decode write the numbers, plot scatter draws them")):
+        refuse(2, f"{command}: the model is one of rows of 2 numbers, which are no pictures ({remedy})", command, "run")
     same(sorted(os.listdir("run")), ["metrics.csv", "model.safetensors"])
 
 

@@ -236,7 +236,7 @@ def _():
         said = texts(draw("s.svg", "plot", "scatter", "run"))
         assert {"data", "draws of p(x|z)", wanted, "x0", "x1"} <= set(said), said
         same("posterior means" in said, latents == 2)
-    message = "the model is one of rows of 2 numbers, which are no pictures"
+    message = "the model is one of rows of 2 numbers, which are no pictures (encode and decode write the numbers, plot scatter draws them)"
     for kind in ("latents", "manifold", "fields", "animation"):
         refuse(2, f"plot {kind}: {message}", "plot", kind, "run")
     refuse(2, f"interpolate: {message}", "interpolate", "run")

@@ -63,7 +63,7 @@ def _():
     train("run", "--prior", "./good.so", "--validation", "0.2")
     os.rename("good.so", "moved:1.so")
     for command in (["eval"], ["reconstruct", "-n", 2], ["sample", "-n", 2], ["traverse"], ["info"]):
-        refuse(5, "run/best.safetensors: its prior 'good' is a plug-in that is not loaded (plugin FILE.so loads it), "
+        refuse(5, "run/best.safetensors: its prior 'good' is a plug-in that is not loaded (--plugin FILE.so loads it), "
                "or younger than this vaectl", *command, "run")
         vaectl(*command, "run", "--plugin", "moved:1.so")
 
@@ -74,7 +74,7 @@ def _():
     train("whole", "--prior", "./good.so", epochs=4)
     train("parts", "--prior", "./good.so")
     words = ["train", "--resume", "parts", "--epochs", 4, "-q"]
-    refuse(5, "parts/model.safetensors: its prior 'good' is a plug-in that is not loaded (plugin FILE.so loads it), or "
+    refuse(5, "parts/model.safetensors: its prior 'good' is a plug-in that is not loaded (--plugin FILE.so loads it), or "
            "younger than this vaectl", *words)
     refuse(2, "prior: a trained model keeps its settings (all but data|epochs|patience)", *words, "--prior",
            "./good.so")

@@ -343,9 +343,9 @@ static void test_zeros_in_headers(void **state)
 }
 
 #define HEADER(type, order, shape) "{'descr': '" type "', 'fortran_order': " order ", 'shape': " shape ", }\n"
-#define SHAPES                     "(expected (N, D), (N, ROWS, COLS) or (N, ROWS, COLS, 1))"
+#define SHAPES                     "(expected (N, D), (N, ROWS, COLS), (N, ROWS, COLS, 1) or (N, 1, ROWS, COLS))"
 #define SIZES                      "(expected 1 to 2147483646 images of 1 to 65536 pixels a side, at most 16777216 in all)"
-#define TYPES                      "(expected |u1, <f4 or <f8)"
+#define TYPES                      "(expected |u1, <f4 or <f8, as x.astype('float32') makes them)"
 
 /* Arrays that NumPy may well write, but that are no images of ours. The file has 12 bytes of elements. */
 static void test_arrays_that_are_no_images(void **state)
