@@ -230,19 +230,23 @@ const struct command command_data = {
     .name = "data",
     .group = EXCHANGE,
     .summary = "describe, check or convert a source of data",
-    .details =
-        "Describes what --data of other commands takes: sizes of splits, values, labels, how many test images\n"
-        "are training images, too, and which likelihoods take the values. SOURCE is\n"
-        "  a folder   with files under the names of MNIST (KMNIST, Fashion-MNIST) or EMNIST, plain or .gz;\n"
-        "             with the .bin files of CIFAR-10; with PNG files of one size, whose sub-folders are\n"
-        "             labels, in the order of their bytes, also below train and test; with train.npy and\n"
-        "             test.npy (labels in train-labels.npy, test-labels.npy), or train.csv and test.csv\n"
-        "  a file     IDX or .npy, plain or .gz; .csv, a row an observation, perhaps with a header and a column\n"
-        "             label; a .bin file of CIFAR-10\n"
-        "  builtin:NAME[:k=v,...]\n"
-        "Behind a path, :set=NAME takes one of several sets of IDX files, as in emnist:set=letters, and\n"
-        ":size=N makes pictures N x N. Colour becomes grey, and what is transparent is seen over white. Names\n"
-        "of .csv columns such as pixel0 or 1x1 say that they are the bytes of a picture.",
+    .details = "Describes what --data of other commands takes: sizes of splits, values, labels, how many test images\n"
+               "are training images, too, and which likelihoods take the values. SOURCE is\n\n"
+               "  a folder  with files under the names of MNIST (KMNIST, Fashion-MNIST) or\n"
+               "            EMNIST, plain or .gz;\n"
+               "            with the .bin files of CIFAR-10;\n"
+               "            with PNG files of one size, whose sub-folders are labels, in the\n"
+               "            order of their bytes, also below train and test;\n"
+               "            with train.npy and test.npy (labels in train-labels.npy and\n"
+               "            test-labels.npy), or train.csv and test.csv\n"
+               "  a file    IDX or .npy, plain or .gz;\n"
+               "            .csv, a row an observation, perhaps with a header and a column\n"
+               "            label;\n"
+               "            a .bin file of CIFAR-10\n"
+               "  builtin:NAME[:k=v,...]\n\n"
+               "Behind a path, :set=NAME takes one of several sets of IDX files, as in emnist:set=letters, and\n"
+               ":size=N makes pictures N x N. Colour becomes grey, and what is transparent is seen over white. Names\n"
+               "of .csv columns such as pixel0 or 1x1 say that they are the bytes of a picture.",
     .takes_file = "SOURCE",
     .flags = flags,
     .run = run,

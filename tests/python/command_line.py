@@ -343,6 +343,14 @@ GROUPS = {"Train": "train fit", "Measure": "eval compare",
           "Exchange with other programs": "encode decode data", "Inspect": "info priors bench completion"}
 
 
+@test("help: lists keep their lines")
+def _():
+    text = vaectl("data", "--help")[0]
+    for line in ("  a folder  with files under the names of MNIST", "            with PNG files of one size",
+                 "  a file    IDX or .npy, plain or .gz;", "  builtin:NAME[:k=v,...]"):
+        assert f"\n{line}" in text, (line, text)
+
+
 @test("vaectl --help lists commands by what they are for, and exit statuses; no command: on stderr, with status 2")
 def _():
     text, errors = vaectl("--help")
