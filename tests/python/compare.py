@@ -224,6 +224,18 @@ def _():
                      ["laplace", "builtin:digits:train=30,test=20", "test", str(n), "9" if flags else "0"])
 
 
+@test("the order of rows: of lists, of the command line, of settings in a folder; --baseline names one")
+def _():
+    def names(*words):
+        table = json.loads(vaectl("compare", *words, "--json")[0].splitlines()[0])  # names of files come behind it
+        return [row["name"] for row in table["rows"]], table["baseline"]
+
+    same(names(*SMALL, "--prior", "laplace,normal", "-o", "all"), (["laplace", "normal"], "laplace"))
+    same(names("all"), (["normal", "laplace"], "normal"))
+    same(names("all", "--baseline", "laplace"), (["normal", "laplace"], "laplace"))
+    same(names("all/laplace-seed1", "all/normal-seed1"), (["laplace", "normal"], "laplace"))
+
+
 @test("seeds without a partner are in the means and not in the differences")
 def _():
     vaectl("compare", *SMALL, "--beta", "1,4", "--seeds", 3, "-o", "all")
