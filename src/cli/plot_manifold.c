@@ -65,9 +65,17 @@ static void name_places(struct plane *p, size_t L)
 static vae_status decode(const struct plot_job *job, struct plane *p, vae_figure *figure, vae_error *err)
 {
     const vae_model *model = job->run->model;
-    vae_grid grid = {.down = p->down, .across = p->across, .columns = p->columns, .labels = p->labels};
+    const bool plane = p->down > 1;
+    char right[LATENT_NAME], up[LATENT_NAME];
+    latents_name(model, p->dims[0], right);
+    latents_name(model, p->dims[1], up);
+    vae_grid grid = {.down = p->down,
+                     .across = p->across,
+                     .columns = p->columns,
+                     .labels = plane ? p->labels : NULL,
+                     .right = right,
+                     .up = plane ? up : NULL};
     float *tiles = NULL;
-    if (p->down == 1) grid.labels = NULL;
     vae_model_shape(model, &grid.rows, &grid.cols);
     vae_status status = latents_decode(job->arguments, model, p->down * p->across, p->z, &tiles, err);
     grid.tiles = tiles;

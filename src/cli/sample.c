@@ -107,9 +107,12 @@ static vae_status draw(const vae_model *model, const struct request *r, const st
 {
     char text[MOST_CLASSES][LABEL], note[NOTE];
     const char *labels[MOST_CLASSES];
+    char label[LABEL];
     vae_grid grid = {0};
     write_note(model, r, note);
     if (!r->classes) {
+        snprintf(label, sizeof label, "label %u", r->label);
+        if (vae_model_config(model)->classes) grid.right = label;
         grid.across = columns_for(r->n);
         grid.down = (r->n + grid.across - 1) / grid.across;
         return draw_tiles(model, r, r->n, &grid, note, picture, err);

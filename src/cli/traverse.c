@@ -97,6 +97,7 @@ static vae_status draw(const vae_model *model, const struct request *r, const fl
     const size_t L = (size_t)vae_model_config(model)->latent, down = r->plane ? r->steps : r->rows;
     const double *kl = vae_model_kl_per_dim(model);
     char text[MOST_ROWS][LATENT_NAME], above[MOST_STEPS][LATENT_NAME], note[NOTE];
+    char right[LATENT_NAME], up[LATENT_NAME];
     const char *labels[MOST_ROWS], *columns[MOST_STEPS];
     vae_grid grid = {.down = down, .across = r->steps, .labels = labels, .columns = columns};
     size_t *order = calloc(L, sizeof *order);
@@ -107,6 +108,10 @@ static vae_status draw(const vae_model *model, const struct request *r, const fl
     if (!status && r->plane) {
         fill_plane(r, base, L, z);
         write_places(r, r->dims[1], true, text, labels);
+        latents_name(model, r->dims[0], right);
+        latents_name(model, r->dims[1], up);
+        grid.right = right;
+        grid.up = up;
     } else if (!status) {
         latents_order(kl, L, order);
         fill_rows(r, base, L, order, z);

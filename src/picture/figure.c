@@ -192,5 +192,7 @@ void vae_panel_tiles(vae_panel *panel, const vae_grid *grid)
     copy->tiles = pixels;
     copy->labels = copy_texts(store, grid->down, grid->labels);
     copy->columns = copy_texts(store, grid->across, grid->columns);
+    copy->right = store_text(store, grid->right);
+    copy->up = store_text(store, grid->up);
     panel->tiles = copy;
 }

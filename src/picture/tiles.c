@@ -11,6 +11,7 @@
 
 #include "picture/text.h"
 
+static const double AXIS_NAME = 1.6; /* room of the name of an axis, in sizes of the letters */
 enum { READABLE = 56, BAR_WIDTH = 120, BAR_HEIGHT = 10, BAR_GAP = 8, BAR_STEPS = 60 };
 
 static size_t tile_zoom(const vae_grid *g)
@@ -35,11 +36,33 @@ static double widest(size_t n, const char *const *text, double size)
     return width;
 }
 
-/* Half of what the texts above the columns are wider than these. */
+static double column_width(const struct frame *f, size_t c)
+{
+    const char *text = f->panel->tiles->columns[c];
+    return text_width(text ? text : "", f->letters, false);
+}
+
+/* Of the texts above the columns each, or each second, third and so on, such that there is a space between them. */
+static size_t column_step(const struct frame *f)
+{
+    const vae_grid *g = f->panel->tiles;
+    size_t step = 1, c = 0;
+    while (g->columns && c + step < g->across) {
+        const double needed = (column_width(f, c) + column_width(f, c + step)) / 2 + f->letters / 2;
+        const bool fits = needed <= tile_x(g, step);
+        c = fits ? c + step : 0;
+        step += !fits;
+    }
+    return step;
+}
+
+/* Half of what the first or the last of these texts is wider than its column. */
 static double overhang(const struct frame *f)
 {
     const vae_grid *g = f->panel->tiles;
-    return fmax(0, (widest(g->across, g->columns, f->letters) - (double)(g->cols * tile_zoom(g))) / 2);
+    const size_t last = (g->across - 1) / column_step(f) * column_step(f);
+    if (!g->columns) return 0;
+    return fmax(0, (fmax(column_width(f, 0), column_width(f, last)) - (double)(g->cols * tile_zoom(g))) / 2);
 }
 
 static bool has_bar(const vae_grid *g) { return g->diverging && g->unit > 0; }
@@ -55,6 +78,8 @@ void tiles_measure(struct frame *f, double letters)
     f->left = fmax(f->right, g->labels ? ceil(widest(g->down, g->labels, letters) + letters / 2) : 0);
     f->top = g->columns ? ceil(letters) + pad : 0;
     f->bottom = has_bar(g) ? BAR_GAP + BAR_HEIGHT + BAR_GAP + ceil(letters) : 0;
+    if (g->right) f->bottom += ceil(AXIS_NAME * letters);
+    if (g->up) f->left += ceil(AXIS_NAME * letters);
     f->right = fmax(f->right, has_bar(g) ? ceil(BAR_WIDTH + 3 * letters - f->area.width) : 0);
 }
 
@@ -108,10 +133,23 @@ static void draw_labels(const struct frame *f, struct drawing *d)
         if (g->labels[r])
             draw_text(d, f->area.x - f->letters / 2, f->area.y + tile_y(g, r) + half_y + f->letters * 0.36,
                       g->labels[r], f->letters, ANCHOR_END, drawing_ink);
-    for (size_t c = 0; g->columns && c < g->across; c++)
+    for (size_t c = 0; g->columns && c < g->across; c += column_step(f))
         if (g->columns[c])
             draw_text(d, f->area.x + tile_x(g, c) + half_x, f->area.y - (double)tile_pad(g) - f->letters * 0.1,
                       g->columns[c], f->letters, ANCHOR_MIDDLE, drawing_ink);
+}
+
+static void draw_axis_names(const struct frame *f, struct drawing *d)
+{
+    const vae_grid *g = f->panel->tiles;
+    const struct box *a = &f->area;
+    if (g->right)
+        draw_text(d, a->x + a->width / 2, a->y + a->height + f->bottom - 0.3 * f->letters, g->right, f->letters,
+                  ANCHOR_MIDDLE, drawing_ink);
+    struct primitive *text = g->up ? draw_text(d, a->x - f->left + f->letters, a->y + a->height / 2, g->up, f->letters,
+                                               ANCHOR_MIDDLE, drawing_ink)
+                                   : NULL;
+    if (text) text->upwards = true;
 }
 
 /* The scale of colours, with the numbers of its ends and its middle. */
@@ -136,5 +174,6 @@ void tiles_draw(const struct frame *f, struct drawing *d)
     for (size_t r = 0; r < g->down; r++)
         for (size_t c = 0; c < g->across; c++) draw_tile(f, r, c, d);
     draw_labels(f, d);
+    draw_axis_names(f, d);
     if (has_bar(g)) draw_bar(f, d);
 }

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 
+from shared.figure import read_svg, texts
 from shared.model_file import load
 from shared.png import read
 from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx, write_mnist
@@ -45,11 +46,11 @@ def _():
     same(read_bytes("run1/model.safetensors"), read_bytes("short/model.safetensors"))
 
 
-def tiles_of(path, down, across):
-    """Rows of tiles of a picture of 28 x 28 pixels, without labels at its left."""
+def tiles_of(path, down, across, below=0):
+    """Rows of tiles of a picture of 28 x 28 pixels, without labels at its left and `below` pixels of a name."""
     rows, _ = read(path)
     left, top, apart = len(rows[0]) - across * (SIDE + PAD), PAD, SIDE + PAD
-    same(len(rows), PAD + down * apart, path)
+    same(len(rows), PAD + down * apart + below, path)
     return [[[line[left + c * apart:left + c * apart + SIDE] for line in rows[top + r * apart:top + r * apart + SIDE]]
              for c in range(across)] for r in range(down)]
 
@@ -61,11 +62,11 @@ def _():
     rows = tiles_of("run/sample.png", 10, 3)
     for label in (0, 3, 9):
         vaectl("sample", "run", "--label", label, "-n", 4, "-o", "one.png")
-        first, second = tiles_of("one.png", 2, 2)
+        first, second = tiles_of("one.png", 2, 2, below=39)
         same(rows[label], [*first, second[0]], label)
     assert len({str(row) for row in rows}) == 10 and rows[0][0] != rows[0][1]
     vaectl("sample", "run", "--label", 3, "-n", 4, "-o", "one.svg")
-    assert b"decoded to their means with label 3." in read_bytes("one.svg")
+    same(texts(read_svg("one.svg"))[-2:], ["Draws from the prior, decoded to their means with label 3.", "label 3"])
     vaectl("sample", "run", "-n", 1)
     same([row[0] for row in tiles_of("run/sample.png", 10, 1)], [row[0] for row in rows])
 

@@ -84,7 +84,7 @@ def labels():
 @test("texts above columns stand at their middle, and the picture is as wide as they need")
 def columns():
     check((2, 3, 28, 28), 2, 4, columns=("-3", "0", "2.5"))
-    check((2, 2, 5, 3), 11, 13, columns=("-1.25", "z1"), labels=("z1", "K"))
+    check((2, 2, 5, 3), 11, 13, columns=("-125", "z"), labels=("z1", "K"))
     check((1, 2, 2, 57), 1, 3, columns=("", "i"), band=2)
 
 

@@ -12,7 +12,7 @@ import sys
 from shared.figure import read_svg, texts
 from shared.model_file import load, save
 from shared.philox import AGGREGATE, BINARIZE, HOLDOUT, PRIOR, VALIDATION, block, permutation, uniform, words
-from shared.picture import draw, shows
+from shared.picture import draw, shows, thinned
 from shared.png import read, size
 from shared.program import read_bytes, read_npy, refuse, vaectl, write_idx, write_mnist
 from shared.tap import run, same, test
@@ -126,7 +126,8 @@ def moved(base, to):
 def rows_of(base, latents, positions, decode=decode):
     """The picture of a traversal, latents with their labels."""
     tiles = [[decode(moved(base, {j: z})) for z in positions] for j in latents]
-    return draw(tiles, ZOOM, PAD, labels=list(latents.values()), columns=[f"{z:.3g}" for z in positions])
+    return draw(tiles, ZOOM, PAD, labels=list(latents.values()),
+                columns=thinned([f"{z:.3g}" for z in positions], COLS * ZOOM + PAD))
 
 
 def first_by_kl(n):
@@ -181,9 +182,23 @@ def traverse_plane():
         dims = f"{right},{up}"
         written("p.png", "traverse", "run", "--dims", dims, "--range", 2, "--steps", 3, "-o", "p.png", *flags)
         tiles = [[decode(moved(start, {right: x, up: y})) for x in (-2, 0, 2)] for y in (2, 0, -2)]
-        shows("p.png", draw(tiles, ZOOM, PAD, labels=("2", "0", "-2"), columns=("-2", "0", "2")), TITLE)
+        shows("p.png", draw(tiles, ZOOM, PAD, labels=("2", "0", "-2"), columns=("-2", "0", "2"), right=BY_KL[right],
+                            up=BY_KL[up]), TITLE)
     written("p.png", "traverse", "run", "--dims", "0,11", "--steps", 1, "-o", "p.png")
-    shows("p.png", draw([[decode(ORIGIN)]], ZOOM, PAD, labels=("0",), columns=("0",)), TITLE)
+    shows("p.png", draw([[decode(ORIGIN)]], ZOOM, PAD, labels=("0",), columns=("0",), right=BY_KL[0], up=BY_KL[11]),
+          TITLE)
+
+
+@test("texts above columns stand apart: only each second or third of them where they are long")
+def columns_apart():
+    make_model(kl=KL)
+    for most, steps, shown in ((2, 5, (0, 1, 2, 3, 4)), (1.234, 5, (0, 2, 4)), (1.234, 4, (0, 2)), (1.234e5, 4, (0, 3))):
+        places = [most * (2 * k / (steps - 1) - 1) for k in range(steps)]
+        names = [f"{place:.3g}" if k in shown else "" for k, place in enumerate(places)]
+        written("p.png", "traverse", "run", "--rows", 1, "--range", most, "--steps", steps, "-o", "p.png")
+        (latent, name), = first_by_kl(1).items()
+        shows("p.png", draw([[decode(moved(ORIGIN, {latent: x})) for x in places]], ZOOM, PAD, labels=(name,),
+                            columns=names), TITLE)
 
 
 # ---- Samples ---------------------------------------------------------------------------------------------------------
@@ -398,7 +413,7 @@ def models():
                                ("-o p.png", "p.png", 30), ("run --output=folder/p.png", "folder/p.png", 20)):
         for command in ("sample", "traverse"):
             name = path.format(command)
-            written(name, command, *flags.split(), *{"sample": ["-n", 1], "traverse": ["--dims", "0,1"]}[command])
+            written(name, command, *flags.split(), *{"sample": ["-n", 1], "traverse": ["--rows", 1]}[command])
             same(level_of(name), level, f"grey of {command} {flags}")
     for command in ("reconstruct", "sample", "traverse"):
         refuse(4, "nowhere/p.png: cannot write: No such file or directory", command, "run", "-o", "nowhere/p.png")

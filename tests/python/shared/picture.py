@@ -61,30 +61,56 @@ def _width(words):
     return LETTERS_SIZE / 1000 * max(sum(_WIDTHS[letter] for letter in words), 550 * len(words))
 
 
-def _write(canvas, x, base, words, share):
-    """Letters of which `share` lies left of x, on a base line; they end where the canvas does."""
-    left, top = math.floor(x + 0.5), math.floor(base + 0.5) - 7 * DOT
+def _dots(words, share):
+    """Left and upper edges of the dots of letters of which `share` lies left of 0, on the base line 0."""
     before = share * (LETTER * len(words) - DOT)
-    for at, letter in enumerate(words):
-        for i, row in enumerate(LETTERS[letter]):
-            for j in (j for j, dot in enumerate(row) if dot == "#"):
-                first = left + math.floor(LETTER * at + DOT * j - before)
-                for y in (y for y in range(top + DOT * i, top + DOT * i + DOT) if 0 <= y < len(canvas)):
-                    for column in (c for c in range(first, first + DOT) if 0 <= c < len(canvas[y])):
-                        canvas[y][column] = INK
+    return [(math.floor(LETTER * at + DOT * j - before), DOT * (i - 7)) for at, letter in enumerate(words)
+            for i, row in enumerate(LETTERS[letter]) for j, dot in enumerate(row) if dot == "#"]
 
 
-def draw(tiles, zoom, pad, band=0, labels=(), columns=()):
+def _ink(canvas, left, top):
+    """A dot; it ends where the canvas does."""
+    for y in (y for y in range(top, top + DOT) if 0 <= y < len(canvas)):
+        for column in (c for c in range(left, left + DOT) if 0 <= c < len(canvas[y])):
+            canvas[y][column] = INK
+
+
+def _write(canvas, x, base, words, share):
+    """Letters of which `share` lies left of x, on a base line."""
+    for along, down in _dots(words, share):
+        _ink(canvas, math.floor(x + 0.5) + along, math.floor(base + 0.5) + down)
+
+
+def _write_upwards(canvas, base, y, words):
+    """Letters whose middle is at y, on a base line from below."""
+    for along, down in _dots(words, 0.5):
+        _ink(canvas, math.floor(base + 0.5) + down, math.floor(y + 0.5) - along - DOT)
+
+
+def thinned(columns, pitch):
+    """Texts above columns that begin so many pixels apart, of which those are left out that have no room: all but each
+    second, third and so on."""
+    step = 1
+    while any((_width(a) + _width(b)) / 2 + LETTERS_SIZE / 2 > step * pitch
+              for a, b in zip(columns[::step], columns[step::step])):
+        step += 1
+    return [words if k % step == 0 else "" for k, words in enumerate(columns)]
+
+
+def draw(tiles, zoom, pad, band=0, labels=(), columns=(), right="", up=""):
     """The picture of rows of tiles: `pad` of paper between tiles, three times as much more behind each `band` rows of
-    them but the last, labels that end left of the middle of their rows, and others above the middle of their columns."""
+    them but the last, labels that end left of the middle of their rows, others above the middle of their columns, and
+    names of what goes to the right, below, and upwards, at the left."""
     sized = next(tile for line in tiles for tile in line if tile)
     high, wide = len(sized) * zoom, len(sized[0]) * zoom
-    over = max(0, math.ceil((max(map(_width, columns), default=0) - wide) / 2))
+    room = math.ceil(1.6 * LETTERS_SIZE)
+    shown = [words for words in columns if words]
+    over = max(0, math.ceil((max(map(_width, shown[:1] + shown[-1:]), default=0) - wide) / 2))
     beside = max(over, math.ceil(max(map(_width, labels)) + LETTERS_SIZE / 2) if labels else 0)
-    left, top = MARGIN + beside, MARGIN + (LETTERS_SIZE + pad if columns else 0)
+    left, top = MARGIN + beside + (room if up else 0), MARGIN + (LETTERS_SIZE + pad if columns else 0)
     xs = [left + c * (wide + pad) for c in range(len(tiles[0]))]
     ys = [top + r * (high + pad) + (3 * pad * (r // band) if band else 0) for r in range(len(tiles))]
-    canvas = [[PAPER] * (xs[-1] + wide + over + MARGIN) for _ in range(ys[-1] + high + MARGIN)]
+    canvas = [[PAPER] * (xs[-1] + wide + over + MARGIN) for _ in range(ys[-1] + high + (room if right else 0) + MARGIN)]
     for y, line in zip(ys, tiles):
         for x, tile in ((x, tile) for x, tile in zip(xs, line) if tile):
             for i in range(high):
@@ -93,6 +119,8 @@ def draw(tiles, zoom, pad, band=0, labels=(), columns=()):
         _write(canvas, left - LETTERS_SIZE / 2, y + high / 2 + 0.36 * LETTERS_SIZE, words, 1)
     for x, words in zip(xs, columns):
         _write(canvas, x + wide / 2, top - pad - 0.1 * LETTERS_SIZE, words, 0.5)
+    _write(canvas, (left + xs[-1] + wide) / 2, ys[-1] + high + room - 0.3 * LETTERS_SIZE, right, 0.5)
+    _write_upwards(canvas, MARGIN + LETTERS_SIZE, (top + ys[-1] + high) / 2, up)
     return canvas
 
 
