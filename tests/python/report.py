@@ -209,7 +209,15 @@ def _():
     same(len(page.explorers()), 2)
     same(page.explorers()[0]["draws"], None)
     same(len(halves(page.explorers()[1]["draws"])), 3 * 30)
-    train("wide", "--hidden", 1500)
+    page = report(train("c", "--hidden", 480), train("d", "--hidden", 480, "--seed", 2))
+    losses = re.findall(r"weights as (\d+)-bit floats: of these images no decoded pixel is off by more than ([0-9.]+) of", page.text)
+    same(len(losses), 2)
+    for name, facts, (bits, most) in zip("cd", page.explorers(), losses):
+        kept, (_, weights) = halves(facts["layers"][-1]["weight"]), load(f"{name}/model.safetensors")[0]["decoder.1.weight"]
+        off = max(abs(a - b) / abs(b) for a, b in zip(kept, weights) if abs(b) > 1e-3)
+        assert int(bits) < 16 and 0.9 < off / 2 ** (5 - int(bits)) <= 1.001, (bits, off)
+        assert 0 < float(most) < 2, most
+    train("wide", "--hidden", 3000)
     page = report("a", "wide")
     same(len(page.explorers()), 1)
     assert "There is no explorer for this run" in page.text
