@@ -91,6 +91,20 @@ static bool abbreviated(const char *word, const char *name)
     return !strncmp(flag, "--", 2) && strcmp(flag + 2, name);
 }
 
+/* A shell completes the names of folders with a slash. */
+static void strip_slashes(char *path)
+{
+    for (size_t end = strlen(path); end > 1 && path[end - 1] == '/'; end--) path[end - 1] = '\0';
+}
+
+/* Is the value of a flag a run, or a folder of runs? */
+static bool takes_folder(const struct command *command, const char *name)
+{
+    const struct flag *f = command->flags;
+    while (f->name && strcmp(f->name, name)) f++;
+    return f->name && f->metavar && (!strncmp(f->metavar, "RUN", 3) || !strncmp(f->metavar, "FOLDER", 6));
+}
+
 /* What stands behind the flags of a command that takes no list of runs. */
 static void describe_positional(const struct command *command, char *text, size_t size)
 {
@@ -121,8 +135,10 @@ static vae_status take_positional(struct arguments *a, const struct command *com
     a->run = argv[optind];
     a->runs = argv + optind;
     a->n_runs = (size_t)(argc - optind);
-    for (size_t i = 0; i < a->n_runs; i++)
+    for (size_t i = 0; i < a->n_runs; i++) {
         if (!*a->runs[i]) return vae_fail(err, VAE_E_USAGE, "%s: RUN is empty", command->name);
+        strip_slashes(a->runs[i]);
+    }
     return VAE_OK;
 }
 
@@ -180,6 +196,7 @@ vae_status arguments_parse(struct arguments *a, const struct command *command, i
             continue;
         }
         if (a->n == MAX_GIVEN) return vae_fail(err, VAE_E_USAGE, "%s: too many flags", command->name);
+        if (optarg && takes_folder(command, known.name[i])) strip_slashes(optarg);
         a->given[a->n].name = known.name[i];
         a->given[a->n++].value = optarg ? optarg : "";
     }

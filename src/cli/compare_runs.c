@@ -107,23 +107,15 @@ vae_status runs_read(struct runs *runs, size_t first, vae_error *err)
     return status;
 }
 
+/* Is it what compare itself writes into the folder of its runs? A pattern of the shell that names them names it, too. */
+static bool is_written(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return !is_folder(path) && !strncmp(slash ? slash + 1 : path, "compare.", strlen("compare."));
+}
+
 /* ---- Finding ---------------------------------------------------------------------------------------------------- */
 
-static bool has_model(const char *folder)
-{
-    char model[PATH_MAX_RUN];
-    struct stat info;
-    run_file(folder, "model.safetensors", model);
-    return !stat(model, &info);
-}
-
-static bool is_link(const char *path)
-{
-    struct stat info;
-    return !lstat(path, &info) && S_ISLNK(info.st_mode);
-}
-
-/* The runs in a folder; links such as runs/latest are to one that is there as well. */
 static vae_status add_inside(struct runs *runs, const char *folder, vae_error *err)
 {
     DIR *entries = opendir(folder);
@@ -133,9 +125,7 @@ static vae_status add_inside(struct runs *runs, const char *folder, vae_error *e
     if (!entries && run_errno(VAE_OK)) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", folder);
     for (const struct dirent *entry; entries && !status && (entry = readdir(entries));) {
         char path[PATH_MAX_RUN];
-        const int length = snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] != '.' && length < PATH_MAX_RUN && !is_link(path) && has_model(path))
-            status = runs_add(runs, path, &run, err);
+        if (run_is_inside(folder, entry->d_name, path)) status = runs_add(runs, path, &run, err);
     }
     if (entries) closedir(entries);
     if (status || runs->n > before) return status;
@@ -150,7 +140,8 @@ vae_status runs_find(struct runs *runs, const struct arguments *arguments, vae_e
     for (size_t i = 0; i < arguments->n_runs && !status; i++) {
         const char *path = arguments->runs[i];
         const size_t first = runs->n;
-        const bool is_one = !is_folder(path) || has_model(path);
+        if (arguments->n_runs > 1 && is_written(path)) continue;
+        const bool is_one = !is_folder(path) || run_has_model(path);
         status = is_one ? runs_add(runs, path, &run, err) : add_inside(runs, path, err);
         if (!status) status = runs_read(runs, first, err);
         if (!status && runs->n > first) qsort(runs->run + first, runs->n - first, sizeof *run, order_runs);

@@ -48,7 +48,6 @@ static vae_status make_given(struct folder *folder, const char *given, vae_error
     if (length == 0 || length > PATH_MAX_RUN / 2)
         return vae_fail(err, VAE_E_USAGE, "-o: a folder name of %d characters (expected 1 to %d)", length,
                         PATH_MAX_RUN / 2);
-    for (size_t end = (size_t)length; end > 1 && folder->path[end - 1] == '/'; end--) folder->path[end - 1] = '\0';
     vae_status status = make_parents(folder->path, err);
     if (!status) status = make(folder->path, &folder->made, err);
     struct stat info;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <limits.h>
@@ -32,6 +33,36 @@ static void find_given_file(const char *given, char path[PATH_MAX_RUN])
     if (folder_is_own(name) && folder_is_pending(folder)) run_file(folder, name, path);
 }
 
+bool run_has_model(const char *folder)
+{
+    char model[PATH_MAX_RUN];
+    struct stat info;
+    run_file(folder, "model.safetensors", model);
+    return !stat(model, &info);
+}
+
+bool run_is_inside(const char *folder, const char *name, char path[PATH_MAX_RUN])
+{
+    struct stat info;
+    return name[0] != '.' && snprintf(path, PATH_MAX_RUN, "%s/%s", folder, name) < PATH_MAX_RUN &&
+           !lstat(path, &info) && S_ISDIR(info.st_mode) && run_has_model(path);
+}
+
+/* Of a folder that is no run, but may have some in it. */
+static vae_status refuse_folder(const char *folder, vae_error *err)
+{
+    size_t runs = 0;
+    char path[PATH_MAX_RUN];
+    DIR *entries = opendir(folder);
+    if (!entries && run_errno(VAE_OK)) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", folder);
+    for (const struct dirent *entry; entries && (entry = readdir(entries));)
+        runs += run_is_inside(folder, entry->d_name, path);
+    if (entries) closedir(entries);
+    if (!runs) return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", folder);
+    return vae_fail(err, VAE_E_MODEL, "%s: a folder of %zu run%s (expected a run folder; %s/*/ names those in it)",
+                    folder, runs, runs == 1 ? "" : "s", folder);
+}
+
 static vae_status find_in_folder(const char *run, char path[PATH_MAX_RUN], vae_error *err)
 {
     static const char *const names[] = {"best.safetensors", "model.safetensors"};
@@ -43,7 +74,7 @@ static vae_status find_in_folder(const char *run, char path[PATH_MAX_RUN], vae_e
         if (!stat(path, &info)) return VAE_OK;
         if (errno != ENOENT) return vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s", path, strerror(errno));
     }
-    return vae_fail(err, VAE_E_MODEL, "%s: no model.safetensors in it (expected a run folder)", run);
+    return refuse_folder(run, err);
 }
 
 vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error *err)

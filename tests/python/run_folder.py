@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from shared.figure import read_svg, texts
 from shared.program import (MOST_SECONDS, read_bytes, read_rows, refuse, started, vaectl, vaectl_json, wait_until)
 from shared.tap import run, same, test
 
@@ -153,6 +154,24 @@ def _():
     refuse(7, "/: is already there (--force trains into it; another -o keeps it)", "train", *SMALL, "-o", "//")
 
 
+@test("slashes behind the name of a run do not count; a folder of runs says how they are named")
+def _():
+    for seed in (1, 2):
+        vaectl("train", *SMALL, "--epochs", 1, "--seed", seed, "-o", f"runs/{seed}")
+    same(vaectl("sample", "runs/1//")[0], "runs/1/sample.png\n")
+    same(vaectl("train", "--resume", "runs/1/", "--epochs", 2, "-q")[0], "runs/1/model.safetensors\nruns/1/metrics.csv\n")
+    many = "runs: a folder of 2 runs (expected a run folder; runs/*/ names those in it)"
+    refuse(5, many, "plot", "curves", "runs/")
+    refuse(5, many, "report", "runs")
+    vaectl("plot", "curves", "runs/1/", "runs/2/")
+    same([texts(read_svg("curves.svg")).count(name) for name in ("1", "2")], [1, 1])
+    vaectl("compare", "runs/", "-o", "runs/compare.svg")
+    for words in (["runs/"], ["runs/1", "runs/2/", "runs/compare.svg"]):
+        rows = vaectl_json("compare", *words)["rows"]
+        same(sorted(run["run"] for row in rows for run in row["runs"]), ["runs/1", "runs/2"])
+    refuse(5, "runs/compare.svg: not a safetensors file, or cut off", "compare", "runs/compare.svg")
+
+
 @test("runs/latest stays where it is until a new run has learned something; an untrained model is called so")
 def _():
     vaectl("train", *SMALL, "--epochs", 1, "-o", "runs/good")
@@ -180,7 +199,7 @@ def _():
     vaectl("train", *SMALL, "--epochs", 1, "-o", longest + "/")
     vaectl("train", "--resume", longest + "/", "--epochs", 2, "-q")
     refuse(2, "-o: a folder name of 1025 characters (expected 1 to 1024)", "train", *SMALL, "-o", longest + "/y")
-    refuse(5, "RUN: longer than 1024 characters", "train", "--resume", longest + "//", "--epochs", 3)
+    refuse(5, "RUN: longer than 1024 characters", "train", "--resume", longest + "/y", "--epochs", 3)
 
 
 # ---- What a folder keeps --------------------------------------------------------------------------------------------
@@ -370,7 +389,7 @@ def interrupted_replacement():
 def _():
     interrupted_replacement()
     before = tree("run")
-    for given, path in (("run", "run"), ("run/", "run/"), ("./run/model.safetensors", "./run"),
+    for given, path in (("run", "run"), ("run/", "run"), ("./run/model.safetensors", "./run"),
                         ("run/epoch-0003.safetensors", "run")):
         shown = vaectl_json("info", given)
         same((shown["config"]["seed"], shown["epoch"]), (2, 3), given)
