@@ -189,7 +189,7 @@ static const struct flag flags[] = {
     {"threads", 0, "T", "threads of each; they do not change the result [cores / jobs]"},
     {"plan", 0, NULL, "print a shell command a run, and train nothing"},
     {"output", 'o', "FOLDER|FILE", "where to train, and draw compare.svg; of RUNs: figure, .svg or .png"},
-    {"baseline", 0, "NAME", "row that the others are compared with [the first]"},
+    {"baseline", 0, "NAME", "row that the others are compared with [the first of beta 1]"},
     {"nll", 0, "S", "importance samples an image of the nll; 0: none [0]"},
     {"limit", 0, "N", "evaluate on the first N images [all]"},
     SPLIT_FLAG("the data"),

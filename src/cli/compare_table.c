@@ -281,9 +281,15 @@ static void summarise(struct table *table, struct row *row, double *values)
     row->image_se = image_se(table, place);
 }
 
+/* Is it a row of plain variational autoencoders, whose loss is -ELBO? */
+static bool is_plain(const struct row *row) { return row->first->config.beta == 1; }
+
+/* Without a name the first row that has a beta of 1, else the first. */
 static vae_status find_baseline(struct table *table, const char *name, vae_error *err)
 {
     char names[256] = "";
+    while (!name && table->baseline < table->rows && !is_plain(&table->row[table->baseline])) table->baseline++;
+    if (table->baseline == table->rows) table->baseline = 0;
     for (size_t r = 0; r < table->rows && name; r++) {
         const size_t used = strlen(names);
         if (!strcmp(table->row[r].name, name)) {

@@ -260,6 +260,9 @@ def _():
     same((table["baseline"], table["rows"][6]["difference"]["mean"]), ("laplace, latent 2", 0))
     given = vaectl_json("compare", "all/laplace-latent2-seed1", "all/spikeslab-latent2-seed1")
     same([row["name"] for row in given["rows"]], ["laplace", "spikeslab"])
+    vaectl("compare", *SMALL, "--beta", "0.5,1,2", "-o", "betas")
+    same([vaectl_json("compare", *words)["baseline"] for words in (["betas"], ["betas/beta0.5-seed1", "betas/beta2-seed1"])],
+         ["beta 1", "beta 0.5"])
     refuse(2, "--baseline: no row is named 'cauchy' (there are: laplace; spikeslab)", "compare",
            "all/laplace-latent2-seed1", "all/spikeslab-latent2-seed1", "--baseline", "cauchy")
 
