@@ -56,7 +56,7 @@ static void fill_bars(const vae_evaluation *e, struct bars *b)
     }
 }
 
-static void draw_bars(const vae_evaluation *e, const struct bars *b, const char *title, vae_figure *figure)
+static void draw_bars(const vae_evaluation *e, const struct bars *b, const char *title, double most, vae_figure *figure)
 {
     const size_t L = e->latent;
     vae_panel *panel = vae_figure_panel(figure, title);
@@ -64,6 +64,7 @@ static void draw_bars(const vae_evaluation *e, const struct bars *b, const char 
     vae_panel_labels(panel, "latent, the largest KL first", "KL, nats per image");
     vae_panel_ticks_x(panel, L, b->place, b->names);
     vae_panel_limits_x(panel, -0.6, (double)L - 0.4);
+    if (most > 0) vae_panel_limits_y(panel, fmin(0, e->kl_per_dim[b->order[L - 1]]), 1.05 * most);
     const bool all = e->active_units == L, none = e->active_units == 0;
     if (!none) vae_panel_bars(panel, L, b->place, b->active, NULL, WIDTH, (vae_mark){.series = 0, .name = "active"});
     if (!all) vae_panel_bars(panel, L, b->place, b->idle, NULL, WIDTH, (vae_mark){.series = VAE_GREY, .name = "idle"});
@@ -71,12 +72,12 @@ static void draw_bars(const vae_evaluation *e, const struct bars *b, const char 
         vae_panel_rule_y(panel, e->kl_floor, (vae_mark){.series = VAE_INK, .name = "floor of an idle latent"});
 }
 
-vae_status panel_kl(vae_figure *figure, const vae_evaluation *e, const char *title, vae_error *err)
+vae_status panel_kl(vae_figure *figure, const vae_evaluation *e, const char *title, double most, vae_error *err)
 {
     struct bars bars;
     vae_status status = take_bars(&bars, e->latent, err);
     if (!status) fill_bars(e, &bars);
-    if (!status) draw_bars(e, &bars, title, figure);
+    if (!status) draw_bars(e, &bars, title, most, figure);
     free_bars(&bars);
     return status;
 }

@@ -342,7 +342,7 @@ static vae_status put_kl(FILE *out, const struct subject *s, vae_error *err)
 {
     vae_figure *figure = NULL;
     vae_status status = vae_figure_new(&figure, NULL, NULL, 1, err);
-    if (!status) status = panel_kl(figure, s->result, NULL, err);
+    if (!status) status = panel_kl(figure, s->result, NULL, 0, err);
     if (!status)
         return end_figure(out, &figure, "broad", "Bars of the KL of each latent, the largest first",
                           "KL of each latent, the largest first; that of an idle one carries nothing.", err);

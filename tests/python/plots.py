@@ -157,6 +157,8 @@ def kl():
              + " on builtin:digits:train=200,test=100")
     root = plot("kl", "normal", "laplace", path="kl.svg")
     same([text for text in texts(root) if text in ("normal", "laplace:scale=1")], ["normal", "laplace:scale=1"])
+    ticks = [text for text in texts(root) if text.replace(".", "").isdigit()]
+    same(ticks[:len(ticks) // 2], ticks[len(ticks) // 2:], "panels of several runs have one axis")
     before = read_bytes("kl.svg")
     plot("kl", "normal", "laplace", path="kl.svg")
     assert read_bytes("kl.svg") == before
