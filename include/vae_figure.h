@@ -56,6 +56,8 @@ VAE_API void vae_panel_size(vae_panel *panel, double width, double height);
 /* Labels with units, such as "KL, nats per image"; NULL: no label. */
 VAE_API void vae_panel_labels(vae_panel *panel, const char *x, const char *y);
 VAE_API void vae_panel_log(vae_panel *panel, bool x, bool y);
+/* x counts something, such as epochs: its ticks are whole numbers. */
+VAE_API void vae_panel_whole_x(vae_panel *panel);
 /* Limits of an axis; where not given, those of the marks with a little room. */
 VAE_API void vae_panel_limits_x(vae_panel *panel, double low, double high);
 VAE_API void vae_panel_limits_y(vae_panel *panel, double low, double high);

@@ -65,6 +65,7 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
         vae_panel_size(panel[k], 260, 200);
         vae_panel_labels(panel[k], "epoch", k ? NULL : "nats per image");
         vae_panel_log(panel[k], log, log);
+        vae_panel_whole_x(panel[k]);
     }
     for (size_t i = 0; i < job->n && !status; i++) status = add_run(job, i, panel, err);
     return status;

@@ -86,6 +86,7 @@ static vae_status put_curve(FILE *out, const struct subject *s, size_t curve, va
     snprintf(label, sizeof label, "%s, nats per image", metrics_curves[curve]);
     snprintf(alt, sizeof alt, "Curves over epochs: %s of training and test", metrics_curves[curve]);
     vae_panel_labels(panel, "epoch", label);
+    vae_panel_whole_x(panel);
     vae_panel_line(panel, n, x, train, (vae_mark){.series = 1, .name = "training"});
     vae_panel_line(panel, n, x, test, (vae_mark){.series = 0, .name = "test"});
     return end_figure(out, &figure, "plot", alt, curve_captions[curve], err);

@@ -72,6 +72,11 @@ void vae_panel_log(vae_panel *panel, bool x, bool y)
     panel->y.log = y;
 }
 
+void vae_panel_whole_x(vae_panel *panel)
+{
+    if (panel) panel->x.whole = true;
+}
+
 static void set_limits(struct axis *axis, double low, double high)
 {
     axis->limited = is_drawable(low) && is_drawable(high) && low < high;

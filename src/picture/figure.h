@@ -22,7 +22,7 @@ struct mark {
 
 struct axis {
     const char *label;
-    bool log, limited;
+    bool log, limited, whole;
     double low, high; /* where limited */
     size_t ticks;     /* given ones; 0: as they come */
     const double *at;

@@ -59,6 +59,7 @@ def curves():
     for (line, _, _), column in zip(drawn, COLUMNS):
         proportional(line, curve(rows, column))
     shown = texts(root)
+    same([text for text in shown if text.startswith(("1", "2", "3")) and float(text) <= 3], ["1", "2", "3"] * 3)
     same(shown[0], "Training of normal on builtin:digits:train=200,test=100")
     same([text for text in shown if text in ("-ELBO", "reconstruction", "KL", "epoch", "training", "test")],
          ["-ELBO", "epoch", "reconstruction", "epoch", "KL", "epoch", "training", "test"])
