@@ -248,11 +248,31 @@ static void paint_letter_dot(struct page *page, double x, double y, double zoom,
         for (long j = area.left; j < area.right; j++) blend(dot_at(page, j, i), paint, 1);
 }
 
+/* Dots of the picture that a dot of a letter takes: one where the figure is made small. */
+static double letter_zoom(const struct primitive *p, double scale)
+{
+    return fmax(1, floor(p->size * scale / 12 + 0.5));
+}
+
+static double text_length(const struct primitive *p, double scale)
+{
+    size_t letters = 0;
+    for (const char *at = p->text; *at; letters++) text_next(&at);
+    return (double)(letters * FONT_WIDTH) * letter_zoom(p, scale);
+}
+
+void dots_widen(struct drawing *d, double scale)
+{
+    for (const struct primitive *p = d->first; p; p = p->next)
+        if (p->shape == SHAPE_TEXT && p->anchor == ANCHOR_START && !p->upwards)
+            d->width = fmax(d->width, p->x + text_length(p, scale) / scale);
+}
+
 /* Letters are of whole dots. Their base is at y; upwards, their base is at x, and they go up from y. */
 static void paint_text(struct page *page, const struct primitive *p)
 {
     static const double starts[] = {[ANCHOR_START] = 0, [ANCHOR_MIDDLE] = 0.5, [ANCHOR_END] = 1};
-    const double zoom = fmax(1, floor(p->size * page->scale / 12 + 0.5));
+    const double zoom = letter_zoom(p, page->scale);
     size_t letters = 0;
     for (const char *at = p->text; *at; letters++) text_next(&at);
     const double length = (double)(letters * FONT_WIDTH) * zoom - zoom, before = starts[p->anchor] * length;

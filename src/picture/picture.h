@@ -15,6 +15,9 @@ enum {
 /* Columns of a letter, FONT_WIDTH - 1 bytes whose lowest bit is the uppermost dot; of '?' where it is none of ASCII. */
 const uint8_t *font_letter(uint32_t character);
 
+/* Makes room at the right for texts such as those of a legend: in a small picture letters are larger than the layout
+ * has them. */
+void dots_widen(struct drawing *drawing, double scale);
 /* Paints a drawing on white into a new canvas of three channels, whose pixels the caller frees. VAE_E_USAGE where it is
  * too large; `path` is for that message. */
 vae_status dots_paint(const struct drawing *drawing, double scale, const char *path, struct canvas *canvas,

@@ -12,7 +12,7 @@
 #include "picture/text.h"
 
 static const double AXIS_NAME = 1.6; /* room of the name of an axis, in sizes of the letters */
-enum { READABLE = 56, BAR_WIDTH = 120, BAR_HEIGHT = 10, BAR_GAP = 8, BAR_STEPS = 60 };
+enum { READABLE = 56, BAR_WIDTH = 120, BAR_HEIGHT = 10, BAR_GAP = 8, BAR_STEPS = 60, UNIT_TEXT = 32 };
 
 static size_t tile_zoom(const vae_grid *g)
 {
@@ -67,6 +67,19 @@ static double overhang(const struct frame *f)
 
 static bool has_bar(const vae_grid *g) { return g->diverging && g->unit > 0; }
 
+/* The numbers at the scale of colours: -unit, 0 and unit. */
+static void write_unit(const vae_grid *g, int sign, char text[UNIT_TEXT])
+{
+    snprintf(text, UNIT_TEXT, "%.3g", sign * g->unit);
+}
+
+static double bar_text_width(const vae_grid *g, double letters)
+{
+    char text[UNIT_TEXT];
+    write_unit(g, -1, text);
+    return text_width(text, letters, false);
+}
+
 void tiles_measure(struct frame *f, double letters)
 {
     const vae_grid *g = f->panel->tiles;
@@ -80,6 +93,7 @@ void tiles_measure(struct frame *f, double letters)
     f->bottom = has_bar(g) ? BAR_GAP + BAR_HEIGHT + BAR_GAP + ceil(letters) : 0;
     if (g->right) f->bottom += ceil(AXIS_NAME * letters);
     if (g->up) f->left += ceil(AXIS_NAME * letters);
+    if (has_bar(g)) f->left = fmax(f->left, ceil(bar_text_width(g, letters) / 2 - letters));
     f->right = fmax(f->right, has_bar(g) ? ceil(BAR_WIDTH + 3 * letters - f->area.width) : 0);
 }
 
@@ -161,8 +175,8 @@ static void draw_bar(const struct frame *f, struct drawing *d)
     for (size_t i = 0; i <= BAR_STEPS; i++) colour_of(2.0 * (double)i / BAR_STEPS - 1, canvas.pixels + 3 * i);
     draw_image(d, x, y, BAR_WIDTH, BAR_HEIGHT, canvas);
     for (int k = -1; k <= 1; k++) {
-        char text[32];
-        snprintf(text, sizeof text, "%.3g", k * f->panel->tiles->unit);
+        char text[UNIT_TEXT];
+        write_unit(f->panel->tiles, k, text);
         draw_text(d, x + BAR_WIDTH * (k + 1) / 2.0, y + BAR_HEIGHT + BAR_GAP / 2.0 + f->letters * 0.8, text, f->letters,
                   ANCHOR_MIDDLE, drawing_ink);
     }

@@ -43,6 +43,7 @@ static vae_status to_png(const vae_figure *figure, const char *path, double scal
     const bool plain = figure->panels == 1 && figure->first->tiles;
     vae_status status = plain ? layout_tiles(figure->first, NULL, 0, &drawing, err)
                               : layout_figure(figure, &drawing, err);
+    if (!status && !plain) dots_widen(&drawing, scale);
     if (!status) status = dots_paint(&drawing, scale, path, &canvas, err);
     store_free(&drawing.store);
     if (status) return status;

@@ -256,6 +256,14 @@ def _():
     refuse(2, "--dims: 1 is out of range (expected 0 to 0)", "plot", "manifold", "line", "--dims", "0,1")
 
 
+@test("plot scatter: in a small picture the legend has room")
+def _():
+    make_run("run", "--latent", 2)
+    for scale in (0.3, 0.5, 1):
+        vaectl("plot", "scatter", "run", "-o", "s.png", "--scale", scale)
+        same({value for row in png.read_file("s.png")[0] for value in row[-3:]}, {255}, scale)
+
+
 @test("plot fields: central differences of the decoded image, the largest named at the scale of colours")
 def _():
     make_run("run", "--latent", 3, "--lr", 0.02)
@@ -267,6 +275,8 @@ def _():
     named = [float(text) for text in texts(root) if text.replace(".", "").replace("-", "").isdigit()]
     near(max(named), most, 0.01, "what the end of the scale stands for")
     near(min(named), -most, 0.01)
+    vaectl("plot", "fields", "run", "-o", "f.png")
+    same({value for row in png.read_file("f.png")[0] for value in row[:3]}, {255}, "a number is cut off at the left")
 
 
 @test("plot prior: the density of a Laplace prior falls by the same factor over the same distance")
