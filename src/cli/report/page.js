@@ -148,7 +148,7 @@ const values = (parent, model) => {
 
 /* Two latents and the encoded images in them. With a single latent the height tells the labels apart. */
 const plane = (parent, model, z, moved) => {
-  const L = model.latent, n = model.encoded.length / L, dims = [model.order[0], model.order[Math.min(1, L - 1)]];
+  const L = model.latent, n = model.encoded.length / L, dims = [model.order[0], model.order[Math.min(1, L - 1)]].sort((a, b) => a - b);
   const label = (i) => model.labels ? model.labels[i] : 0, most = model.labels ? Math.max(...model.labels) : 0;
   const span = (axis) => L === 1 && axis ? [-1, most + 1] : model.range[dims[axis]];
   const place = (values, i, axis) => L === 1 && axis ? label(i) : values[i * L + dims[axis]];
