@@ -72,8 +72,10 @@ faults faults-long: $(BUILD)/vaectl $(BUILD)/tests/tools/flip_bits $(BUILD)/test
 	  VAECTL=$(abspath $(BUILD))/vaectl VAE_BUILD=$(abspath $(BUILD)) PYTHONPATH=tests/python \
 	  python3 $$script $(if $(filter %-long,$@),--long) || failed=1; done; exit $$failed
 
-# Readers under libFuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="csv png". What they find stays in build/fuzz.
+# Readers under libFuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="csv png". What they find stays in build/fuzz. Each ends
+# after that time or after FUZZ_RUNS executions, whatever comes first; inputs are short, as they are then many.
 FUZZ_SECONDS ?= 10
+FUZZ_RUNS ?= -1
 FUZZ_TARGETS ?= any csv idx npy labels cifar png folder model config metrics evaluations flags plan choice
 FUZZERS = $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz-%)
 # An archive, so that a fuzzer is linked with what its target needs, and counts no more of the program. The table of
@@ -95,14 +97,16 @@ $(BUILD)/tests/fuzz/fuzz-%: tests/fuzz/fuzz.c $(BUILD)/tests/fuzz/targets.a $(BU
 .PHONY: fuzz fuzz-run
 fuzz:
 	@if command -v clang >/dev/null; then \
-	  $(MAKE) fuzz-run BUILD=build/fuzz CC=clang $(CHECKED) \
+	  $(MAKE) fuzz-run BUILD=build/fuzz CC=clang OPTIMISE="-O2 -g -fno-omit-frame-pointer" HARDENING= \
 	    SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all"; \
 	else echo "no clang: the fuzzers are not built"; fi
 fuzz-run: $(FUZZERS)
 	for target in $(FUZZ_TARGETS); do \
-	  mkdir -p $(BUILD)/corpus/$$target tests/fuzz/corpus/$$target; echo "fuzz: $$target"; FUZZ_SEEDS=$(BUILD)/corpus/$$target \
-	  $(BUILD)/tests/fuzz/fuzz-$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-	    -verbosity=0 -artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$target tests/fuzz/corpus/$$target || exit 1; done
+	  found=$(BUILD)/corpus/$$target seeds=tests/fuzz/corpus/$$target length=1024; \
+	  case $$target in cifar) length=6400 ;; model) length=6400 seeds=$(BUILD)/seeds ;; esac; \
+	  mkdir -p $$found $(BUILD)/seeds; echo "fuzz: $$target"; \
+	  FUZZ_SEEDS=$(BUILD)/seeds $(BUILD)/tests/fuzz/fuzz-$$target -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -max_len=$$length \
+	    -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 -artifact_prefix=$(BUILD)/ $$found $$seeds || exit 1; done
 
 # Puts mistakes into src, one at a time, and lists those that no test notices: make mutants SEED=2 COUNT=50
 SEED ?= 1
