@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <dirent.h>
 #include <errno.h>
-#include <math.h>
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +10,12 @@
 
 #include "cli/folder.h"
 
+enum { MOST_FOLDER = PATH_MAX_RUN - 64 }; /* characters, so that names of files in it have room */
+
 /* Where a folder's files are: in it, or in the one that is about to replace them. */
 static void folder_of_files(const char *run, char path[PATH_MAX_RUN])
 {
-    snprintf(path, PATH_MAX_RUN, "%.*s%s", PATH_MAX_RUN - 64, run, folder_is_pending(run) ? "/" FOLDER_PENDING : "");
+    snprintf(path, PATH_MAX_RUN, "%.*s%s", MOST_FOLDER, run, folder_is_pending(run) ? "/" FOLDER_PENDING : "");
 }
 
 void run_file(const char *run, const char *name, char path[PATH_MAX_RUN])
@@ -70,7 +72,7 @@ static vae_status find_in_folder(const char *run, char path[PATH_MAX_RUN], vae_e
     struct stat info;
     folder_of_files(run, folder);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, PATH_MAX_RUN, "%.*s/%s", PATH_MAX_RUN - 32, folder, names[i]);
+        snprintf(path, PATH_MAX_RUN, "%.*s/%s", PATH_MAX_RUN - (int)sizeof "/model.safetensors", folder, names[i]);
         if (!stat(path, &info)) return VAE_OK;
         if (errno != ENOENT) return vae_fail(err, VAE_E_MODEL, "%s: cannot read: %s", path, strerror(errno));
     }
@@ -85,7 +87,7 @@ vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error 
     if (stat(run, &info) && !given)
         return vae_fail(err, VAE_E_MODEL, "%s: no model there (train one with 'vaectl train', or name a run)", latest);
     const bool is_folder = !stat(run, &info) && S_ISDIR(info.st_mode);
-    const size_t longest = PATH_MAX_RUN - sizeof "/" FOLDER_PENDING "/model.safetensors";
+    const size_t longest = MOST_FOLDER;
     if (strlen(run) > longest) return vae_fail(err, VAE_E_MODEL, "RUN: longer than %zu characters", longest);
     if (is_folder) return find_in_folder(run, path, err);
     find_given_file(run, path);

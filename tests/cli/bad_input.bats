@@ -254,7 +254,7 @@ vaectl: out of memory (563 MB asked for)" ]
     rm -r run
     expect 0 train "${SMALL[@]}" -o run
     head -c -1 run/model.safetensors >cut
-    refuse 5 "cut: damaged" traverse cut
+    refuse 5 "cut: too short" traverse cut
     printf 'PK\3\4 a zip file, as PyTorch writes them' >zip
     refuse 5 "not a safetensors file" info zip
 }

@@ -204,9 +204,11 @@ load common
     expect 0 reconstruct run
     expect 0 train --data m/train-images-idx3-ubyte --holdout 0 --hidden 8 --epochs 1 -o run2
     [[ $errors == *"no test split"* ]]
-    make_images 1 >one
-    expect 0 train --data one --hidden 8 --epochs 2 --latent 1 -o run3
+    make_images 2 >two
+    expect 0 train --data two --hidden 8 --epochs 2 --latent 1 --holdout 0 -o run3
     expect 0 traverse run3
+    make_images 1 >one
+    refuse 3 "one: a single image to train on" train --data one -o run4
 }
 
 @test "gzip is recognised by content, not by name" {
@@ -338,9 +340,9 @@ load common
     expect 0 train "${SMALL[@]}" --validation 0.1 -o run
     { printf '\0\0\10\3\0\0\0\1\0\0\0\34\0\0\0\34' && head -c 784 /dev/zero; } >one
     expect 0 eval run --data one --samples 2
-    [[ $output == *"one, train split: 1 images"* ]]
+    [[ $output == *"one, all split: 1 images"* ]]
     expect 0 reconstruct run --data one -n 1
-    refuse 2 "--validation 0.1 of 1 training images is none" train --data one --validation 0.1 -o none
+    refuse 3 "one: a single image to train on" train --data one --validation 0.1 -o none
     [ ! -e none ]
 }
 

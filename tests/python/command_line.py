@@ -690,8 +690,8 @@ def lengthened(path, length):
 def _():
     make_run("run")
     make_run("odds")
-    vaectl("info", lengthened("run", 2029))
-    refuse(5, "RUN: longer than 2029 characters", "info", lengthened("odds", 2030))
+    vaectl("info", lengthened("run", 1983))
+    refuse(5, "RUN: longer than 1984 characters", "info", lengthened("odds", 1986))
     longest = lengthened("run/p.png", 2047)
     same(vaectl("sample", "run", "-n", 1, "-o", longest)[0], longest + "\n")
     refuse(2, "-o: longer than 2047 characters", "sample", "run", "-o", lengthened("run/pp.png", 2048))

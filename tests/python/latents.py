@@ -9,6 +9,7 @@ import struct
 import sys
 import xml.etree.ElementTree as tree
 
+from shared import png
 from shared.figure import SVG, pixels
 from shared.program import read_bytes, read_npy, refuse, vaectl, write_idx, write_npy
 from shared.tap import near, run, same, test

@@ -435,9 +435,9 @@ def long_names():
     name = "./" * 1020 + "abc.png"
     written(name, "sample", "run", "-n", 1, "-o", name)
     refuse(2, "-o: longer than 2047 characters", "sample", "run", "-o", "./" + name[1:])
-    name = "./" * 1013 + "run"
+    name = "./" * 990 + "run"
     written(f"{name}/sample.png", "sample", name, "-n", 1)
-    refuse(5, "RUN: longer than 2029 characters", "sample", "./" + name[1:])
+    refuse(5, "RUN: longer than 1984 characters", "sample", "./." + name[1:])
 
 
 DEFAULTS = {"reconstruct": {"n": 20, "first": 0, "split": "test"}, "sample": {"n": 100, "seed": 1},

@@ -115,7 +115,7 @@ def _():
     for prior in ("./evil.so", "evil.so:sd=1"):
         config = {**json.loads(metadata["vaectl.config"]), "prior": prior}
         save("changed", tensors, {**metadata, "vaectl.config": json.dumps(config)})
-        refuse(5, f"changed: its prior '{prior.split(':')[0]}' is a plug-in that is not loaded (plugin FILE.so "
+        refuse(5, f"changed: its prior '{prior.split(':')[0]}' is a plug-in that is not loaded (--plugin FILE.so "
                "loads it), or younger than this vaectl", "info", "changed")
 
 

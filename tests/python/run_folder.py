@@ -156,19 +156,19 @@ def _():
 
 @test("slashes behind the name of a run do not count; a folder of runs says how they are named")
 def _():
-    for seed in (1, 2):
-        vaectl("train", *SMALL, "--epochs", 1, "--seed", seed, "-o", f"runs/{seed}")
-    same(vaectl("sample", "runs/1//")[0], "runs/1/sample.png\n")
-    same(vaectl("train", "--resume", "runs/1/", "--epochs", 2, "-q")[0], "runs/1/model.safetensors\nruns/1/metrics.csv\n")
+    for seed, name in ((1, "one"), (2, "two")):
+        vaectl("train", *SMALL, "--epochs", 1, "--seed", seed, "-o", f"runs/{name}")
+    same(vaectl("sample", "runs/one//")[0], "runs/one/sample.png\n")
+    same(vaectl("train", "--resume", "runs/one/", "--epochs", 2, "-q")[0], "runs/one/model.safetensors\nruns/one/metrics.csv\n")
     many = "runs: a folder of 2 runs (expected a run folder; runs/*/ names those in it)"
     refuse(5, many, "plot", "curves", "runs/")
     refuse(5, many, "report", "runs")
-    vaectl("plot", "curves", "runs/1/", "runs/2/")
-    same([texts(read_svg("curves.svg")).count(name) for name in ("1", "2")], [1, 1])
+    vaectl("plot", "curves", "runs/one/", "runs/two/")
+    same([texts(read_svg("curves.svg")).count(name) for name in ("one", "two")], [1, 1])
     vaectl("compare", "runs/", "-o", "runs/compare.svg")
-    for words in (["runs/"], ["runs/1", "runs/2/", "runs/compare.svg"]):
+    for words in (["runs/"], ["runs/one", "runs/two/", "runs/compare.svg"]):
         rows = vaectl_json("compare", *words)["rows"]
-        same(sorted(run["run"] for row in rows for run in row["runs"]), ["runs/1", "runs/2"])
+        same(sorted(run["run"] for row in rows for run in row["runs"]), ["runs/one", "runs/two"])
     refuse(5, "runs/compare.svg: not a safetensors file, or cut off", "compare", "runs/compare.svg")
 
 
