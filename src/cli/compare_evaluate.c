@@ -20,11 +20,11 @@
 enum { NOISE_SEED = 1, MOST_CACHE = 1 << 26 };
 static const char LOSSES[] = "image_losses";
 
-const struct measure_name measures[MEASURES] = {[NEG_ELBO] = {"neg_elbo", 2},
-                                                [RECON] = {"recon", 2},
-                                                [KL] = {"kl", 2},
-                                                [ACTIVE_UNITS] = {"active_units", 1},
-                                                [NLL] = {"nll", 2},
+const struct measure_name measures[MEASURES] = {[NEG_ELBO] = {"neg_elbo", 2, false},
+                                                [RECON] = {"recon", 2, false},
+                                                [KL] = {"kl", 2, false},
+                                                [ACTIVE_UNITS] = {"active_units", 1, false},
+                                                [NLL] = {"nll", 2, false},
                                                 [NLL_BIAS] = {"nll_bias", 2, true},
                                                 [NLL_MC_SE] = {"nll_mc_se", 2, true},
                                                 [NLL_EFFECTIVE] = {"nll_effective_samples", 1, true},
