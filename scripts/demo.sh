@@ -4,10 +4,12 @@ set -eu
 cd "$(dirname "$0")/.."
 
 scripts/packages.sh build
+echo "Building vaectl"
 make -j"$(nproc 2>/dev/null || echo 2)" >/dev/null
 
 vaectl=build/vaectl
 run=runs/demo
+echo "Training a spike-and-slab VAE for ten epochs, into $run"
 "$vaectl" train --prior spikeslab --p 0.8 --c2 0.05 --epochs 10 -o "$run" --force
 for picture in reconstruct sample traverse; do
     "$vaectl" "$picture" "$run" >/dev/null

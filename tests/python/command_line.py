@@ -27,7 +27,7 @@ COMMANDS = [
     ("sample", "picture: decoded draws from the prior"),
     ("traverse", "picture: one row per latent dimension, or a grid over two"),
     ("interpolate", "picture: rows of steps from one image to another"),
-    ("plot", "figures of runs: losses, KL of the latents"),
+    ("plot", "curves, kl, latents, scatter, manifold, fields, prior, animation"),
     ("encode", "posterior means and scales of images, as .npy or .csv"),
     ("decode", "mean images of latents from a .npy or .csv"),
     ("data", "describe, check or convert a source of data"),
