@@ -29,7 +29,7 @@ typedef struct vae_grid {
     size_t band;                /* extra space after every `band` rows of tiles; 0: none */
     const char *const *labels;  /* (down) texts left of the rows, or NULL */
     const char *const *columns; /* (across) texts above the columns, or NULL; only those that have room */
-    const char *right, *up;     /* names of what goes to the right, below the tiles, and upwards, beside them, or NULL */
+    const char *right, *up; /* names of what goes to the right, below the tiles, and upwards, beside them, or NULL */
     /* Values are from -1 to 1, zero in the middle, and have colours, from dark to light. */
     bool diverging;
     double unit; /* the number that 1 stands for in a bar of colours below the tiles; 0: no bar */

@@ -131,7 +131,8 @@ vae_status run_model_path(const char *given, char path[PATH_MAX_RUN], vae_error 
 void run_file(const char *run, const char *name, char path[PATH_MAX_RUN]);
 /* Is a folder a run? */
 bool run_has_model(const char *folder);
-/* Is an entry of a folder one, and not a link, as runs/latest is, to one that is there as well? `path` is the entry's. */
+/* Is an entry of a folder one, and not a link, as runs/latest is, to one that is there as well? `path` is the entry's.
+ */
 bool run_is_inside(const char *folder, const char *name, char path[PATH_MAX_RUN]);
 /* The model in it. */
 vae_status run_load_model(const char *given, vae_model **model, char path[PATH_MAX_RUN], vae_error *err);
