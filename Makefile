@@ -3,6 +3,7 @@
 # make asan tsan valgrind          the tests under a checker (asan: undefined behaviour, too)
 # make faults       killed processes, failing calls, lost power and the like (faults-long: the long form)
 # make fuzz         malformed files and command lines, made by libFuzzer (FUZZ_SECONDS=10 for each reader)
+# make coverage     lines and branches of readers that their tests reach
 # make mutants      small mistakes that no test notices
 # make format lint  rewrite in house style; static analysis
 # make install uninstall           PREFIX=/usr/local DESTDIR=

@@ -72,6 +72,19 @@ faults faults-long: $(BUILD)/vaectl $(BUILD)/tests/tools/flip_bits $(BUILD)/test
 	  VAECTL=$(abspath $(BUILD))/vaectl VAE_BUILD=$(abspath $(BUILD)) PYTHONPATH=tests/python \
 	  python3 $$script $(if $(filter %-long,$@),--long) || failed=1; done; exit $$failed
 
+# What the tests of readers reach of them.
+READERS := $(wildcard src/data/*.c) $(addprefix src/model/,checkpoint.c config.c)
+COVERING := $(addprefix test_,arrays checkpoint choice conditional digits drawn fuzz idx memory npy plugins settings source)
+.PHONY: coverage coverage-run
+coverage:
+	$(MAKE) coverage-run BUILD=build/coverage OPTIMISE="-O0 -g" SANITIZE=--coverage
+coverage-run: $(BUILD)/vaectl $(COVERING:%=$(BUILD)/tests/unit/%) $(PLUGINS:%=$(BUILD)/tests/plugins/%.so)
+	find $(BUILD) -name '*.gcda' -delete
+	for test in $(COVERING); do $(BUILD)/tests/unit/$$test >$(BUILD)/$$test.txt 2>&1 || { cat $(BUILD)/$$test.txt; exit 1; }; done
+	for script in python/data python/arrays python/read_model faults/malformed; do \
+	  VAECTL=$(abspath $(BUILD))/vaectl VAE_BUILD=$(abspath $(BUILD)) PYTHONPATH=tests/python python3 tests/$$script.py || exit 1; done
+	scripts/coverage.py $(BUILD) 98 90 $(READERS)
+
 # Readers under libFuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="csv png". What they find stays in build/fuzz. Each ends
 # after that time or after FUZZ_RUNS executions, whatever comes first; inputs are short, as they are then many.
 FUZZ_SECONDS ?= 10

@@ -9,8 +9,8 @@
 #include "vae.h"
 
 struct format_ops {
-    const char *name; /* for messages */
-    bool (*is)(const uint8_t start[4]);
+    const char *name;                   /* for messages */
+    bool (*is)(const uint8_t start[4]); /* NULL of one that is not in the list below */
     /* Fills n, rows, cols and what holds the pixels (see vae_images) of zeroed images; what it allocated before failing
      * is freed by the caller. Pixels of more than `most` bytes may stay in a plain file. */
     vae_status (*read)(const struct input *input, size_t most, vae_images *images, vae_error *err);

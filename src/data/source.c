@@ -381,10 +381,10 @@ static vae_status open_builtin(vae_data *data, const char *text, vae_error *err)
 {
     vae_choice choice = {0};
     vae_status status = choice_parse(&choice, "built-in data set", source_module_at, text, err);
+    size_t i = 0;
     if (status) return status;
-    for (size_t i = 0; sources[i]; i++)
-        if (!strcmp(sources[i]->module.name, choice.name)) return sources[i]->open(data, choice.value, err);
-    return VAE_E_INTERNAL;
+    while (strcmp(sources[i]->module.name, choice.name)) i++; /* it is one of them */
+    return sources[i]->open(data, choice.value, err);
 }
 
 static const char BUILTIN[] = "builtin:";

@@ -412,6 +412,10 @@ def _():
     refuse(3, "t/test: no PNG files in it", "data", "t")
     put("t/test/b/1.png", grey_png(1))
     refuse(3, "t/test/b: a label that no training image has", "data", "t")
+    put("half/train/a/1.png", grey_png(1))
+    put("half/test/1.png", grey_png(1))
+    refuse(3, "half: only one of its splits has labels", "data", "half")
+    refuse(2, "sizes: set a: it has no sets of IDX files", "data", "sizes:set=a")
     put("none/photo.jpg", b"\xff\xd8\xff\xe0")
     refuse(3, "none: no file train-images-idx3-ubyte or train-images-idx3-ubyte.gz in it (expected the MNIST file "
            "names, which scripts/fetch-mnist.sh fetches, CIFAR-10's .bin files, PNG files, train.npy or train.csv)", "data", "none")
@@ -603,6 +607,9 @@ def _():
     write_set("e/emnist-letters-", [LYING], [LYING], ([0], [2]))
     refuse(3, "e/emnist-letters-train-labels-idx1-ubyte: label 0 (expected 1 to 26, as EMNIST counts letters)", "data",
            "e:set=letters")
+    os.mkdir("new")
+    write_set("new/emnist-signs-", [LYING], [LYING], ([7], [0]))
+    same(vaectl_json("data", "new")["label_names"], [])
     os.remove("e/emnist-letters-test-images-idx3-ubyte")
     write_set("e/emnist-letters-", [LYING], [LYING], ([1], [2]))
     os.remove("e/emnist-letters-test-images-idx3-ubyte")
