@@ -15,57 +15,37 @@ enum { DEFLATE_LIMIT = 1032 };
 
 /* ---- Reading ---------------------------------------------------------------------------------------------------- */
 
+/* Why there are fewer bytes than there should be. */
 static vae_status cut_short(const struct input *input, vae_error *err)
 {
-    int code = Z_OK;
-    gzerror(input->gz, &code);
-    if (code == Z_MEM_ERROR) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", input->path);
-    if (code == Z_DATA_ERROR)
-        return vae_fail(err, VAE_E_DATA, "%s: damaged gzip data (a checksum or code in it is wrong)", input->path);
+    vae_status status = unpack_status(input->bytes, input->path, err);
+    if (status) return status;
     return vae_fail(err, VAE_E_DATA, "%s: file ends too early (the download or copy was cut off)", input->path);
-}
-
-/* Reads until `size` bytes are there or the data ends; returns how many there were. */
-static size_t read_bytes(const struct input *input, uint8_t *bytes, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        const size_t left = size - done;
-        int got = gzread(input->gz, bytes + done,
-                         left > 1u << 30 ? 1u << 29 : (unsigned)left); /* the last chunk is never tiny */
-        if (got <= 0) break;
-        done += (size_t)got;
-    }
-    return done;
 }
 
 vae_status input_read(const struct input *input, uint8_t *bytes, size_t size, vae_error *err)
 {
-    return read_bytes(input, bytes, size) < size ? cut_short(input, err) : VAE_OK;
+    return unpack_read(input->bytes, bytes, size) < size ? cut_short(input, err) : VAE_OK;
 }
 
 vae_status input_rewind(const struct input *input, vae_error *err)
 {
-    return gzrewind(input->gz) ? cut_short(input, err) : VAE_OK;
+    unpack_rewind(input->bytes);
+    return unpack_status(input->bytes, input->path, err);
 }
 
 vae_status input_read_some(const struct input *input, uint8_t *bytes, size_t size, size_t *got, vae_error *err)
 {
-    int code = Z_OK;
-    *got = read_bytes(input, bytes, size);
-    gzerror(input->gz, &code);
-    return *got < size && code != Z_OK ? cut_short(input, err) : VAE_OK;
+    *got = unpack_read(input->bytes, bytes, size);
+    return *got < size ? unpack_status(input->bytes, input->path, err) : VAE_OK;
 }
 
-/* Asks for one byte more than there should be, and in the same breath: a read that ends exactly at the last byte leaves
- * the gzip trailer, with its checksum, unread, and zlib then calls a file cut there complete. */
+/* Asks for one byte more than there should be: only then the end is read, with the checksum in it. */
 vae_status input_read_last(const struct input *input, uint8_t *bytes, size_t size, vae_error *err)
 {
-    const size_t got = read_bytes(input, bytes, size + 1);
-    int code = Z_OK;
-    gzerror(input->gz, &code);
+    const size_t got = unpack_read(input->bytes, bytes, size + 1);
     if (got > size) return vae_fail(err, VAE_E_DATA, "%s: more data than its header announces", input->path);
-    return got < size || code != Z_OK ? cut_short(input, err) : VAE_OK;
+    return got < size ? cut_short(input, err) : unpack_status(input->bytes, input->path, err);
 }
 
 vae_status input_new_last(const struct input *input, uint8_t **bytes, size_t size, vae_error *err)
@@ -100,12 +80,9 @@ static vae_status open_file(struct input *input, const char *path, vae_error *er
         return vae_fail(err, VAE_E_DATA, "%s: not a regular file (expected a file of data)", path);
     }
     input->size = (size_t)info.st_size;
-    input->gz = gzdopen(fd, "rb");
-    if (!input->gz) {
-        close(fd);
-        return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", path);
-    }
-    input->compressed = !gzdirect(input->gz);
+    input->bytes = unpack_open(fd);
+    if (!input->bytes) return vae_fail(err, VAE_E_MEMORY, "%s: out of memory", path);
+    input->compressed = unpack_is_packed(input->bytes);
     return VAE_OK;
 }
 
@@ -130,8 +107,13 @@ vae_status input_open(struct input *input, const char *path, vae_error *err)
 
 vae_status input_close(struct input *input, vae_status status, vae_error *err)
 {
-    if (gzclose(input->gz) == Z_OK || status) return status;
-    return vae_fail(err, VAE_E_DATA, "%s: damaged or cut off", input->path);
+    uint8_t more;
+    if (!status && input->compressed) {
+        unpack_read(input->bytes, &more, 1); /* which reads the end, if nothing else did */
+        status = unpack_status(input->bytes, input->path, err);
+    }
+    unpack_close(input->bytes);
+    return status;
 }
 
 vae_status input_check_size(const struct input *input, size_t announced, vae_error *err)

@@ -3,19 +3,16 @@
  * A file of data, plain or gzip, told apart by content, which is read once from its start to its end.
  *
  * Every byte is hostile. Sizes are checked before anything is allocated: a plain file must have exactly the announced
- * size, a compressed one cannot hold more than deflate's limit of 1032 bytes a byte. gzread returns short or even
- * complete data with no error where a file is cut, so the data counts as good only after its end was read, checked and
- * closed. */
+ * size, a compressed one cannot hold more than deflate's limit of 1032 bytes a byte. The
+ * data counts as good only after its end was read, checked and closed. */
 #ifndef VAE_INPUT_H
 #define VAE_INPUT_H
 
-#include <zlib.h>
-
-#include "vae.h"
+#include "data/unpack.h"
 
 struct input {
     const char *path;
-    gzFile gz;
+    struct unpacking *bytes;
     size_t size; /* of the file */
     bool compressed;
     uint8_t start[4]; /* the first bytes of the data; reading begins with them, too */

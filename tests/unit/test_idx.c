@@ -163,6 +163,23 @@ static void second_member_more(struct bytes *b)
     append_gzip(b, "x", 1);
 }
 
+static void put_behind(struct bytes *b, size_t zeros, size_t others)
+{
+    good_gz(b);
+    memset(b->at + b->n, 0, zeros);
+    memset(b->at + b->n + zeros, 'x', others);
+    b->n += zeros + others;
+}
+static void zeros_behind(struct bytes *b) { put_behind(b, 512, 0); }
+static void byte_behind(struct bytes *b) { put_behind(b, 0, 1); }
+static void byte_behind_zeros(struct bytes *b) { put_behind(b, 300, 1); }
+static void text_behind_member(struct bytes *b)
+{
+    good_gz(b);
+    memcpy(b->at + b->n, "\x1f is no member", 15);
+    b->n += 15;
+}
+
 /* ---- One file --------------------------------------------------------------------------------------------------- */
 
 static const struct bad {
@@ -228,6 +245,9 @@ static const struct bad {
     {"bit flipped in the checksum", flip_in_crc, 3, "damaged gzip data"},
     {"bit flipped in the length", flip_in_length, 3, "damaged gzip data"},
     {"second member cut", second_member_cut, 3, "too early"},
+    {"a byte behind gzip", byte_behind, 3, "more behind its gzip data (expected its end, or zeros)"},
+    {"a byte behind zeros behind gzip", byte_behind_zeros, 3, "more behind its gzip data"},
+    {"what begins like a member behind gzip", text_behind_member, 3, "damaged gzip data"},
     {"second member beyond the end", second_member_more, 3, "more data than its header announces"},
 };
 
@@ -280,6 +300,7 @@ static const struct {
     {"one pixel", "images", one_pixel, 1, 1, 1},
     {"one row", "images", flat, 2, 1, 9},
     {"two gzip members", "images.gz", two_members, 4, 3, 5},
+    {"gzip, padded with zeros", "images.gz", zeros_behind, 4, 3, 5},
 };
 
 static void test_good_files(void **state)
