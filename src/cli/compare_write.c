@@ -21,7 +21,7 @@ static void print_cells(const struct table *table, const struct row *row)
             const size_t length = strlen(table_cell(table, &table->row[r], c, cell));
             if (length > width) width = length;
         }
-        printf("%-*s ", (int)width + 1, row ? table_cell(table, row, c, cell) : table_heading(table, c));
+        printf("%-*s ", (int)width + 1, SHOWN(row ? table_cell(table, row, c, cell) : table_heading(table, c)));
     }
 }
 
@@ -95,7 +95,7 @@ static void print_difference(const struct row *row)
 static void print_differences(const struct table *table)
 {
     printf("\n%s less that of %s, seed by seed on the same images\n", measures[table->loss].name,
-           table->row[table->baseline].name);
+           SHOWN(table->row[table->baseline].name));
     print_cells(table, NULL);
     printf("pairs  difference  %.0f %% interval over seeds  se over images\n", 100 * CONFIDENCE);
     for (size_t r = 0; r < table->rows; r++) {
@@ -135,7 +135,7 @@ void table_print(const struct table *table)
 {
     const struct evaluated *e = table->evaluated;
     const char *mixed = incomparable(table);
-    printf("%s, %s split: %zu images, noise seed 1", e->data, e->split, e->images);
+    printf("%s, %s split: %zu images, noise seed 1", SHOWN(e->data), e->split, e->images);
     if (e->samples) printf(", %llu samples of the nll", (unsigned long long)e->samples);
     printf("\nnats per image; mean over seeds, and standard deviation (sd) between them\n");
     if (e->pseudo) printf("grey pixels under a Bernoulli likelihood: a pseudo-likelihood\n");

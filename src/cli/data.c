@@ -100,9 +100,7 @@ static void print_labels(const struct description *d)
 static void print_heading(const vae_data *data)
 {
     const vae_images *images = &data->train;
-    vae_error clean;
-    vae_fail(&clean, VAE_OK, "%s", data->source);
-    printf("%s: %zu", clean.message, images->n);
+    printf("%s: %zu", SHOWN(data->source), images->n);
     if (data->test.n) printf(" + %zu", data->test.n);
     if (images->rows > 1)
         printf(" image%s of %zu x %zu %s\n", images->n + data->test.n == 1 ? "" : "s", images->rows, images->cols,

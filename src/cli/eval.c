@@ -124,8 +124,8 @@ static void print_losses(const struct eval *r)
     else if (e->kl_samples)
         snprintf(kl, sizeof kl, "Monte Carlo KL of %zu sample%s", e->kl_samples, e->kl_samples == 1 ? "" : "s");
     if (e->n > 1) snprintf(error, sizeof error, " (standard error %.4f over images)", e->neg_elbo_se);
-    printf("%s after epoch %llu\n", r->model_path, (unsigned long long)vae_model_metrics(r->model)->epoch);
-    say("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, %s", r->source, r->split, e->n,
+    printf("%s after epoch %llu\n", SHOWN(r->model_path), (unsigned long long)vae_model_metrics(r->model)->epoch);
+    say("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, %s", SHOWN(r->source), r->split, e->n,
         (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s", kl);
     say("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image%s", e->neg_elbo, e->recon, e->kl, error);
     if (r->nll.samples) print_nll(&r->nll);

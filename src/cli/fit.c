@@ -83,7 +83,7 @@ static vae_status report(const struct session *s, const vae_model *fitted, doubl
     if (!s->quiet)
         fprintf(stderr, "test kl %.4f, before %.4f; recon %.4f, neg_elbo %.4f nats/image\n", m->test_kl, before,
                 m->test_recon, m->test_neg_elbo);
-    printf("%s\n%s\n", s->folder.model, s->folder.metrics);
+    printf("%s\n%s\n", SHOWN(s->folder.model), SHOWN(s->folder.metrics));
     return VAE_OK;
 }
 

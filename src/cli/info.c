@@ -100,8 +100,8 @@ static void print_text(const vae_model *model, const char *path)
     const vae_metrics *m = vae_model_metrics(model);
     size_t rows, cols;
     vae_model_shape(model, &rows, &cols);
-    printf("model        %s\nbuilt by     %s\nimages       %zu x %zu\nparameters   %zu\n", path, vae_model_build(model),
-           rows, cols, parameter_count(model));
+    printf("model        %s\nbuilt by     %s\nimages       %zu x %zu\nparameters   %zu\n", SHOWN(path),
+           vae_model_build(model), rows, cols, parameter_count(model));
     printf("trained      %llu epochs, %llu steps\n", (unsigned long long)m->epoch, (unsigned long long)m->step);
     if (isfinite(m->test_neg_elbo))
         printf("test         neg_elbo %.2f = recon %.2f + kl %.2f nats/image, %llu active units\n", m->test_neg_elbo,

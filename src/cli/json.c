@@ -49,15 +49,24 @@ void json_add_metrics(json_t *object, const vae_metrics *metrics)
     }
 }
 
+/* Bytes beyond ASCII as \\xHH, and a backslash as two, so that the name can be had back. */
+static json_t *escaped_text(const char *text)
+{
+    char *escaped = allocate(4 * strlen(text) + 1), *to = escaped;
+    if (!escaped) return NULL;
+    for (*to = '\0'; *text; text++) {
+        const unsigned char c = (unsigned char)*text;
+        to += sprintf(to, c > 127 ? "\\x%02x" : c == '\\' ? "\\\\" : "%c", c);
+    }
+    json_t *value = json_string(escaped);
+    free(escaped);
+    return value;
+}
+
 json_t *json_text(const char *text)
 {
     json_t *value = json_string(text);
-    char *ascii = value ? NULL : strdup(text);
-    for (char *c = ascii; c && *c; c++)
-        if ((unsigned char)*c > 127) *c = '?';
-    if (ascii) value = json_string(ascii);
-    free(ascii);
-    return value;
+    return value || lacks_memory ? value : escaped_text(text);
 }
 
 /* What stdout refuses, main reports. */

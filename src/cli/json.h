@@ -18,7 +18,8 @@ bool json_lacks_memory(void);
 json_t *json_finite(double value);
 /* Adds the numbers of an epoch to an object: each that a model file stores. */
 void json_add_metrics(json_t *object, const vae_metrics *metrics);
-/* JSON is UTF-8 and names of files need not be: of one that is not, every byte beyond ASCII is given as '?'. */
+/* JSON is UTF-8 and names of files need not be: in one that is not, every byte beyond ASCII is given as \xHH, and a
+ * backslash as two. */
 json_t *json_text(const char *text);
 /* The JSON in a file; NULL: none, or out of memory. */
 json_t *json_read(FILE *file);

@@ -300,7 +300,19 @@ double run_learned_sigma(const vae_model *model)
     return NAN;
 }
 
-void run_say_written(const char *path) { printf("%s\n", path); }
+const char *run_shown(const char *name, char shown[PATH_MAX_RUN])
+{
+    size_t n = 0;
+    for (const unsigned char *c = (const unsigned char *)name; *c && n + 1 < PATH_MAX_RUN; c++) {
+        const bool is_two = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0; /* U+0080 to U+009F */
+        shown[n++] = *c < 0x20 || *c == 0x7f || is_two ? '?' : (char)*c;
+        if (is_two && n + 1 < PATH_MAX_RUN) shown[n++] = '?', c++;
+    }
+    shown[n] = '\0';
+    return shown;
+}
+
+void run_say_written(const char *path) { printf("%s\n", SHOWN(path)); }
 
 void run_say(const char *format, ...)
 {

@@ -197,7 +197,7 @@ static void show_next_steps(const struct session *s)
 static vae_status print_summary(const struct session *s, const vae_model *model, bool json, vae_error *err)
 {
     if (!json) {
-        printf("%s\n%s\n", s->folder->model, s->folder->metrics);
+        printf("%s\n%s\n", SHOWN(s->folder->model), SHOWN(s->folder->metrics));
         return VAE_OK;
     }
     json_t *object = json_pack("{s:o, s:o, s:o}", "run", json_text(s->folder->path), "model",

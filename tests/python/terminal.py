@@ -91,6 +91,26 @@ def _():
     same(errors, "vaectl: a?[31m??b: all 2 epochs are done (--epochs may be raised)\n")
 
 
+@test("control characters in names do not reach stdout")
+def _():
+    name = "a\033[31m\u0085b"
+    vaectl(*SMALL, "--epochs", 1, "-o", name)
+    write_npy(f"{name}/rows.npy", (4, 28, 28), [0.25] * 4 * 784)
+    for words in (["info", name], ["eval", name, "--data", f"{name}/rows.npy", "--split", "train"], ["sample", name],
+                  ["encode", name], ["data", f"{name}/rows.npy"], ["compare", name, name, "-o", f"{name}/c.svg"],
+                  ["plot", "curves", name], ["report", name]):
+        out = vaectl(*words)[0]
+        assert "a?[31m??b" in out and not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f]", out), (words, out)
+
+
+@test("JSON has the bytes of a name that is not UTF-8, and a backslash in it twice")
+def _():
+    vaectl_json(*SMALL, "--epochs", 1, "-q", "-o", "\udcff\\\u00e4")
+    same(vaectl_json("info", "\udcff\\\u00e4")["model"], "\\xff\\\\\\xc3\\xa4/model.safetensors")
+    vaectl(*SMALL, "--epochs", 1, "-o", "\\\u00e4")
+    same(vaectl_json("info", "\\\u00e4")["model"], "\\\u00e4/model.safetensors")
+
+
 @test("the validation loss has a column where there is one, and its best so far is marked")
 def _():
     errors = vaectl(*SMALL, "--epochs", 9, "--validation", 0.4, "--lr", 0.1, "-o", "run")[1]
