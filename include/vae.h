@@ -264,6 +264,8 @@ VAE_API size_t vae_images_classes(const vae_images *images);
 VAE_API vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err);
 /* The same as real numbers: those that there are, or bytes / 255. */
 VAE_API vae_status vae_images_values(const vae_images *images, size_t first, size_t n, float *values, vae_error *err);
+/* CRC-32 of all pixels in their order: of bytes as they are, of real numbers in single precision. */
+VAE_API vae_status vae_images_crc32(const vae_images *images, uint32_t *crc, vae_error *err);
 
 /* ---- Model ------------------------------------------------------------------------------------------------------ */
 
@@ -325,6 +327,10 @@ VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols)
  * pixels, and, of a conditional model, have they labels of its classes? VAE_E_DATA where not. All functions that use a
  * model on images ask; who writes files before may ask first. */
 VAE_API vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err);
+/* Are these the training images that the model is trained on so far, as their number, their CRC-32 and, of a
+ * conditional model, their labels say? VAE_E_DATA where not. A model that has seen none, or is older than that CRC-32,
+ * takes all. */
+VAE_API vae_status vae_model_check_training(const vae_model *model, const vae_images *train, vae_error *err);
 /* Does a likelihood of that name take the values of these images? */
 VAE_API bool vae_likelihood_takes(const char *name, const vae_images *images);
 /* Are there grey pixels (among those of the first hundred images) under a likelihood of 0/1 values, as the images are,

@@ -12,25 +12,6 @@
 
 /* ---- Checksums --------------------------------------------------------------------------------------------------- */
 
-enum { CRC_ROWS = 1024 };
-
-/* CRC-32 of all pixels in their order: of bytes as they are, of real numbers in single precision. */
-static vae_status crc_of_images(const vae_images *images, uint32_t *crc, vae_error *err)
-{
-    const size_t D = images->rows * images->cols, width = images->values ? sizeof(float) : 1;
-    void *block = malloc(CRC_ROWS * D * width);
-    vae_status status = block ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
-    *crc = 0;
-    for (size_t first = 0; first < images->n && !status; first += CRC_ROWS) {
-        const size_t n = images->n - first < CRC_ROWS ? images->n - first : CRC_ROWS;
-        status = images->values ? vae_images_values(images, first, n, block, err)
-                                : vae_images_read(images, first, n, block, err);
-        if (!status) *crc = (uint32_t)crc32_z(*crc, block, n * D * width);
-    }
-    free(block);
-    return status;
-}
-
 static vae_status crc_of_file(const char *path, uint32_t *crc, vae_error *err)
 {
     unsigned char block[1 << 14];
@@ -48,8 +29,8 @@ static vae_status crc_of_file(const char *path, uint32_t *crc, vae_error *err)
 static vae_status take_checksums(struct subject *s, const vae_images *split, vae_error *err)
 {
     vae_status status = crc_of_file(s->path, &s->crc_model, err);
-    if (!status) status = crc_of_images(&s->data->train, &s->crc_train, err);
-    if (!status) status = crc_of_images(split, &s->crc_images, err);
+    if (!status) status = vae_images_crc32(&s->data->train, &s->crc_train, err);
+    if (!status) status = vae_images_crc32(split, &s->crc_images, err);
     return status;
 }
 

@@ -265,7 +265,7 @@ static vae_status open_training_data(const vae_config *config, const char *run, 
 /* Of all splits: one that the model does not take would end the training after its first epoch. */
 static vae_status check_data(const vae_model *model, const vae_data *data, vae_error *err)
 {
-    vae_status status = vae_model_check_images(model, &data->train, err);
+    vae_status status = vae_model_check_training(model, &data->train, err);
     if (!status && data->validation.n) status = vae_model_check_images(model, &data->validation, err);
     if (!status && data->test.n) status = vae_model_check_images(model, &data->test, err);
     return status;

@@ -109,6 +109,7 @@ static json_t *state_to_json(const struct vae_model *model)
                               (json_int_t)model->cols, "sum_loss", number(t->sum_loss), "sum_recon",
                               number(t->sum_recon), "sum_kl", number(t->sum_kl), "images", (json_int_t)t->images,
                               "kl_per_dim", kl_to_json(model));
+    if (t->has_crc) json_object_set_new(state, "data_crc32", json_integer((json_int_t)t->crc));
     const vae_metric *metric;
     for (size_t i = 0; (metric = vae_metric_at(i)); i++)
         if (metric->where != VAE_M_COLUMN_ONLY)
@@ -326,6 +327,8 @@ static uint64_t read_count(const json_t *state, const char *key)
 {
     json_int_t value = json_integer_value(json_object_get(state, key));
     return value > 0 ? (uint64_t)value : 0;
+    t->has_crc = json_is_integer(json_object_get(state, "data_crc32"));
+    t->crc = (uint32_t)read_count(state, "data_crc32");
 }
 
 static void state_from_json(struct vae_model *model, const json_t *state)

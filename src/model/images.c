@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "base/memory.h"
 #include "data/source.h"
@@ -118,6 +119,61 @@ vae_status vae_model_check_images(const vae_model *model, const vae_images *imag
                         model->rows, model->cols);
     vae_status status = check_labels(model, images, err);
     return status ? status : check_range(model, images, err);
+}
+
+vae_status vae_images_crc32(const vae_images *images, uint32_t *crc, vae_error *err)
+{
+    enum { ROWS = 256 };
+    const size_t D = images->rows * images->cols;
+    uint8_t *block = images->stream ? mem_new(ROWS, D, err) : NULL;
+    vae_status status = images->stream && !block ? VAE_E_MEMORY : VAE_OK;
+    uLong sum = 0;
+    if (images->pixels) sum = crc32_z(0, images->pixels, images->n * D);
+    if (images->values) sum = crc32_z(0, (const Bytef *)images->values, images->n * D * sizeof *images->values);
+    for (size_t first = 0; block && first < images->n && !status; first += ROWS) {
+        const size_t n = images->n - first < ROWS ? images->n - first : ROWS;
+        status = vae_images_read(images, first, n, block, err);
+        sum = crc32_z(sum, block, n * D);
+    }
+    free(block);
+    *crc = (uint32_t)sum;
+    return status;
+}
+
+static vae_status crc_of_training(const struct vae_model *model, const vae_images *train, uint32_t *crc, vae_error *err)
+{
+    vae_status status = vae_images_crc32(train, crc, err);
+    if (!status && model->C) *crc = (uint32_t)crc32_z(*crc, train->labels, train->n);
+    return status;
+}
+
+vae_status model_note_training(struct vae_model *model, const vae_images *train, vae_error *err)
+{
+    struct training_state *t = &model->training;
+    vae_status status = crc_of_training(model, train, &t->crc, err);
+    if (status) return status;
+    t->images = train->n;
+    t->has_crc = true;
+    return VAE_OK;
+}
+
+vae_status vae_model_check_training(const vae_model *model, const vae_images *train, vae_error *err)
+{
+    const struct training_state *t = &model->training;
+    const char *source = train->source ? train->source : "images";
+    uint32_t crc;
+    vae_status status = vae_model_check_images(model, train, err);
+    if (status || !t->images) return status;
+    if (t->images != train->n)
+        return vae_fail(err, VAE_E_DATA, "%s: %zu training images, and the model was trained on %llu so far", source,
+                        train->n, (unsigned long long)t->images);
+    if (!t->has_crc) return VAE_OK;
+    status = crc_of_training(model, train, &crc, err);
+    if (status || crc == t->crc) return status;
+    return vae_fail(err, VAE_E_DATA,
+                    "%s: not the images%s that the model was trained on so far (CRC-32 %08x, expected %08x); train a "
+                    "new run on them",
+                    source, model->C ? " and labels" : "", (unsigned)crc, (unsigned)t->crc);
 }
 
 /* Whether a pixel among those of the first hundred images is neither 0 nor 1. */

@@ -21,6 +21,8 @@ enum { MAX_LAYERS = (2 + PRIOR_NETS + FLOW_NETS) * NET_LAYERS };
 /* How far a training has come. */
 struct training_state {
     uint64_t images;                    /* that the model is trained on; 0: not known yet */
+    bool has_crc;                       /* is it known of them, */
+    uint32_t crc;                       /* the CRC-32 of their pixels and, of a conditional model, labels? */
     uint64_t step;                      /* training steps done */
     double sum_loss, sum_recon, sum_kl; /* over the images of the unfinished epoch */
     vae_metrics metrics;
@@ -75,6 +77,10 @@ static inline bool model_masks(const struct vae_model *model, size_t at)
 {
     return model->mask && model->mask[at] == 0; /* exact: it is 0 or 1 */
 }
+/* Notes what the model is trained on from here on. */
+vae_status model_note_training(struct vae_model *model, const vae_images *train, vae_error *err);
+/* Are all parameters and moments finite in single precision, as a file has them? */
+bool model_is_finite(const struct vae_model *model);
 /* Bytes of all tensors in a file: parameters and both moments, as float32. */
 size_t model_file_size(const struct vae_model *model);
 

@@ -62,6 +62,8 @@ static void copy_state(struct vae_model *to, const struct vae_model *from)
     const struct training_state *before = &from->training;
     struct training_state *after = &to->training;
     after->images = before->images;
+    after->has_crc = before->has_crc;
+    after->crc = before->crc;
     after->step = before->step;
     after->metrics = metrics_none();
     after->metrics.epoch = before->metrics.epoch;

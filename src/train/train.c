@@ -175,16 +175,16 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     bool ignored;
     if (!stopped) stopped = &ignored;
     *stopped = false;
-    vae_status status = vae_model_check_images(model, &data->train, err);
+    vae_status status = vae_model_check_training(model, &data->train, err);
     if (!status && model->config.patience && !data->validation.n)
         status = vae_fail(err, VAE_E_USAGE, "patience: needs a validation split, and the data has none");
     if (status) return status;
     const size_t n = data->train.n, batch = model->config.batch < n ? model->config.batch : n;
     const uint64_t steps = (n + batch - 1) / batch, begins = model->training.metrics.epoch * steps;
-    if ((model->training.images && model->training.images != n) || model->training.step < begins ||
-        model->training.step > begins + steps)
+    if (model->training.step < begins || model->training.step > begins + steps)
         return vae_fail(err, VAE_E_DATA, "%zu training images: not as many as the model was trained on so far", n);
-    model->training.images = n;
+    status = model_note_training(model, &data->train, err);
+    if (status) return status;
     struct training t = {.model = model, .data = data, .hooks = hooks};
     status = pool_new(&t.pool, threads, err);
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);
