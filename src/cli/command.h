@@ -71,6 +71,7 @@ extern const struct command command_encode;
 extern const struct command command_decode;
 extern const struct command command_data;
 extern const struct command command_info;
+extern const struct command command_check;
 extern const struct command command_priors;
 extern const struct command command_bench;
 

@@ -9,12 +9,25 @@
 #include "cli/json.h"
 
 const struct command *const commands[] = {
-    &command_train,   &command_fit,        &command_eval,
-    &command_compare, &command_report,     &command_reconstruct,
-    &command_sample,  &command_traverse,   &command_interpolate,
-    &command_plot,    &command_encode,     &command_decode,
-    &command_data,    &command_info,       &command_priors,
-    &command_bench,   &command_completion, NULL,
+    &command_train,
+    &command_fit,
+    &command_eval,
+    &command_compare,
+    &command_report,
+    &command_reconstruct,
+    &command_sample,
+    &command_traverse,
+    &command_interpolate,
+    &command_plot,
+    &command_encode,
+    &command_decode,
+    &command_data,
+    &command_info,
+    &command_check,
+    &command_priors,
+    &command_bench,
+    &command_completion,
+    NULL,
 };
 
 /* In their order. */

@@ -61,6 +61,11 @@ static bool is_of_run(const char *name, bool temporary)
     return folder_is_own(stem);
 }
 
+bool staging_is_left(const char *name)
+{
+    return is_of_run(name, true) || !strcmp(name, NEW) || !strcmp(name, FOLDER_PENDING);
+}
+
 static vae_status remove_entry(const struct folder *folder, int fd, const char *name, vae_error *err)
 {
     char path[PATH_MAX_RUN];

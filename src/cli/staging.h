@@ -19,6 +19,8 @@ vae_status staging_drop(const struct folder *folder, vae_status status, vae_erro
 vae_status staging_commit(const struct folder *folder, vae_error *err);
 /* In a folder that is locked: finishes a replacement, and removes what killed processes have left. */
 vae_status staging_settle(const struct folder *folder, vae_error *err);
+/* Does a killed process leave entries of this name in the folder of a run? */
+bool staging_is_left(const char *name);
 /* Is there room for `files` more files as large as this model's? */
 vae_status staging_try(const struct folder *folder, const vae_model *model, size_t files, vae_error *err);
 /* Is there nothing in the folder but what a killed process may have left before its run was there? */

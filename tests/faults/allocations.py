@@ -75,6 +75,8 @@ COMMANDS = {
     "encode .csv": ["encode", "run", "-o", "z.csv"],
     "decode": ["decode", "run", "z.npy"],
     "info": ["info", "run"],
+    "check": ["check", "kept", "other"],
+    "check --json": ["check", "classes", "--json"],
     "info --json": ["info", "classes", "--json"],
     "priors": ["priors"],
     "priors --check": ["priors", "--check", "normal"],

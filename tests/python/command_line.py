@@ -32,6 +32,7 @@ COMMANDS = [
     ("decode", "mean images of latents from a .npy or .csv"),
     ("data", "describe, check or convert a source of data"),
     ("info", "what a model is: settings, tensors, losses, build"),
+    ("check", "whether the files of runs are whole and belong together"),
     ("priors", "list the priors, write one as a plug-in, check one"),
     ("bench", "speed of training against the machine's matrix products"),
     ("completion", "script by which bash completes commands, flags and words"),
@@ -109,6 +110,7 @@ FLAGS = {
         ("o", "output", "FILE", "decode.npy beside the model"), ("", "scale", "S", "1"), ("", "label", "C", ""),
         ("", "labels", "FILE", "label column of a .csv"), ("", "threads", "N", "all cores"), PLUGIN, HELP],
     "info": [("", "json", "", ""), PLUGIN, HELP],
+    "check": [("", "json", "", ""), PLUGIN, HELP],
     "priors": [
         ("", "template", "NAME", ""), ("o", "output", "FILE", "NAME.c"), ("", "check", "NAME|FILE.so", ""),
         PLUGIN, HELP],
@@ -333,14 +335,14 @@ def _():
         if command == "plot":
             kinds, rest = re.fullmatch(r"\nKinds of plot:\n((?: +\S[^\n]*\n)+)(.*)", rest, re.S).groups()
             assert re.search("^  curves ", kinds, re.M) and re.search("^  kl ", kinds, re.M), kinds
-        same(rest, RUN_PARAGRAPH if takes_run else MODULES if takes_settings else "", command)
+        same(rest, RUN_PARAGRAPH if takes_run and command != "check" else MODULES if takes_settings else "", command)
         for words in (["help", command], ["help", command, "more"], [command, "-h"]):
             same(vaectl(*words), (text, ""), words)
 
 
 GROUPS = {"Train": "train fit", "Measure": "eval compare",
           "Draw": "report reconstruct sample traverse interpolate plot",
-          "Exchange with other programs": "encode decode data", "Inspect": "info priors bench completion"}
+          "Exchange with other programs": "encode decode data", "Inspect": "info check priors bench completion"}
 
 
 @test("help: lists keep their lines")
@@ -425,7 +427,7 @@ def _():
 # ---- Refusals -------------------------------------------------------------------------------------------------------
 
 LIST = ("train, fit, eval, compare, report, reconstruct, sample, traverse, interpolate, plot, encode, decode, data, "
-        "info, priors, bench, completion")
+        "info, check, priors, bench, completion")
 REFUSED = [
     (["trian"], f"unknown command 'trian' (did you mean 'train'? there are: {LIST})"),
     (["frobnicate"], f"unknown command 'frobnicate' (there are: {LIST})"),

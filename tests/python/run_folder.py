@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Run folders: their names, locks and files, what signals leave in them, and what --resume and --force keep."""
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,9 @@ import sys
 import time
 
 from shared.figure import read_svg, texts
-from shared.program import (MOST_SECONDS, read_bytes, read_rows, refuse, started, vaectl, vaectl_json, wait_until)
+from shared.model_file import load, save
+from shared.program import (MOST_SECONDS, read_bytes, read_rows, refuse, started, vaectl, vaectl_json, wait_until,
+                            write_npy)
 from shared.tap import run, same, test
 
 SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--threads", 1, "-q"]
@@ -513,6 +516,96 @@ def _():
     os.symlink("nowhere", f"runs/.latest{TEMPORARY}")
     vaectl("train", *SMALL, "--epochs", 1, "-o", "runs/x")
     same((sorted(os.listdir("runs")), os.readlink("runs/latest")), (["latest", "x"], "x"))
+
+
+# ---- Checks ---------------------------------------------------------------------------------------------------------
+
+CHECKED = ["--data", "rows.npy", "--holdout", 0.2, "--likelihood", "gaussian", "--hidden", 4, "--latent", 2,
+           "--threads", 1, "-q"]
+
+
+def write_rows(path, first=0.5):
+    write_npy(path, (100, 3), [first] + [(i * 7 % 13) / 13 for i in range(299)])
+
+
+def verdicts(status=0):
+    """What is said of each file of the run."""
+    out, errors = vaectl("check", "run", status=status)
+    lines = dict(line.split(": ", 1) for line in out.splitlines())
+    bad = sum(verdict.startswith("BAD, ") for verdict in lines.values())
+    same(errors, f"vaectl: {bad} of {len(lines)} files are not as they should be\n" if status else "")
+    same(bad > 0, status == 5)
+    found = vaectl_json("check", "run") if not status else None
+    same(found and [file["file"] for file in found["files"]], found and list(lines))
+    return {path.removeprefix("run/"): verdict for path, verdict in lines.items()}
+
+
+@test("check tells of each file of a run whether it is whole and the run's, and whether the data are")
+def _():
+    write_rows("rows.npy")
+    vaectl("train", *CHECKED, "--epochs", 3, "--validation", 0.2, "--keep-every", 1, "-o", "run")
+    vaectl("train", *CHECKED, "--epochs", 3, "--validation", 0.2, "--keep-every", 1, "--seed", 2, "-o", "other")
+    best = vaectl_json("info", "run/model.safetensors")["best_epoch"]
+    steps = vaectl_json("info", "run/model.safetensors")["step"]
+    good = {"model.safetensors": f"ok, after epoch 3, step {steps}", "best.safetensors": f"ok, after epoch {best}",
+            **{f"epoch-000{i}.safetensors": f"ok, after epoch {i}" for i in range(4)}, "metrics.csv": "ok, 3 rows",
+            "rows.npy": "ok, 64 training images"}
+    same(verdicts(), good)
+    same(vaectl("check", "run/best.safetensors")[0].count("\n"), 2)
+    shutil.copytree("run", "whole")
+
+    def damaged(name, verdict, status=5):
+        found = verdicts(status)
+        assert found.pop(name).startswith(verdict), (name, verdicts(status)[name])
+        same(found, {n: v for n, v in good.items() if n != name}, name)
+        shutil.rmtree("run")
+        shutil.copytree("whole", "run")
+
+    for name in ("best.safetensors", "epoch-0002.safetensors"):
+        os.truncate(f"run/{name}", 3000)
+        damaged(name, "BAD, ")
+        shutil.copy(f"other/{name}", "run")
+        damaged(name, "BAD, of another run: its seed is not that of model.safetensors")
+    shutil.copy("run/epoch-0001.safetensors", "run/epoch-0002.safetensors")
+    damaged("epoch-0002.safetensors", "BAD, after epoch 1 (expected 2)")
+    shutil.copy("run/epoch-0003.safetensors", "run/epoch-0004.safetensors")
+    damaged("epoch-0004.safetensors", "BAD, of an epoch that the run has not had")
+    os.remove("run/best.safetensors")
+    damaged("best.safetensors", f"BAD, missing, and epoch {best} was the best")
+    os.remove("run/metrics.csv")
+    damaged("metrics.csv", "BAD, missing")
+    os.truncate("run/metrics.csv", os.path.getsize("run/metrics.csv") - 2)
+    damaged("metrics.csv", "BAD, 2 whole rows (expected one for each of 3 epochs)")
+    shutil.copy("other/metrics.csv", "run")
+    damaged("metrics.csv", "BAD, its last row has not the losses that are in model.safetensors")
+    open(f"run/best.safetensors{TEMPORARY}", "w").close()
+    damaged(f"best.safetensors{TEMPORARY}", "ok, left by a process that was killed", 0)
+    write_rows("rows.npy", 0.25)
+    damaged("rows.npy", "BAD, not the images that the model was trained on so far (CRC-32 ")
+    os.remove("rows.npy")
+    damaged("rows.npy", "ok, not checked: rows.npy: No such file or directory", 0)
+    os.truncate("run/model.safetensors", 3000)
+    same(list(verdicts(5)), ["model.safetensors"])
+
+
+@test("--resume refuses other data of the same size by name; a model that has no checksum of its data takes them")
+def _():
+    write_rows("rows.npy")
+    write_rows("other.npy", 0.25)
+    vaectl("train", *CHECKED, "--epochs", 1, "-o", "run")
+    shutil.copytree("run", "old")
+    before = read_bytes("run/model.safetensors")
+    out, errors = vaectl("train", "--resume", "run", "--data", "other.npy", "--epochs", 2, "-q", status=3)
+    assert re.fullmatch(r"vaectl: other.npy: not the images that the model was trained on so far \(CRC-32 [0-9a-f]{8}, "
+                        r"expected [0-9a-f]{8}\); train a new run on them\n", errors), errors
+    same((out, read_bytes("run/model.safetensors")), ("", before))
+    shutil.copy("rows.npy", "moved.npy")
+    vaectl("train", "--resume", "run", "--data", "moved.npy", "--epochs", 2, "-q")
+    tensors, metadata = load("old/model.safetensors")
+    state = json.loads(metadata["vaectl.state"])
+    del state["data_crc32"]
+    save("old/model.safetensors", tensors, {**metadata, "vaectl.state": json.dumps(state, separators=(",", ":"), sort_keys=True)})
+    vaectl("train", "--resume", "old", "--data", "other.npy", "--epochs", 2, "-q")
 
 
 sys.exit(run())

@@ -98,7 +98,7 @@ def _():
     write_npy(f"{name}/rows.npy", (4, 28, 28), [0.25] * 4 * 784)
     for words in (["info", name], ["eval", name, "--data", f"{name}/rows.npy", "--split", "train"], ["sample", name],
                   ["encode", name], ["data", f"{name}/rows.npy"], ["compare", name, name, "-o", f"{name}/c.svg"],
-                  ["plot", "curves", name], ["report", name]):
+                  ["plot", "curves", name], ["report", name], ["check", name]):
         out = vaectl(*words)[0]
         assert "a?[31m??b" in out and not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f]", out), (words, out)
 
