@@ -447,7 +447,7 @@ typedef struct vae_evaluation {
 } vae_evaluation;
 
 VAE_API void vae_eval_defaults(vae_eval_options *options);
-/* ELBO with z drawn from the posterior. */
+/* ELBO with z drawn from the posterior. VAE_E_DIVERGED where it is not finite. */
 VAE_API vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, const vae_images *images,
                                 const vae_eval_options *options, vae_error *err);
 VAE_API void vae_evaluation_free(vae_evaluation **evaluation);

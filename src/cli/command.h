@@ -169,10 +169,12 @@ vae_status run_label(const struct arguments *arguments, const vae_model *model, 
                      vae_error *err);
 /* The sigma of all pixels that a Gaussian likelihood learned; NaN where there is none. */
 double run_learned_sigma(const vae_model *model);
-void run_say_written(const char *path);
+/* A loss that is no number is the fault of the model, whose file the message then names first. Returns `status`. */
+vae_status run_blame_model(const char *path, vae_status status, vae_error *err);
 /* A copy of a name in which '?' stands for control characters, which a terminal would obey: names go to stdout so. */
 #define SHOWN(name) run_shown(name, (char[PATH_MAX_RUN]){0})
 const char *run_shown(const char *name, char shown[PATH_MAX_RUN]);
+void run_say_written(const char *path);
 /* A line on stderr that is no error, "vaectl: ...", without control characters. */
 VAE_PRINTF(1, 2) void run_say(const char *format, ...);
 

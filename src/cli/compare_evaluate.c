@@ -199,7 +199,7 @@ static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, 
     options.seed = NOISE_SEED;
     options.sparsity = false;
     options.threads = e->threads;
-    if (vae_evaluate(&result, s->model, s->images, &options, err)) return NULL;
+    if (run_blame_model(s->run->path, vae_evaluate(&result, s->model, s->images, &options, err), err)) return NULL;
     for (size_t i = 0; i < result->n; i++) result->image_recon[i] += result->image_kl[i];
     json_t *values = json_pack("{s:o, s:o, s:o, s:I, s:o}", "neg_elbo", json_finite(result->neg_elbo), "recon",
                                json_finite(result->recon), "kl", json_finite(result->kl), "active_units",
@@ -221,7 +221,8 @@ static json_t *measure_nll(const struct subject *s, const struct evaluated *e, v
     options.threads = e->threads;
     options.image_nll = malloc(s->images->n * sizeof *options.image_nll);
     vae_status status = options.image_nll ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
-    if (!status) status = vae_estimate_nll(&result, s->model, s->images, &options, err);
+    if (!status)
+        status = run_blame_model(s->run->path, vae_estimate_nll(&result, s->model, s->images, &options, err), err);
     if (!status)
         values = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "nll", json_finite(result.nll), "nll_bias",
                            json_finite(result.bias), "nll_mc_se", json_finite(result.mc_se), "nll_effective_samples",

@@ -222,7 +222,7 @@ vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *
                                r->options.threads, err);
     }
     progress_clear(&r->progress);
-    return status;
+    return run_blame_model(r->model_path, status, err);
 }
 
 static vae_status write_per_image(const struct eval *r, const vae_images *images, vae_error *err)

@@ -144,12 +144,12 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     struct session s = {.arguments = arguments, .quiet = argument(arguments, "quiet"), .folder = {.lock = -1}};
     vae_model *model = NULL;
     vae_data *data = NULL;
-    double before;
+    double before = NAN;
     vae_status status = read_options(arguments, &s.options, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_open_divided(arguments, model, &data, err);
     if (!status) status = run_check_training(data, err);
-    if (!status) status = kl_before(model, data, s.options.threads, &before, err);
+    if (!status) status = run_blame_model(model_path, kl_before(model, data, s.options.threads, &before, err), err);
     if (!status) {
         name_run(s.options.prior, name, sizeof name);
         signals_catch(); /* from here on there is a folder that must not stay empty */

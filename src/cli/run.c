@@ -300,6 +300,13 @@ double run_learned_sigma(const vae_model *model)
     return NAN;
 }
 
+vae_status run_blame_model(const char *path, vae_status status, vae_error *err)
+{
+    if (status != VAE_E_DIVERGED || !err) return status;
+    const vae_error why = *err;
+    return vae_fail(err, status, "%s: %s", path, why.message);
+}
+
 const char *run_shown(const char *name, char shown[PATH_MAX_RUN])
 {
     size_t n = 0;

@@ -266,6 +266,14 @@ vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, c
     return status;
 }
 
+vae_status not_finite(const char *what, vae_error *err)
+{
+    return vae_fail(err, VAE_E_DIVERGED,
+                    "%s of these images is not finite (are the weights those of a training that "
+                    "diverged?)",
+                    what);
+}
+
 vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, const vae_images *images,
                         const vae_eval_options *options, vae_error *err)
 {
@@ -273,7 +281,9 @@ vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, const vae_
     vae_status status = pool_new(&pool, options->threads, err);
     if (!status) status = model_evaluate(out, model, images, options, pool, err);
     pool_free(pool);
-    return status;
+    if (status || isfinite((*out)->neg_elbo)) return status;
+    vae_evaluation_free(out);
+    return not_finite("neg_elbo", err);
 }
 
 /* ---- Encoding, decoding, drawing -------------------------------------------------------------------------------- */

@@ -190,5 +190,5 @@ vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_imag
     vae_status status = pool_new(&pool, o->threads, err);
     if (!status) status = model_estimate_nll(out, model, images, o, pool, err);
     pool_free(pool);
-    return status;
+    return status || isfinite(out->nll) ? status : not_finite("nll", err);
 }

@@ -153,13 +153,6 @@ static char *header_text(const struct vae_model *model)
     return dump(header);
 }
 
-static bool all_finite(const float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(values[i])) return false;
-    return true;
-}
-
 /* Puts the checksum of the file's bytes in the place of its zeros. */
 static void seal(const char *file, size_t size, char *digits)
 {
@@ -188,10 +181,7 @@ static vae_status assemble(void *context)
     for (size_t i = 0; i < 8; i++) s->file[i] = (char)(padded >> (8 * i) & 0xff);
     memset(s->file + 8, ' ', padded);
     memcpy(s->file + 8, header, length);
-    float *data = (float *)(void *)(s->file + 8 + padded);
-    copy_tensors_out(s->model, data);
-    if (!all_finite(data, size / sizeof *data))
-        return vae_fail(s->err, VAE_E_DIVERGED, "%s: not written: the model's values are not finite", s->path);
+    copy_tensors_out(s->model, (float *)(void *)(s->file + 8 + padded));
     seal(s->file, s->total, s->file + 8 + (find_crc(header) - header));
     return VAE_OK;
 }
@@ -199,6 +189,8 @@ static vae_status assemble(void *context)
 vae_status vae_model_save(const vae_model *model, const char *path, vae_error *err)
 {
     struct saving s = {.model = model, .path = path, .err = err};
+    if (!model_is_finite(model))
+        return vae_fail(err, VAE_E_DIVERGED, "%s: not written: the model's values are not finite", path);
     vae_status status = json_run(assemble, &s, path, err);
     if (!status) status = vae_write_file(path, s.file, s.total, err);
     free(s.file);
@@ -327,8 +319,6 @@ static uint64_t read_count(const json_t *state, const char *key)
 {
     json_int_t value = json_integer_value(json_object_get(state, key));
     return value > 0 ? (uint64_t)value : 0;
-    t->has_crc = json_is_integer(json_object_get(state, "data_crc32"));
-    t->crc = (uint32_t)read_count(state, "data_crc32");
 }
 
 static void state_from_json(struct vae_model *model, const json_t *state)
@@ -337,6 +327,8 @@ static void state_from_json(struct vae_model *model, const json_t *state)
     const json_t *kl = json_object_get(state, "kl_per_dim");
     t->step = read_count(state, "step");
     t->images = read_count(state, "images");
+    t->has_crc = json_is_integer(json_object_get(state, "data_crc32"));
+    t->crc = (uint32_t)read_count(state, "data_crc32");
     t->sum_loss = read_number(state, "sum_loss");
     t->sum_recon = read_number(state, "sum_recon");
     t->sum_kl = read_number(state, "sum_kl");

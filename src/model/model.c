@@ -71,6 +71,15 @@ static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
     return status;
 }
 
+bool model_is_finite(const struct vae_model *model)
+{
+    const real *const block[] = {model->params, model->adam.m, model->adam.v};
+    for (size_t b = 0; b < sizeof block / sizeof *block; b++)
+        for (size_t i = 0; i < model->block.size; i++)
+            if (!isfinite((float)block[b][i])) return false;
+    return true;
+}
+
 static size_t model_parameters(const struct vae_model *model)
 {
     size_t count = 0;

@@ -21,6 +21,7 @@ struct fit {
     uint32_t *order;
     size_t batch;
     uint64_t steps, step; /* of a pass over the images; done */
+    double first_kl;      /* of the first step */
 };
 
 void vae_fit_defaults(vae_fit_options *options)
@@ -131,6 +132,18 @@ static bool asked_to_stop(const struct fit *f, uint64_t number, size_t done, dou
     return o->on_step && o->on_step(o->context, &progress);
 }
 
+/* In the step that was taken last. The KL is finite, and not so many times what the fit began with (a nat at least),
+ * or the fit has diverged. */
+static vae_status check_kl(const struct fit *f, uint64_t number, double kl, double times, vae_error *err)
+{
+    char text[96] = "is not finite";
+    if (isfinite(kl) && kl <= times * fmax(1, f->first_kl)) return VAE_OK;
+    if (isfinite(kl))
+        snprintf(text, sizeof text, "of %.3g nats is more than %g times that of the first step", kl, times);
+    return vae_fail(err, VAE_E_DIVERGED, "the fit diverged: the KL %s at step %llu (pass %llu); try a smaller lr", text,
+                    (unsigned long long)f->step, (unsigned long long)number + 1);
+}
+
 static vae_status run_pass(struct fit *f, uint64_t number, double *kl, bool *stopped, vae_error *err)
 {
     const double began = clock_now();
@@ -140,14 +153,18 @@ static vae_status run_pass(struct fit *f, uint64_t number, double *kl, bool *sto
     *kl = 0;
     for (size_t first = 0; first < n && !*stopped; first += f->batch) {
         const size_t B = n - first < f->batch ? n - first : f->batch;
+        const double before = *kl;
         vae_status status = take_step(f, first, B, kl, err);
+        *stopped = pool_stopped(f->pass.pool);
+        if (status || *stopped) return status;
+        const double mean = (*kl - before) / (double)B;
+        if (f->step == 1) f->first_kl = mean;
+        status = check_kl(f, number, mean, STEP_TIMES, err);
         if (status) return status;
-        *stopped = pool_stopped(f->pass.pool) || asked_to_stop(f, number, first + B, *kl, began);
+        *stopped = asked_to_stop(f, number, first + B, *kl, began);
     }
     *kl /= (double)n;
-    if (isfinite(*kl) || *stopped) return VAE_OK;
-    return vae_fail(err, VAE_E_DIVERGED, "the fit diverged: the KL is not finite in pass %llu; try a smaller lr",
-                    (unsigned long long)number + 1);
+    return *stopped ? VAE_OK : check_kl(f, number, *kl, EPOCH_TIMES, err);
 }
 
 static vae_status run_passes(struct fit *f, bool *stopped, vae_error *err)
@@ -171,6 +188,11 @@ static vae_status measure(struct vae_model *model, const vae_data *data, struct 
     options.sparsity = false;
     vae_status status = model_evaluate(&e, model, data->test.n ? &data->test : &data->train, &options, pool, err);
     if (status) return status;
+    if (!pool_stopped(pool) && !(isfinite(e->neg_elbo) && model_is_finite(model))) {
+        vae_evaluation_free(&e);
+        return vae_fail(err, VAE_E_DIVERGED,
+                        "the fit diverged: its loss or its weights are not finite; try a smaller lr");
+    }
     vae_metrics *metrics = &model->training.metrics;
     metrics->test_recon = e->recon;
     metrics->test_kl = e->kl;

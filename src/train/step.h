@@ -6,6 +6,12 @@
 
 #include "pass/objective.h"
 
+/* A training that has gone wrong may stay finite for long. It has diverged where a loss is so many times that of the
+ * untrained model on the test images: the mean of a batch, which an outlier may raise, or that of an epoch or of the
+ * test images. Losses below a nat a pixel are no measure. */
+#define STEP_TIMES  1e6
+#define EPOCH_TIMES 100.
+
 struct stepper {
     struct vae_model *model;
     const vae_images *images;

@@ -19,13 +19,13 @@ struct training {
     const vae_train_hooks *hooks;
     struct pool *pool;
     struct stepper step;
+    double untrained; /* loss of the untrained model; 0: not known yet */
 };
 
 /* In step number `step`, counted from 0. */
-static vae_status diverged(const struct training *t, uint64_t step, const char *loss, vae_error *err)
+static vae_status diverged(const struct training *t, uint64_t step, const char *what, vae_error *err)
 {
-    return vae_fail(err, VAE_E_DIVERGED,
-                    "training diverged: the %s loss is not finite at step %llu (epoch %llu); try a smaller lr", loss,
+    return vae_fail(err, VAE_E_DIVERGED, "training diverged: %s at step %llu (epoch %llu); try a smaller lr", what,
                     (unsigned long long)step + 1, (unsigned long long)(step / t->step.steps) + 1);
 }
 
@@ -50,6 +50,59 @@ static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done,
     return t->hooks->on_step(t->hooks->context, &progress);
 }
 
+/* ELBO with one draw of z an image, always with the same noise. */
+static vae_status evaluate(const struct training *t, const struct vae_model *model, const vae_images *images,
+                           vae_evaluation **out, vae_error *err)
+{
+    vae_eval_options options;
+    vae_eval_defaults(&options);
+    options.sparsity = false;
+    options.calibration = VAE_CALIBRATION_DRAWS / 16; /* once an epoch: a tenth of what the epoch draws itself */
+    return model_evaluate(out, model, images, &options, t->pool, err);
+}
+
+static const vae_images *test_images(const struct training *t)
+{
+    return t->data->test.n ? &t->data->test : &t->data->train;
+}
+
+/* As it is trained: a KL that costs little may be large. */
+static double weighted_loss(const struct training *t, const vae_evaluation *e)
+{
+    return e->recon + t->model->config.beta * e->kl;
+}
+
+/* The loss of the untrained model on the test images, but a nat a pixel at least. It is computed when it is needed. */
+static vae_status measure_untrained(struct training *t, vae_error *err)
+{
+    struct vae_model *untrained = NULL;
+    vae_evaluation *e = NULL;
+    if (t->untrained > 0) return VAE_OK;
+    vae_status status = vae_model_new(&untrained, &t->model->config, t->model->rows, t->model->cols, err);
+    if (!status) status = evaluate(t, untrained, test_images(t), &e, err);
+    if (!status) t->untrained = fmax(weighted_loss(t, e), (double)t->model->D);
+    if (pool_stopped(t->pool)) t->untrained = INFINITY; /* the pass was given up, and the training will be */
+    vae_evaluation_free(&e);
+    vae_model_free(&untrained);
+    return status;
+}
+
+/* Is a loss finite, and below so many times that of the untrained model? What is finite and below so many nats a pixel
+ * is not compared. */
+static vae_status check_loss(struct training *t, uint64_t step, double loss, double times, const char *what,
+                             vae_error *err)
+{
+    char text[128];
+    snprintf(text, sizeof text, "the %s loss is not finite", what);
+    if (!isfinite(loss)) return diverged(t, step, text, err);
+    if (loss <= times * (double)t->model->D) return VAE_OK;
+    vae_status status = measure_untrained(t, err);
+    if (status || !(loss > times * t->untrained)) return status;
+    snprintf(text, sizeof text, "the %s loss of %.3g nats is more than %g times that of the untrained model", what,
+             loss, times);
+    return diverged(t, step, text, err);
+}
+
 /* The rest of the epoch that the model is in. */
 static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, vae_error *err)
 {
@@ -65,22 +118,13 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
         if (status) return status;
         *stopped = pool_stopped(t->pool);
         if (*stopped) break;
-        if (!isfinite(losses.loss)) return diverged(t, model->training.step, "training", err);
+        status = check_loss(t, model->training.step, losses.loss, STEP_TIMES, "training", err);
+        if (status) return status;
         add_losses(&model->training, &losses, B);
         *stopped = asked_to_stop(t, epoch, first + B, earlier, began);
     }
     model->training.metrics.seconds = clock_now() - began;
     return VAE_OK;
-}
-
-/* ELBO with one draw of z an image, always with the same noise. */
-static vae_status evaluate(const struct training *t, const vae_images *images, vae_evaluation **out, vae_error *err)
-{
-    vae_eval_options options;
-    vae_eval_defaults(&options);
-    options.sparsity = false;
-    options.calibration = VAE_CALIBRATION_DRAWS / 16; /* once an epoch: a tenth of what the epoch draws itself */
-    return model_evaluate(out, t->model, images, &options, t->pool, err);
 }
 
 /* By the bound that is trained: a model may gain likelihood with more samples while its ELBO gets worse. */
@@ -95,7 +139,7 @@ static vae_status validate(struct training *t, double *loss, vae_error *err)
                                     &(vae_nll_options){.samples = (size_t)t->model->config.samples, .seed = 1}, t->pool,
                                     err);
     else if (images->n)
-        status = evaluate(t, images, &e, err);
+        status = evaluate(t, t->model, images, &e, err);
     *loss = e ? e->neg_elbo : nll.nll;
     vae_evaluation_free(&e);
     return status;
@@ -125,6 +169,18 @@ static void record(struct vae_model *model, const struct training *t, uint64_t e
     state->sum_loss = state->sum_recon = state->sum_kl = 0;
 }
 
+/* What is said of an epoch is said of its last step. */
+static vae_status check_epoch(struct training *t, const vae_evaluation *test, vae_error *err)
+{
+    const struct training_state *state = &t->model->training;
+    const uint64_t last = state->step - 1;
+    const double mean = state->sum_loss / (double)t->data->train.n, test_loss = weighted_loss(t, test);
+    vae_status status = check_loss(t, last, mean, EPOCH_TIMES, "training", err);
+    if (!status) status = check_loss(t, last, test_loss, EPOCH_TIMES, "test", err);
+    if (!status && !model_is_finite(t->model)) status = diverged(t, last, "the weights are not finite", err);
+    return status;
+}
+
 /* Losses of the finished epoch, on a pass over test and validation split. Where this is stopped the epoch stays
  * unfinished, all of whose steps are taken. */
 static vae_status finish_epoch(struct training *t, uint64_t epoch, bool *stopped, vae_error *err)
@@ -133,15 +189,14 @@ static vae_status finish_epoch(struct training *t, uint64_t epoch, bool *stopped
     vae_evaluation *test = NULL;
     double validation = NAN;
     if (t->hooks) pool_watch(t->pool, t->hooks->asks_to_stop, t->hooks->context);
-    vae_status status = evaluate(t, t->data->test.n ? &t->data->test : &t->data->train, &test, err);
+    vae_status status = evaluate(t, model, test_images(t), &test, err);
     if (!status) status = validate(t, &validation, err);
     *stopped = *stopped || pool_stopped(t->pool);
     if (pool_stopped(t->pool)) {
         vae_evaluation_free(&test);
         return status;
     }
-    if (!status && !isfinite(model->training.sum_loss)) status = diverged(t, model->training.step - 1, "training", err);
-    if (!status && !isfinite(test->neg_elbo)) status = diverged(t, model->training.step - 1, "test", err);
+    if (!status) status = check_epoch(t, test, err);
     if (!status) record(model, t, epoch, test, validation);
     vae_evaluation_free(&test);
     if (status || !t->hooks || !t->hooks->on_epoch) return status;

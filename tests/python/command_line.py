@@ -327,7 +327,7 @@ def _():
         text = vaectl(command, "--help")[0]
         takes_settings = command in ("train", "bench", "compare")
         takes_run = command not in ("train", "priors", "bench", "compare", "data", "completion")
-        run = (" KIND [RUN...]" if command == "plot" else " [RUN...]" if command in ("compare", "report")
+        run = (" KIND [RUN...]" if command == "plot" else " [RUN...]" if command in ("compare", "report", "check")
                else " [RUN]" if takes_run else "")
         same(text.splitlines()[0], f"Usage: vaectl {command} [flags]{run}"
              f"{ {'decode': ' LATENTS', 'data': ' SOURCE'}.get(command, '')}")
@@ -532,8 +532,8 @@ def _():
     refuse(5, "no/model: cannot open: No such file or directory (expected a model file)", "info", "no/model")
     refuse(5, "no/run: cannot open folder: No such file or directory (expected a run folder)", "train", "--resume",
            "no/run")
-    refuse(6, "training diverged: the test loss is not finite at step 2 (epoch 2); try a smaller lr", "train",
-           *source, "--lr", "1e6", "-o", "wild")
+    refuse(6, "training diverged: the test loss is not finite at step 1 (epoch 1); try a smaller lr", "train",
+           *source, "--lr", "1e6", "--likelihood", "gaussian", "-o", "wild")
     refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "train", *source, "-o", "run")
 
 

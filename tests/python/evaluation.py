@@ -8,9 +8,9 @@ import re
 import statistics
 import sys
 
-from shared.model_file import YOUNG, load
+from shared.model_file import YOUNG, load, save
 from shared.philox import VALIDATION
-from shared.program import in_one_column, unwrapped, vaectl, write_mnist
+from shared.program import in_one_column, refuse, unwrapped, vaectl, write_mnist
 from shared.reference import Vae, divide, rows_of
 from shared.tap import near, run, same, test
 
@@ -267,6 +267,18 @@ def info_text():
 
 def as_text(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@test("a loss that is not finite ends eval, compare and the figure of the KL with 6, and names the model")
+def _():
+    train({"hidden": [4], "latent": 3, "epochs": 1})
+    tensors, metadata = load("run/model.safetensors")
+    shape, values = tensors["logvar.bias"]
+    save("run/model.safetensors", {**tensors, "logvar.bias": (shape, [3e38] * len(values))}, metadata)
+    why = "neg_elbo of these images is not finite (are the weights those of a training that diverged?)"
+    for words in (["eval", "run"], ["eval", "run", "--json"], ["report", "run"], ["plot", "kl", "run"]):
+        refuse(6, f"run/model.safetensors: {why}", *words)
+    refuse(6, f"run: {why}", "compare", "run", "-o", "c.svg")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 """Fitting a new prior to a trained model: what changes, what stays, what is refused, and what a signal leaves."""
 import json
 import os
+import re
 import signal
 import sys
 
@@ -60,8 +61,10 @@ def _():
     assert vaectl_json("eval", "--samples", 5)["kl"] > 0
     row = read_rows("runs/latest")
     same([r["epoch"] for r in row], ["3"])
+    vaectl("check", "run", "runs/latest")
     vaectl("train", "--resume", "runs/latest", "--epochs", 4, "-q")
     same([r["epoch"] for r in read_rows("runs/latest")], ["3", "4"])
+    vaectl("check")
 
 
 @test("a prior that has learned is replaced by another one")
@@ -99,6 +102,15 @@ def _():
            "-o", "run")
     refuse(2, "--passes: 0 is out of range (expected 1 to 1000000)", "fit", "run", "--prior", "mixture", "--passes", 0)
     same(sorted(os.listdir(".")), ["run", "runs"])
+
+
+@test("a fit that diverges names pass and step, and leaves nothing")
+def _():
+    trained()
+    for prior in FITTED:
+        out, errors = vaectl("fit", "run", "--prior", prior, "--lr", 1e6, "-q", "-o", "fitted", status=6)
+        assert re.fullmatch(r"vaectl: the fit diverged: .* at step \d+ \(pass \d+\); try a smaller lr\n", errors), errors
+        assert out == "" and not os.path.exists("fitted"), (prior, out)
 
 
 @test("a signal ends a fit, and leaves nothing")
