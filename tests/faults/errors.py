@@ -44,7 +44,8 @@ def fail_at(training, name, at, fault):
     assert status != 5 or training.form.name in ("--resume", "fit --force"), errors
     state = training.check()
     assert not leftovers("run") or may_stay(name, leftovers("run")), leftovers("run")
-    training.go_on(state)
+    if status:
+        training.go_on(state)
     return status
 
 
