@@ -96,21 +96,14 @@ static vae_status lock(struct folder *folder, vae_status missing, vae_error *err
     return vae_fail(err, VAE_E_EXISTS, "%s: in use by another training", folder->path);
 }
 
-static vae_status refuse_files(const struct folder *folder, vae_error *err)
-{
-    if (staging_is_all(folder->path)) return VAE_OK;
-    return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)",
-                    folder->path);
-}
-
 /* What is in the folder is looked at again when it is locked: another training may have come and gone. */
 vae_status folder_make(struct folder *folder, const char *given, const char *prior, bool force, vae_error *err)
 {
     *folder = (struct folder){.lock = -1};
     vae_status status = given ? make_given(folder, given, err) : make_dated(folder, prior, err);
-    if (!status && !force) status = refuse_files(folder, err);
+    if (!status && !force) status = staging_refuse(folder, err);
     if (!status) status = lock(folder, VAE_E_WRITE, err);
-    if (!status && !force) status = refuse_files(folder, err);
+    if (!status && !force) status = staging_refuse(folder, err);
     if (!status) status = staging_settle(folder, err);
     if (status) folder_close(folder);
     return status;

@@ -259,8 +259,13 @@ vae_status staging_try(const struct folder *folder, const vae_model *model, size
 
 static vae_status refuse(const struct folder *folder, int fd, const char *name, vae_error *err)
 {
-    (void)folder, (void)fd;
-    return !strcmp(name, NEW) || is_of_run(name, true) ? VAE_OK : vae_fail(err, VAE_E_EXISTS, "%s", name);
+    (void)fd;
+    if (!strcmp(name, NEW) || is_of_run(name, true)) return VAE_OK;
+    return vae_fail(err, VAE_E_EXISTS, "%s: is already there (--force trains into it; another -o keeps it)",
+                    folder->path);
 }
 
-bool staging_is_all(const char *path) { return !each_entry(path, false, refuse, NULL, NULL); }
+vae_status staging_refuse(const struct folder *folder, vae_error *err)
+{
+    return each_entry(folder->path, false, refuse, folder, err);
+}

@@ -23,7 +23,8 @@ vae_status staging_settle(const struct folder *folder, vae_error *err);
 bool staging_is_left(const char *name);
 /* Is there room for `files` more files as large as this model's? */
 vae_status staging_try(const struct folder *folder, const vae_model *model, size_t files, vae_error *err);
-/* Is there nothing in the folder but what a killed process may have left before its run was there? */
-bool staging_is_all(const char *path);
+/* VAE_E_EXISTS where there is anything in the folder but what a killed process may have left before its run was there.
+ */
+vae_status staging_refuse(const struct folder *folder, vae_error *err);
 
 #endif
