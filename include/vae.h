@@ -537,6 +537,55 @@ VAE_API vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const 
 VAE_API vae_status vae_cluster(double *nmi, const vae_model *model, const vae_images *images, uint64_t seed,
                                size_t threads, vae_error *err);
 
+enum { VAE_MOST_CHAINS = 4096, VAE_MOST_TEMPERATURES = 1000000, VAE_MOST_LEAPFROG = 1000 };
+
+/* Annealed importance sampling (Neal 2001; Wu, Burda, Salakhutdinov & Grosse 2017): chains go from the proposal r(z) to
+ * p(x,z) through r^(1-b) p(x,z)^b, b = 0 .. 1, with Hamiltonian moves. */
+typedef struct vae_ais_options {
+    size_t temperatures; /* T: steps of b */
+    size_t chains;       /* C: of an image */
+    size_t leapfrog;     /* steps of a move */
+    vae_proposal proposal;
+    uint64_t seed;     /* of the noise, and of binarised pixels */
+    size_t threads;    /* 0: all cores */
+    double *image_nll; /* (n), receives that of each image; may be NULL */
+    void *context;
+    /* After some moves, those of the pilot included; an image of which half are done counts as a half. May be NULL. */
+    void (*on_moves)(void *context, size_t done, size_t total, double seconds);
+} vae_ais_options;
+
+typedef struct vae_ais {
+    size_t n;
+    /* Mean over images of -log mean w. Its expectation is above -log p(x), and falls to it as temperatures or chains
+     * grow: log p(x) is at least -nll, but for errors of sampling. */
+    double nll;
+    double se, mc_se, bias;       /* as in vae_nll */
+    double effective_chains;      /* (sum w)^2 / sum w^2, harmonic mean over images */
+    double acceptance;            /* of moves, mean, */
+    double least_acceptance;      /* and of the image where it is least */
+    double first_step, last_step; /* of the leapfrog at b = 1/T and 1, in standard deviations of q: tuned by a pilot */
+} vae_ais;
+
+/* 100 temperatures, 16 chains, from q. */
+VAE_API void vae_ais_defaults(vae_ais_options *options);
+VAE_API vae_status vae_estimate_ais(vae_ais *out, const vae_model *model, const vae_images *images,
+                                    const vae_ais_options *options, vae_error *err);
+
+/* Bidirectional Monte Carlo (Grosse, Ancha & Roy 2016): of images x that the model makes itself of draws z of its
+ * prior, log p(x) is bounded from both sides, as z is an exact draw from p(z|x) from which chains can go the way back.
+ */
+typedef struct vae_bdmc {
+    vae_ais ais;    /* ais.nll: above -log p(x) in expectation */
+    double nll_low; /* below it likewise */
+    double gap;     /* ais.nll - nll_low, mean over images: the sum of what both are wrong by */
+    double gap_se;  /* standard error over images; NaN of one */
+} vae_bdmc;
+
+/* As many images as there are in `images`, whose labels a conditional model takes. The estimate on real images is that
+ * good where these are like them. options->image_nll is not used. */
+VAE_API vae_status vae_estimate_bdmc(vae_bdmc *out, const vae_model *model, const vae_images *images,
+                                     const vae_ais_options *options, vae_error *err);
+
 /* Share of the images of `test` whose label a linear classifier on posterior means, trained on those of `train` (its
  * first 60,000 at most), gets right. NaN where there are no labels. `seed`: of binarised pixels. */
 VAE_API vae_status vae_probe(double *accuracy, const vae_model *model, const vae_images *train, const vae_images *test,

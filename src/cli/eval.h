@@ -16,8 +16,14 @@ struct eval {
     vae_eval_options options;
     vae_nll_options nll_options;
     const vae_evaluation *result;
-    vae_nll nll;     /* samples 0: not asked for */
-    uint64_t draws;  /* by which the KL is decomposed, 0: it is not */
+    vae_nll nll; /* samples 0: not asked for */
+    vae_ais_options ais_options;
+    uint64_t ais_images; /* the first so many; 0: not asked for */
+    vae_ais ais;
+    double ais_beside; /* nll of these images; NaN: not asked for */
+    bool both_ways;    /* bidirectional Monte Carlo */
+    vae_bdmc bdmc;
+    uint64_t draws; /* by which the KL is decomposed, 0: it is not */
     vae_decomposition *parts;
     double accuracy; /* of the linear probe; NaN: no labels, or only those that it learns from */
     double nmi;      /* of labels and clusters; NaN: no labels */

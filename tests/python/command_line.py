@@ -2,6 +2,7 @@
 # Not under tsan: flags and texts. What trains on several threads is in other tests.
 """Commands, flags, defaults, help and refusals of vaectl against literal tables. Every flag has a row here and an
 effect that can be seen: a new flag without them turns these tests red."""
+import csv
 import json
 import os
 import re
@@ -11,8 +12,8 @@ import sys
 import time
 
 from shared.model_file import load
-from shared.program import (MOST_SECONDS, command_line, read_bytes, refuse, started, vaectl, vaectl_json, wait_until,
-                            write_idx)
+from shared.program import (MOST_SECONDS, command_line, joined, read_bytes, refuse, started, unwrapped, vaectl,
+                            vaectl_json, wait_until, write_idx)
 from shared.tap import Skip, run, same, test
 
 HELP_COLUMN = 31
@@ -66,7 +67,9 @@ FLAGS = {
         ("o", "output", "RUN", "runs/fit-PRIOR-DATE-TIME"), ("", "force", "", ""), ("q", "quiet", "", ""),
         ("", "json", "", ""), PLUGIN, HELP],
     "eval": [
-        ("", "samples", "S", "100"), ("", "elbo-samples", "S", "1"), ("", "kl", "exact|mc", "as trained"),
+        ("", "samples", "S", "100"), ("", "proposal", "q|defensive", "q"), ("", "ais", "T", ""), ("", "chains", "C", "16"),
+        ("", "leapfrog", "N", "5"), ("", "images", "N", "1000"), ("", "bdmc", "", ""),
+        ("", "elbo-samples", "S", "1"), ("", "kl", "exact|mc", "as trained"),
         ("", "kl-samples", "K", "as trained"), ("", "decompose", "S", "0"), ("", "near-zero", "T", "two sd of the spike, else 0.4472"),
         ("", "limit", "N", "all"), ("", "seed", "N", "1"),
         ("", "data", "SOURCE", "those that the model was trained on"), ("", "split", "train|validation|test|all", "test; all of another source without test images"),
@@ -465,6 +468,9 @@ REFUSED = [
     (["sample", "--output="], "sample: --output= is empty"),
     (["sample", "--seed", ""], "sample: --seed is empty"),
     (["eval", "--split", "valid"], "--split: 'valid' (expected train, validation, test or all)"),
+    (["eval", "--proposal", "p"], "--proposal: 'p' (expected q or defensive)"),
+    (["eval", "--bdmc"], "--bdmc is of --ais, which is not given"),
+    (["eval", "--chains", "3"], "--chains is of --ais, which is not given"),
     (["eval", "--kl", "auto"], "--kl: 'auto' (expected exact or mc)"),
     (["eval", "--near-zero", "x"], "--near-zero: 'x' is not a number"),
     (["info"] + ["--json"] * 129, "info: too many flags"),
@@ -477,6 +483,8 @@ RANGES = [
     ("bench", "rounds", "0", "102", "1 to 101"), ("eval", "threads", "0", "257", "1 to 256"),
     ("eval", "samples", None, "1000001", "0 to 1000000"), ("eval", "elbo-samples", "0", "100001", "1 to 100000"),
     ("eval", "kl-samples", "0", "1000001", "1 to 1000000"), ("eval", "limit", "0", "1000000001", "1 to 1000000000"),
+    ("eval", "ais", "0", "1000001", "1 to 1000000"), ("eval", "chains", "0", "4097", "1 to 4096"),
+    ("eval", "leapfrog", "0", "1001", "1 to 1000"), ("eval", "images", "0", "1000000001", "1 to 1000000000"),
     ("eval", "seed", None, "9007199254740992", "0 to 9007199254740991"),
     ("eval", "decompose", None, "100001", "0 to 100000"), ("eval", "near-zero", "-0.1", "1000000001", "0 to 1e+09"),
     ("sample", "seed", None, "9007199254740992", "0 to 9007199254740991"), ("sample", "n", "0", "10001", "1 to 10000"),
@@ -622,7 +630,8 @@ def _():
 
 # What the JSON of eval then says, other than without the flag.
 EVALUATED = [
-    ("samples", "7", "nll_samples", 7), ("elbo-samples", "3", "elbo_samples", 3), ("kl", "exact", "kl_samples", 0),
+    ("samples", "7", "nll_samples", 7), ("proposal", "defensive", "nll_proposal", "defensive"), ("elbo-samples", "3", "elbo_samples", 3),
+    ("kl", "exact", "kl_samples", 0),
     ("kl-samples", "33", "kl_samples", 33), ("decompose", "7", "decomposition_draws", 7),
     ("near-zero", "0.25", "near_zero", 0.25), ("limit", "5", "n", 5),
     ("seed", "9", "seed", 9), ("data", "builtin:digits:train=7,test=6", "n", 6), ("split", "train", "split", "train"),
@@ -648,12 +657,55 @@ def names_of(command, *without):
 @test("eval: each flag shows in the JSON")
 def _():
     make_run("run", "--prior", "laplace")
-    same([name for name, _, _, _ in EVALUATED], names_of("eval", "threads", "json", "per-image"))
+    same([name for name, _, _, _ in EVALUATED], names_of("eval", "threads", "json", "per-image", "ais", "chains", "leapfrog", "images", "bdmc"))
     before = vaectl_json("eval", "run")
     for name, value, key, shown in EVALUATED:
         after = vaectl_json("eval", "run", f"--{name}", value)
         assert after[key] == shown != before[key], (name, after[key], before[key])
-    same([before[key] for _, _, key, _ in EVALUATED], [100, 1, 10, 10, 0, 0.447213595, 20, 1, 20, "test"])
+    same([before[key] for _, _, key, _ in EVALUATED], [100, "q", 1, 10, 10, 0, 0.447213595, 20, 1, 20, "test"])
+
+
+AIS_KEYS = ["ais", "ais_se", "ais_mc_se", "ais_bias", "ais_effective_chains", "ais_acceptance", "ais_least_acceptance",
+            "ais_nll", "ais_images", "ais_temperatures", "ais_chains", "ais_leapfrog"]
+BDMC_KEYS = ["bdmc_high", "bdmc_low", "bdmc_gap", "bdmc_gap_se"]
+
+
+@test("eval --ais: each flag shows in the JSON, and what it says in the text; nll is unchanged by it")
+def _():
+    make_run("run", "--prior", "laplace")
+    before = vaectl_json("eval", "run")
+    assert not [key for key in AIS_KEYS + BDMC_KEYS if key in before]
+    flags = ["--ais", 6, "--chains", 3, "--leapfrog", 2, "--images", 7]
+    after = vaectl_json("eval", "run", *flags, "--bdmc")
+    same([key for key in after if key.startswith(("ais", "bdmc"))], AIS_KEYS + BDMC_KEYS)
+    for key, value in (("ais_temperatures", 6), ("ais_chains", 3), ("ais_leapfrog", 2), ("ais_images", 7)):
+        same(after[key], value, key)
+    same({key: after[key] for key in before if key not in ("seconds", "trusted")},
+         {key: before[key] for key in before if key not in ("seconds", "trusted")})
+    assert 0 < after["ais_least_acceptance"] <= after["ais_acceptance"] <= 1
+    assert abs(after["bdmc_high"] - after["bdmc_low"] - after["bdmc_gap"]) < 1e-6
+    vaectl("eval", "run", "--per-image", "each.csv")
+    with open("each.csv", newline="") as file:
+        first = [float(row["nll"]) for row in csv.DictReader(file)][:7]
+    assert abs(after["ais_nll"] - sum(first) / 7) < 1e-6, (after["ais_nll"], first)
+    text = unwrapped(vaectl("eval", "run", *flags, "--bdmc")[0])
+    lines = [f"ais           {after['ais']:.4f} (7 images, 6 temperatures, 3 chains, {after['ais_effective_chains']:.1f} "
+             f"effective; standard error {after['ais_se']:.4f} over images, {after['ais_mc_se']:.4f} of sampling)",
+             f"              ({100 * after['ais_acceptance']:.1f} % of moves of 2 leapfrog steps accepted, "
+             f"{100 * after['ais_least_acceptance']:.1f} % of the image where it is least)",
+             f"              (on the same images nll is {after['ais_nll']:.4f})",
+             f"bdmc          -log p(x) of 7 images that the model made: {after['bdmc_low']:.4f} to "
+             f"{after['bdmc_high']:.4f}, {after['bdmc_gap']:.4f} apart (standard error {after['bdmc_gap_se']:.4f})"]
+    assert joined("\n".join(["", *lines, "trust"])) in text, (lines, text)
+    apart = after["ais_nll"] - after["ais"]
+    noise = 2 * (after["nll_mc_se"] ** 2 * after["n"] / 7 + after["ais_mc_se"] ** 2) ** 0.5
+    same(after["trusted"], "both" if abs(apart) <= noise else "ais" if apart > 0 else "nll")
+    same(vaectl_json("eval", "run", *flags, "--samples", 0)["trusted"], "ais")
+    assert (f"\ntrust         ais: log p(x) is at least {-after['ais']:.4f} in expectation\n" in
+            vaectl("eval", "run", *flags, "--samples", 0)[0])
+    others = [vaectl_json("eval", "run", *flags, *more)["ais"] for more in (
+        ["--ais", 7], ["--chains", 4], ["--leapfrog", 3], ["--images", 8], ["--proposal", "defensive"], ["--seed", 2])]
+    same(len({after["ais"], *others}), 7)
 
 
 @test("pictures: each flag changes the picture, which -o names; by default it lies beside the model")

@@ -42,6 +42,10 @@ def eval_text(e):
     if e["nll_samples"] and e["nll_effective_samples"] < 5:
         text += ("              (few effective samples: -log p(x) is lower than nll by more than that; give more "
                  "--samples)\n")
+    if e["trusted"] == "neither":
+        text += ("trust         neither nll nor its errors: log p(x) is at least -nll, and more than they say; measure "
+                 "with --ais 100, with few latents also --proposal defensive\n")
+    same(e["trusted"], None if e["nll_khat"] is None else "neither" if e["nll_khat_above"] > 0.05 else "nll")
     text += ("              (grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n"
              f"active units  {e['active_units']} of {LATENT} (the posterior mean has a variance above 0.01)\n"
              f"Hoyer         {e['hoyer']:.3f} raw, {e['hoyer_normalized']:.3f} normalized, {e['hoyer_active']:.3f} "

@@ -20,7 +20,8 @@ INFO_KEYS = ["model", "build", "rows", "cols", "parameters", "config", "sigma", 
 EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood", "n", "neg_elbo", "neg_elbo_se",
              "recon", "kl",
              "elbo_samples", "kl_samples", "nll", "nll_se", "nll_mc_se", "nll_bias", "nll_samples",
-             "nll_effective_samples", "nll_khat", "nll_khat_above", "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
+             "nll_effective_samples", "nll_proposal", "nll_khat", "nll_khat_above", "trusted",
+             "kl_per_dim", "kl_floor", "mean_variance", "active_units", "hoyer",
              "hoyer_normalized", "hoyer_active", "near_zero", "near_zero_share",
              "collapsed_share", "probe_accuracy", "cluster_nmi", "decomposition_draws", "decomposition", "sigma", "seed", "seconds",
              "per_image"]
@@ -197,8 +198,8 @@ def _():
         near(got, value, 1e-5)
     want = {"model": "run/model.safetensors", "epoch": 1, "data": "m", "split": "test", "binarize": "none",
             "pseudo_likelihood": False, "n": 4, "elbo_samples": 1, "kl_samples": 0, "nll": None, "nll_se": None,
-            "nll_mc_se": None, "nll_bias": None, "nll_samples": 0, "nll_effective_samples": None, "nll_khat": None,
-            "nll_khat_above": None, "active_units": 1,
+            "nll_mc_se": None, "nll_bias": None, "nll_samples": 0, "nll_effective_samples": None, "nll_proposal": None,
+            "nll_khat": None, "nll_khat_above": None, "trusted": None, "active_units": 1,
             "hoyer_active": None, "collapsed_share": 0, "decomposition_draws": 0, "decomposition": None, "seed": 1, "per_image": None}
     same({name: e[name] for name in want}, want)
     assert 0 < e["seconds"] < elapsed, (e["seconds"], elapsed)
@@ -252,6 +253,10 @@ def text_of(e, kl, few=False):
     if few:
         text += " " * 14 + ("(few effective samples: -log p(x) is lower than nll by more than that; give more "
                             "--samples)\n")
+    if e["trusted"] == "neither":
+        text += ("trust         neither nll nor its errors: log p(x) is at least -nll, and more than they say; measure "
+                 "with --ais 100, with few latents also --proposal defensive\n")
+    same(e["trusted"], None if e["nll_khat"] is None else "neither" if e["nll_khat_above"] > 0.05 else "nll")
     if e["pseudo_likelihood"]:
         text += " " * 14 + "(grey pixels under a Bernoulli likelihood: a pseudo-likelihood)\n"
     text += (f"active units  {e['active_units']} of {len(e['kl_per_dim'])} (the posterior mean has a variance above "
