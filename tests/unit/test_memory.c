@@ -203,6 +203,21 @@ static vae_status estimate(const vae_model *estimated, vae_error *err)
     return vae_estimate_nll(&nll, estimated, &data->test, &options, err);
 }
 
+/* From both sides, which is all that there is of it, and from a mixture. */
+static vae_status anneal(const vae_model *estimated, vae_error *err)
+{
+    vae_bdmc bdmc;
+    vae_nll nll;
+    const vae_ais_options options = {
+        .temperatures = 2, .chains = 3, .leapfrog = 1, .threads = 1, .proposal = VAE_PROPOSE_DEFENSIVE};
+    const vae_nll_options nll_options = {.samples = 30, .threads = 1, .proposal = VAE_PROPOSE_DEFENSIVE};
+    vae_status status = vae_estimate_bdmc(&bdmc, estimated, &data->test, &options, err);
+    return status ? status : vae_estimate_nll(&nll, estimated, &data->test, &nll_options, err);
+}
+
+static vae_status anneal_plain(vae_error *err) { return anneal(model, err); }
+static vae_status anneal_joint(vae_error *err) { return anneal(joint, err); }
+
 static vae_status estimate_nll(vae_error *err) { return estimate(model, err); }
 static vae_status estimate_nll_joint(vae_error *err) { return estimate(joint, err); }
 
@@ -386,6 +401,8 @@ static const struct action {
     {"training with a joint prior", train_joint, 9},
     {"evaluating with a joint prior", evaluate_joint, 10},
     {"estimating the likelihood with a joint prior", estimate_nll_joint, 4},
+    {"annealing", anneal_plain, 20},
+    {"annealing with a joint prior", anneal_joint, 22},
     {"drawing from a joint prior", sample_joint, 3},
     {"distributions of latents under the prior", prior_marginals, 3},
     {"distributions of latents under a joint prior", joint_marginals, 6},
