@@ -140,7 +140,7 @@ static void both_bounds_of_a_linear_model(void **state)
         assert_within(truth, bdmc.nll_low - 4 * bdmc.gap_se, bdmc.ais.nll + 4 * bdmc.gap_se, "%zu latents: nll", L);
         assert_within(bdmc.gap, -2 * bdmc.gap_se, 0.3, "%zu latents: what the bounds are apart", L);
         assert_near(bdmc.gap, bdmc.ais.nll - bdmc.nll_low, 1e-9, "gap");
-        assert_within(bdmc.gap_se, 1e-4, 0.1, "its error");
+        assert_within(bdmc.gap_se, 1e-4, 0.15, "its error");
         vae_model_free(&model);
     }
     images_free(&images);
@@ -240,9 +240,11 @@ static const struct {
                   {"cauchy", "gaussian"},   {"cauchy", "cauchy"},    {"studentt", "cauchy:cut=0.01"},
                   {"normal", "iaf:width=8"}};
 
+/* Where draws of q alone miss more than they say, k-hat tells. */
 static void integrals_over_one_and_two_latents(void **state)
 {
     enum { N = 12 };
+    size_t missed = 0;
     vae_images images = grey_images(N, 4, 4);
     (void)state;
     for (size_t i = 0; i < N * 16; i++) images.pixels[i] = images.pixels[i] > 127 ? 255 : 0;
@@ -260,6 +262,13 @@ static void integrals_over_one_and_two_latents(void **state)
                                                      .proposal = VAE_PROPOSE_DEFENSIVE,
                                                      .seed = 5});
         assert_int_equal(vae_estimate_nll(&nll, model, &images, &options, NULL), VAE_OK);
+        vae_nll plain;
+        const vae_nll_options plain_options = {.samples = 1000, .threads = 1, .seed = 1};
+        assert_int_equal(vae_estimate_nll(&plain, model, &images, &plain_options, NULL), VAE_OK);
+        if (plain.nll - truth > 2 * (plain.bias + plain.mc_se)) {
+            missed++;
+            assert_within(plain.khat_above, 0.05, 1, "share of images with a large k-hat, %s, %s", prior, posterior);
+        }
         assert_near(nll.nll, truth, 0.05 / fabs(truth), "importance sampling, %s, %s, %zu latents", prior, posterior,
                     1 + k % 2);
         assert_within((ais.nll - truth) / ais.mc_se, -4, 4, "ais, %s, %s, %zu latents: errors off", prior, posterior,
@@ -267,6 +276,7 @@ static void integrals_over_one_and_two_latents(void **state)
         assert_within(ais.mc_se, 0.005, 0.04, "its error");
         vae_model_free(&model);
     }
+    assert_true(missed >= 2);
     images_free(&images);
 }
 
