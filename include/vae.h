@@ -566,7 +566,7 @@ typedef struct vae_ais {
     double first_step, last_step; /* of the leapfrog at b = 1/T and 1, in standard deviations of q: tuned by a pilot */
 } vae_ais;
 
-/* 100 temperatures, 16 chains, from q. */
+/* 100 temperatures, 16 chains, moves of 5 steps, from q. */
 VAE_API void vae_ais_defaults(vae_ais_options *options);
 VAE_API vae_status vae_estimate_ais(vae_ais *out, const vae_model *model, const vae_images *images,
                                     const vae_ais_options *options, vae_error *err);
