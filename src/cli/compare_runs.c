@@ -107,7 +107,8 @@ vae_status runs_read(struct runs *runs, size_t first, vae_error *err)
     return status;
 }
 
-/* Is it what compare itself writes into the folder of its runs? A pattern of the shell that names them names it, too. */
+/* Is it what compare itself writes into the folder of its runs? A pattern of the shell that names them names it, too.
+ */
 static bool is_written(const char *path)
 {
     const char *slash = strrchr(path, '/');

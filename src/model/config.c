@@ -386,7 +386,8 @@ static vae_status check_prior_is_there(const char *text, vae_error *err)
     if (prior_find(name)) return VAE_OK;
     return vae_fail(
         err, VAE_E_MODEL,
-        "its prior '%s' is a plug-in that is not loaded (--plugin FILE.so loads it), or younger than this vaectl", name);
+        "its prior '%s' is a plug-in that is not loaded (--plugin FILE.so loads it), or younger than this vaectl",
+        name);
 }
 
 static vae_status set_from_json(vae_config *config, const vae_setting *setting, const json_t *value, vae_error *err)

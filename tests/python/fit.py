@@ -107,7 +107,7 @@ def _():
 @test("a fit that diverges names pass and step, and leaves nothing")
 def _():
     trained()
-    for prior in FITTED:
+    for prior in ("mixture:components=20", "realnvp:width=8", "scaled"):  # others are bounded, whatever the rate
         out, errors = vaectl("fit", "run", "--prior", prior, "--lr", 1e6, "-q", "-o", "fitted", status=6)
         assert re.fullmatch(r"vaectl: the fit diverged: .* at step \d+ \(pass \d+\); try a smaller lr\n", errors), errors
         assert out == "" and not os.path.exists("fitted"), (prior, out)
