@@ -10,12 +10,18 @@
 
 enum { MOST_RUNS = 1000 };
 
-/* What is measured of a run; nats per image but for the active units. */
+/* What is measured of a run; nats per image but for what counts units or is a share. */
 enum measure {
     NEG_ELBO,
     RECON,
     KL,
     ACTIVE_UNITS,
+    COLLAPSED_SHARE,
+    CLUSTER_NMI,
+    INFORMATION, /* the parts of the KL, q(z) without the image of a draw: see vae_decompose */
+    MARGINAL_KL,
+    TOTAL_CORRELATION,
+    LATENTS_KL,
     NLL,
     NLL_BIAS, /* what the nll's sampling does to it, as vae_nll has it */
     NLL_MC_SE,
@@ -28,7 +34,7 @@ enum measure {
 struct measure_name {
     const char *name;
     int digits;  /* behind the point, in text for people */
-    bool beside; /* says how another one was measured: in JSON and CSV alone */
+    bool beside; /* in JSON and CSV alone */
 };
 extern const struct measure_name measures[MEASURES];
 

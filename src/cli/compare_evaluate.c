@@ -24,6 +24,12 @@ const struct measure_name measures[MEASURES] = {[NEG_ELBO] = {"neg_elbo", 2, fal
                                                 [RECON] = {"recon", 2, false},
                                                 [KL] = {"kl", 2, false},
                                                 [ACTIVE_UNITS] = {"active_units", 1, false},
+                                                [COLLAPSED_SHARE] = {"collapsed_share", 3, true},
+                                                [CLUSTER_NMI] = {"cluster_nmi", 3, true},
+                                                [INFORMATION] = {"information", 2, true},
+                                                [MARGINAL_KL] = {"marginal_kl", 2, true},
+                                                [TOTAL_CORRELATION] = {"total_correlation", 2, true},
+                                                [LATENTS_KL] = {"latents_kl", 2, true},
                                                 [NLL] = {"nll", 2, false},
                                                 [NLL_BIAS] = {"nll_bias", 2, true},
                                                 [NLL_MC_SE] = {"nll_mc_se", 2, true},
@@ -191,6 +197,26 @@ static json_t *losses_to_json(size_t n, const double *loss)
     return list;
 }
 
+/* The parts of the KL and what clusters say of labels; false: err has why not. What cannot be known of a model, as its
+ * posterior is a flow or there is one image alone, is null. */
+static bool measure_latents(const struct subject *s, const struct evaluated *e, json_t *values, vae_error *err)
+{
+    const size_t draws = 1000;
+    vae_decomposition *parts = NULL;
+    double nmi = NAN;
+    vae_status status = vae_cluster(&nmi, s->model, s->images, NOISE_SEED, e->threads, err);
+    if (!status) status = vae_decompose(&parts, s->model, s->images, NULL, draws, NOISE_SEED, e->threads, err);
+    if (status && status != VAE_E_USAGE && status != VAE_E_DATA) return false;
+    const vae_decomposition_parts none = {
+        .information = {NAN, NAN}, .marginal = {NAN, NAN}, .correlation = {NAN, NAN}, .latents = {NAN, NAN}};
+    const vae_decomposition_parts *p = parts ? &parts->part[VAE_LEFT_OUT] : &none;
+    const double value[] = {nmi, p->information.value, p->marginal.value, p->correlation.value, p->latents.value};
+    for (size_t i = 0; i < sizeof value / sizeof *value; i++)
+        json_object_set_new(values, measures[CLUSTER_NMI + i].name, json_finite(value[i]));
+    vae_decomposition_free(&parts);
+    return true;
+}
+
 static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, vae_error *err)
 {
     vae_eval_options options;
@@ -201,12 +227,18 @@ static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, 
     options.threads = e->threads;
     if (run_blame_model(s->run->path, vae_evaluate(&result, s->model, s->images, &options, err), err)) return NULL;
     for (size_t i = 0; i < result->n; i++) result->image_recon[i] += result->image_kl[i];
-    json_t *values = json_pack("{s:o, s:o, s:o, s:I, s:o}", "neg_elbo", json_finite(result->neg_elbo), "recon",
+    json_t *values = json_pack("{s:o, s:o, s:o, s:I, s:o, s:o}", "neg_elbo", json_finite(result->neg_elbo), "recon",
                                json_finite(result->recon), "kl", json_finite(result->kl), "active_units",
-                               (json_int_t)result->active_units, LOSSES,
+                               (json_int_t)result->active_units, "collapsed_share",
+                               json_finite(result->collapsed_share), LOSSES,
                                losses_to_json(result->n, result->image_recon));
     vae_evaluation_free(&result);
-    if (!values) vae_fail(err, VAE_E_MEMORY, "out of memory");
+    if (!values) {
+        vae_fail(err, VAE_E_MEMORY, "out of memory");
+    } else if (!measure_latents(s, e, values, err)) {
+        json_decref(values);
+        values = NULL;
+    }
     return values;
 }
 

@@ -35,7 +35,8 @@ static void print_number(int width, int digits, double value)
 
 static void print_means(const struct table *table)
 {
-    static const char *const heading[] = {"neg_elbo", "recon", "kl", "active", "nll"};
+    static const char *const heading[MEASURES] = {
+        [NEG_ELBO] = "neg_elbo", [RECON] = "recon", [KL] = "kl", [ACTIVE_UNITS] = "active", [NLL] = "nll"};
     print_cells(table, NULL);
     printf("seeds");
     for (size_t m = 0; m < MEASURES; m++)
@@ -337,7 +338,8 @@ static void put_latex_subject(FILE *file, const struct table *table)
 
 vae_status table_write_latex(const struct table *table, const char *path, vae_error *err)
 {
-    static const char *const heading[] = {"$-$ELBO", "recon.", "KL", "active units", "NLL"};
+    static const char *const heading[MEASURES] = {
+        [NEG_ELBO] = "$-$ELBO", [RECON] = "recon.", [KL] = "KL", [ACTIVE_UNITS] = "active units", [NLL] = "NLL"};
     struct text text;
     vae_status status = text_begin(&text, err);
     if (status) return status;

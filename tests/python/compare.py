@@ -119,7 +119,7 @@ def _():
     vaectl("compare", *SMALL, "--prior", "normal,laplace", "--seeds", 3, "-o", "all")
     sampling = ["nll_bias", "nll_mc_se", "nll_effective_samples", "nll_khat"]
     for flags, loss in (([], "neg_elbo"), (["--nll", 30, "--limit", 11], "nll")):
-        names = ["neg_elbo", "recon", "kl", "active_units", loss, *(sampling if flags else [])]
+        names = ["neg_elbo", "recon", "kl", "active_units", "cluster_nmi", loss, *(sampling if flags else [])]
         table = vaectl_json("compare", "all", *flags)
         same((table["n"], table["difference_of"], table["baseline"]), (11 if flags else 20, loss, "normal"))
         losses = {}
@@ -127,9 +127,14 @@ def _():
             same([one["seed"] for one in row["runs"]], [1, 2, 3])
             losses[row["name"]] = [one[loss] for one in row["runs"]]
             for one in row["runs"]:
-                evaluated = vaectl_json("eval", one["run"], *(flags and ["--samples", 30, "--limit", 11]))
+                evaluated = vaectl_json("eval", one["run"], "--decompose", 1000,
+                                        *(flags and ["--samples", 30, "--limit", 11]))
                 for name in names:
                     near(one[name], evaluated[name], 1e-8, name)
+                same(one["collapsed_share"], evaluated["collapsed_share"], "collapsed share")
+                parts = evaluated["decomposition"]["left_out"]
+                for name in ("information", "marginal_kl", "total_correlation", "latents_kl"):
+                    near(one[name], parts[name]["value"], 1e-8, name)
             for name in names:
                 check_mean(row[name], interval([one[name] for one in row["runs"]]))
         laplace = next(row for row in table["rows"] if row["name"] == "laplace")
