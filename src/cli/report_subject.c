@@ -71,6 +71,17 @@ static vae_status read_curves(struct subject *s, vae_error *err)
     return metrics_read(path, &s->epoch, &s->epochs, err);
 }
 
+/* The parts of the KL, where they can be known: not of a posterior with a flow, nor of one image. */
+static vae_status divide_kl(struct subject *s, vae_error *err)
+{
+    const vae_images *other = s->images.split == VAE_TRAIN ? &s->data->test : &s->data->train;
+    s->eval.draws = 1000;
+    vae_status status = vae_decompose(&s->eval.parts, s->model, &s->images, other->n ? other : NULL, s->eval.draws,
+                                      s->eval.options.seed, s->eval.options.threads, err);
+    if (!s->eval.parts) s->eval.draws = 0;
+    return status == VAE_E_USAGE || status == VAE_E_DATA ? VAE_OK : status;
+}
+
 static vae_status measure(struct subject *s, const struct arguments *arguments, vae_error *err)
 {
     const vae_images *split = NULL;
@@ -86,6 +97,7 @@ static vae_status measure(struct subject *s, const struct arguments *arguments, 
     status = vae_model_is_pseudo(s->model, &s->images, &s->eval.pseudo, err);
     if (!status) status = eval_measure(&s->eval, s->data, &s->images, &s->result, err);
     s->eval.result = s->result;
+    if (!status) status = divide_kl(s, err);
     if (!status) status = draw_latents(s, err);
     if (!status) status = vae_prior_marginals(&s->prior_marginals, s->model, s->eval.options.seed, err);
     if (!status)
@@ -111,6 +123,7 @@ void subject_close(struct subject *s)
     vae_model_free(&s->model);
     vae_data_free(&s->data);
     vae_evaluation_free(&s->result);
+    vae_decomposition_free(&s->eval.parts);
     vae_marginals_free(&s->prior_marginals);
     vae_marginals_free(&s->aggregate_marginals);
     free(s->epoch);

@@ -57,6 +57,22 @@ static void put_latent_measures(FILE *out, const struct eval *eval)
     if (isfinite(eval->accuracy)) put_measure(out, "Linear probe", value, "of labels are read off the posterior means");
 }
 
+/* KL = I(x;z) + KL(q(z) || p(z)): the information with the own image in q(z), which is at most log N, and without it,
+ * which is too much where the space between images is empty. */
+static void put_parts(FILE *out, const vae_decomposition *d)
+{
+    char value[64], of[256];
+    if (!d) return;
+    const size_t n = d->part[VAE_IN_SAMPLE].components;
+    const vae_decomposition_parts *low = &d->part[VAE_IN_SAMPLE],
+                                  *high = &d->part[d->part[VAE_HELD_OUT].components ? VAE_HELD_OUT : VAE_LEFT_OUT];
+    snprintf(value, sizeof value, "%.1f to %.1f", low->information.value, high->information.value);
+    snprintf(of, sizeof of,
+             "nats of I(x;z), of a KL of %.1f: q(z) of these images, which give log %zu = %.1f at most, and of %s",
+             d->kl.value, n, log((double)n), d->part[VAE_HELD_OUT].components ? "others" : "all but the own one");
+    put_measure(out, "Information", value, of);
+}
+
 /* "784 - 400 - 10 - 400 - 784". */
 static void put_widths(FILE *out, const vae_config *config, size_t D)
 {
@@ -97,6 +113,7 @@ vae_status write_verdict(FILE *out, struct report *report, vae_error *err)
         fputs("<dl class=\"measures\">\n", out);
         put_nll(out, &s->eval.nll);
         put_elbo(out, s->result);
+        put_parts(out, s->eval.parts);
         put_latent_measures(out, &s->eval);
         fputs("</dl>\n", out);
         end_run(out, report, i);

@@ -87,7 +87,7 @@ def halves(text):
 def _():
     train("run", "--prior", "spikeslab", "--p", 0.7)
     page = report("run")
-    numbers, want = page.numbers()["runs"][0], vaectl_json("eval", "run", *QUICK)
+    numbers, want = page.numbers()["runs"][0], vaectl_json("eval", "run", "--decompose", 1000, *QUICK)
     del want["seconds"], want["per_image"]
     same(numbers["evaluation"], want)
     row = dict(zip(numbers["runs"]["columns"], numbers["runs"]["rows"][0]))
