@@ -157,7 +157,7 @@ static void print_nll(const struct eval *r)
     char over_images[64] = "", of_sampling[96] = "";
     if (nll->n > 1) snprintf(over_images, sizeof over_images, "; standard error %.4f over images", nll->se);
     if (nll->samples > 1)
-        snprintf(of_sampling, sizeof of_sampling, "%s %.4f of sampling; too high by about %.3f",
+        snprintf(of_sampling, sizeof of_sampling, "%s %.4f of sampling; too high by at least %.3f",
                  nll->n > 1 ? "," : "; standard error", nll->mc_se, nll->bias);
     say("nll           %.4f (%zu importance sample%s%s, %.1f effective%s%s)", nll->nll, nll->samples,
         nll->samples == 1 ? "" : "s",

@@ -27,7 +27,7 @@ static void put_nll(FILE *out, const vae_nll *nll)
     }
     snprintf(value, sizeof value, "%.2f", nll->nll);
     snprintf(of, sizeof of,
-             "\u00b1 %.2f, standard error over %zu images; %zu importance samples, too high by about %.2f", nll->se,
+             "\u00b1 %.2f, standard error over %zu images; %zu importance samples, too high by at least %.2f", nll->se,
              nll->n, nll->samples, nll->bias);
     put_measure(out, "NLL, \u2212log p(x)", value, of);
 }
