@@ -90,7 +90,8 @@ def interrupted_training(words, rounds, chance):
             if times[-1] is None:
                 break
             run = ["train", "--resume", "run", "--threads", 1, "-q"]
-        vaectl("train", "--resume", "run", "--threads", 2, "-q")
+        has_begun = os.path.exists("run/model.safetensors")
+        vaectl(*(["train", "--resume", "run", "--threads", 2, "-q"] if has_begun else run))
         assert weights("run") == whole, "other weights than those of a training that was never stopped"
     return judge(times)
 
