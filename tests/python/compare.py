@@ -531,6 +531,15 @@ def children(process):
     return found
 
 
+def open_files(process):
+    """What a process has open that stays open while we look."""
+    files = []
+    for number in os.listdir(f"/proc/{process}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            files.append(os.readlink(f"/proc/{process}/fd/{number}"))
+    return files
+
+
 def is_free():
     """Can the folder be locked, as when all that trained in it is gone?"""
     return subprocess.run(["flock", "-n", "all", "true"]).returncode == 0
@@ -542,7 +551,7 @@ def _():
         wait_until(is_at_work, "epochs of two runs")
         refuse(7, IN_USE, "compare", *ENDLESS, "-o", "all")
         for training in children(process):  # it holds the lock, too
-            files = [os.readlink(f"/proc/{training}/fd/{number}") for number in os.listdir(f"/proc/{training}/fd")]
+            files = open_files(training)
             assert os.path.realpath("all") in files, files
         process.kill()
         process.communicate()
