@@ -54,7 +54,7 @@ test: test-programs
 CHECKED = OPTIMISE="-O1 -g -fno-omit-frame-pointer" HARDENING=
 # Addresses and undefined behaviour in one build: what takes the time is running the tests, not the checks.
 asan:
-	$(MAKE) test BUILD=build/asan VAE_CHECKER=asan $(CHECKED) SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
+	ASAN_OPTIONS="$(ASAN_OPTIONS):allocator_may_return_null=1" $(MAKE) test BUILD=build/asan VAE_CHECKER=asan $(CHECKED) SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 tsan:
 	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" $(MAKE) test BUILD=build/tsan VAE_CHECKER=tsan $(CHECKED) SANITIZE="-fsanitize=thread"
 valgrind: test-programs
