@@ -6,7 +6,7 @@ load common
 # Nothing is built: what has been is taken as it is. And no manual, which takes its time.
 make_quietly() {
     mkdir -p tools
-    for tool in make install ln printf rm sed sh pkg-config; do ln -sf "$(command -v $tool)" tools/$tool; done
+    for tool in make install ln printf rm sed grep sh pkg-config; do ln -sf "$(command -v $tool)" tools/$tool; done
     PATH=$PWD/tools make -s -o all -C "$BATS_TEST_DIRNAME/../.." "$@" BUILD="$VAE_BUILD" >make.txt 2>&1 ||
         { cat make.txt; return 1; }
 }
