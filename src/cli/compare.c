@@ -107,7 +107,9 @@ static size_t usable_cores(void)
     return sched_getaffinity(0, sizeof set, &set) ? 1 : (size_t)CPU_COUNT(&set);
 }
 
-static vae_status train(struct runs *runs, const struct arguments *arguments, vae_error *failure, vae_error *err)
+/* The evaluation behind it gets the threads of all trainings. */
+static vae_status train(struct runs *runs, const struct arguments *arguments, struct evaluated *evaluated,
+                        vae_error *failure, vae_error *err)
 {
     const size_t cores = usable_cores();
     struct jobs_options options = {.quiet = argument(arguments, "quiet")};
@@ -118,6 +120,7 @@ static vae_status train(struct runs *runs, const struct arguments *arguments, va
     if (status) return status;
     options.jobs = jobs;
     options.threads = threads;
+    evaluated->threads = jobs * threads < 256 ? jobs * threads : 256;
     status = jobs_run(runs, arguments, &options, failure, err);
     return status ? status : runs_read(runs, 0, err);
 }
@@ -137,7 +140,7 @@ static vae_status train_and_compare(struct runs *runs, const struct arguments *a
     if (!status) status = folder_make(&folder, argument(arguments, "output"), NULL, true, err);
     if (!status) settings_say_data(arguments, &runs->run[0].config);
     if (!status) fcntl(folder.lock, F_SETFD, 0);
-    if (!status) status = train(runs, arguments, &failure, err);
+    if (!status) status = train(runs, arguments, &evaluated, &failure, err);
     if (!status && runs->n) status = compare(runs, arguments, &evaluated, &outputs, err);
     folder_close(&folder);
     return status || !failure.status ? status : vae_fail(err, failure.status, "%s", failure.message);
