@@ -126,6 +126,25 @@ static void labels(void **state)
     images_free(&images);
 }
 
+/* Where all images are the same one, a label says nothing, be it of two images alone. */
+static void labels_of_equal_images(void **state)
+{
+    vae_images images;
+    vae_model *model = linear_model("normal", 0.6);
+    (void)state;
+    make_images(&images, 4, true);
+    for (size_t i = 0; i < 4; i++) {
+        images.values[2 * i] = images.values[2 * i + 1] = 0;
+        images.labels[i] = (uint8_t)(i % 2);
+    }
+    vae_decomposition *d = decompose(model, &images, NULL, 50, 1);
+    assert_within(fabs(d->latent_label[0].value), 0, 1e-5, "I(z_0;label)");
+    assert_within(fabs(d->part[VAE_LEFT_OUT].information.value), 0, 1e-5, "I(x;z)");
+    vae_decomposition_free(&d);
+    vae_model_free(&model);
+    images_free(&images);
+}
+
 /* The parts sum to the whole whatever q(z) is, under every prior; and the number of threads changes nothing. */
 static void sums_and_threads(void **state)
 {
@@ -188,8 +207,8 @@ static void refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(linear_gaussian), cmocka_unit_test(narrow_posteriors),
-                                       cmocka_unit_test(labels), cmocka_unit_test(sums_and_threads),
-                                       cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(linear_gaussian),  cmocka_unit_test(narrow_posteriors),
+                                       cmocka_unit_test(labels),           cmocka_unit_test(labels_of_equal_images),
+                                       cmocka_unit_test(sums_and_threads), cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
