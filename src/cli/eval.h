@@ -41,7 +41,12 @@ vae_status eval_measure(struct eval *eval, const vae_data *data, const vae_image
                         vae_error *err);
 /* Under a joint prior there is a KL, but of all latents together. */
 bool eval_has_kl_per_latent(const vae_evaluation *result);
+/* Of two upper bounds the lower one, where they are apart by more than twice their errors of sampling: "nll", "ais" or
+ * "both". Without --ais what k-hat says, "nll" or "neither"; NULL: it says nothing. */
+const char *eval_trusted(const struct eval *eval);
 /* What --json prints, but for the seconds; NULL: out of memory. */
 json_t *eval_json(const struct eval *eval);
+/* The same as lines on stdout. */
+void eval_print(const struct eval *eval);
 
 #endif

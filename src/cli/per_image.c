@@ -10,41 +10,58 @@
 #include "cli/per_image.h"
 #include "cli/signals.h"
 
-enum column { INDEX, LABEL, NEG_ELBO, RECON, KL, NLL, ROW, COLUMNS };
+enum column { INDEX, LABEL, NEG_ELBO, RECON, KL, NLL, KHAT, AIS, ROW, COLUMNS };
 
-static const char *const names[COLUMNS] = {"index", "label", "neg_elbo", "recon", "kl", "nll", "row"};
+static const char *const names[COLUMNS] = {"index", "label", "neg_elbo", "recon", "kl", "nll", "khat", "ais", "row"};
 
-/* The k-th column: there is no nll where it was not asked for. */
-static enum column column_at(const struct per_image *p, size_t k) { return k >= NLL && !p->nll ? k + 1 : k; }
+static bool has(const struct per_image *p, enum column column)
+{
+    switch (column) {
+    case NLL: return p->nll != NULL;
+    case KHAT: return p->khat != NULL;
+    case AIS: return p->ais != NULL;
+    default: return true;
+    }
+}
 
-static double cell(const struct per_image *p, size_t i, size_t k)
+/* What was measured has a column. Returns how many there are. */
+static size_t choose(const struct per_image *p, enum column *column)
+{
+    size_t n = 0;
+    for (enum column c = INDEX; c < COLUMNS; c++)
+        if (has(p, c)) column[n++] = c;
+    return n;
+}
+
+static double cell(const struct per_image *p, size_t i, enum column column)
 {
     const double recon = p->evaluation->image_recon[i], kl = p->evaluation->image_kl[i];
-    switch (column_at(p, k)) {
+    switch (column) {
     case INDEX: return (double)i;
     case LABEL: return p->images->labels ? p->images->labels[i] : (double)NAN;
     case NEG_ELBO: return recon + kl;
     case RECON: return recon;
     case KL: return kl;
     case NLL: return p->nll[i];
+    case KHAT: return p->khat[i];
+    case AIS: return i < p->ais_images ? p->ais[i] : (double)NAN;
     default: return (double)vae_images_row(p->images, i);
     }
 }
 
-static size_t columns_of(const struct per_image *p) { return p->nll ? COLUMNS : COLUMNS - 1; }
-
 /* What is not known is left empty. */
 static vae_status write_csv(const char *path, const struct per_image *p, vae_error *err)
 {
-    const size_t columns = columns_of(p);
+    enum column column[COLUMNS];
+    const size_t columns = choose(p, column);
     struct text text;
     vae_status status = text_begin(&text, err);
     if (status) return status;
-    for (size_t k = 0; k < columns; k++) fprintf(text.to, "%s%s", k ? "," : "", names[column_at(p, k)]);
+    for (size_t k = 0; k < columns; k++) fprintf(text.to, "%s%s", k ? "," : "", names[column[k]]);
     fputc('\n', text.to);
     for (size_t i = 0; i < p->evaluation->n; i++) {
         for (size_t k = 0; k < columns; k++) {
-            const double value = cell(p, i, k);
+            const double value = cell(p, i, column[k]);
             fprintf(text.to, isnan(value) ? "%s" : "%s%.12g", k ? "," : "", value);
         }
         fputc('\n', text.to);
@@ -54,10 +71,11 @@ static vae_status write_csv(const char *path, const struct per_image *p, vae_err
 
 static vae_status write_npy(const char *path, const struct per_image *p, vae_error *err)
 {
-    const size_t n = p->evaluation->n, columns = columns_of(p);
+    enum column column[COLUMNS];
+    const size_t n = p->evaluation->n, columns = choose(p, column);
     double *table = calloc(n, columns * sizeof *table);
     if (!table) return vae_fail(err, VAE_E_MEMORY, "out of memory for the losses of %zu images", n);
-    for (size_t i = 0; i < n * columns; i++) table[i] = cell(p, i / columns, i % columns);
+    for (size_t i = 0; i < n * columns; i++) table[i] = cell(p, i / columns, column[i % columns]);
     const vae_array array = {.element = VAE_F8, .rank = 2, .dim = {n, columns}, .at = table};
     vae_status status = WHOLE(vae_write_npy(path, &array, err));
     free(table);

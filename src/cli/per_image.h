@@ -7,7 +7,8 @@
 struct per_image {
     const vae_evaluation *evaluation;
     const vae_images *images;
-    const double *nll; /* (n), or NULL: not asked for */
+    const double *nll, *khat, *ais; /* (n), or NULL: not asked for */
+    size_t ais_images;              /* `ais` is known of the first so many */
 };
 
 /* To a .csv, or to a .npy of double precision with the same columns, NaN where the .csv has nothing. */

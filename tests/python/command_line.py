@@ -684,10 +684,16 @@ def _():
          {key: before[key] for key in before if key not in ("seconds", "trusted")})
     assert 0 < after["ais_least_acceptance"] <= after["ais_acceptance"] <= 1
     assert abs(after["bdmc_high"] - after["bdmc_low"] - after["bdmc_gap"]) < 1e-6
-    vaectl("eval", "run", "--per-image", "each.csv")
+    vaectl("eval", "run", *flags, "--bdmc", "--per-image", "each.csv")
     with open("each.csv", newline="") as file:
-        first = [float(row["nll"]) for row in csv.DictReader(file)][:7]
-    assert abs(after["ais_nll"] - sum(first) / 7) < 1e-6, (after["ais_nll"], first)
+        rows = list(csv.DictReader(file))
+    same(list(rows[0])[-4:], ["nll", "khat", "ais", "row"])
+    for key, column in (("ais_nll", "nll"), ("ais", "ais")):
+        first = [float(row[column]) for row in rows[:7]]
+        assert abs(after[key] - sum(first) / 7) < 1e-6, (after[key], first)
+    same({row["ais"] for row in rows[7:]}, {""})
+    vaectl("eval", "run", *flags, "--samples", 0, "--per-image", "each.csv")
+    same(open("each.csv").readline(), "index,label,neg_elbo,recon,kl,ais,row\n")
     text = unwrapped(vaectl("eval", "run", *flags, "--bdmc")[0])
     lines = [f"ais           {after['ais']:.4f} (7 images, 6 temperatures, 3 chains, {after['ais_effective_chains']:.1f} "
              f"effective; standard error {after['ais_se']:.4f} over images, {after['ais_mc_se']:.4f} of sampling)",

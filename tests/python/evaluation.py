@@ -103,7 +103,7 @@ def compare_each(report, wanted):
         rows = list(csv.DictReader(file))
     same(report["per_image"], "each.csv")
     same([(row["index"], row["label"]) for row in rows], [(str(i), "") for i in range(len(wanted))])
-    same(list(rows[0]), ["index", "label", "neg_elbo", "recon", "kl", "nll", "row"])
+    same(list(rows[0]), ["index", "label", "neg_elbo", "recon", "kl", "nll", "khat", "row"])
     keys = ["neg_elbo", "recon", "kl", "nll"]
     for row, values in zip(rows, wanted):
         for key, value in zip(keys, values):
@@ -211,8 +211,12 @@ def khats():
     for samples in (25, 64):
         wanted = reference_of("run/model.safetensors", settings).nll(images[:150], samples, split)
         flags = ["--limit", 150, "--samples", samples]
-        report = json.loads(vaectl("eval", "run", "--json", *flags)[0])
+        report = json.loads(vaectl("eval", "run", "--json", "--per-image", "each.csv", *flags)[0])
         close(report["nll_khat"], wanted["nll_khat"], "k-hat")
+        with open("each.csv", newline="") as file:
+            each = [float(row["khat"]) for row in csv.DictReader(file)]
+        near(statistics.mean(each), report["nll_khat"], 2e-8, "mean of each image's k-hat")
+        near(sum(k > 0.7 for k in each) / 150, report["nll_khat_above"], 1e-9, "share of them above 0.7")
         near(report["nll_khat_above"], wanted["nll_khat_above"], 0.5 / 150, "share above 0.7")
         assert (f"\nk-hat         {wanted['nll_khat']:.2f} on average, above 0.7 for "
                 f"{100 * report['nll_khat_above']:.1f} % of images\n") in vaectl("eval", "run", *flags)[0]
