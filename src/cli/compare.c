@@ -23,7 +23,8 @@ static vae_status read_outputs(const struct arguments *arguments, const char *fi
     *o = (struct outputs){
         .csv = argument(arguments, "csv"), .latex = argument(arguments, "latex"), .json = argument(arguments, "json")};
     vae_status status = argument_real(arguments, "scale", 0.1, 20, 1, &o->figure.scale, err);
-    o->pictures.scale = o->figure.scale;
+    o->figure.silent = o->json;
+    o->pictures = o->figure;
     if (!status && figure) status = picture_check_name("output", figure, err);
     if (!status && pictures) status = picture_check_name("pictures", pictures, err);
     if (status) return status;
@@ -42,7 +43,9 @@ static vae_status write_all(const struct arguments *arguments, const struct tabl
     else
         table_print(table);
     if (!status && o->csv) status = table_write_csv(table, o->csv, err);
+    if (!status && o->csv && !o->json) run_say_written(o->csv);
     if (!status && o->latex) status = table_write_latex(table, o->latex, err);
+    if (!status && o->latex && !o->json) run_say_written(o->latex);
     if (!status && *o->figure.path) status = table_write_figure(table, &o->figure, err);
     if (!status && *o->pictures.path) status = table_write_pictures(table, arguments, &o->pictures, err);
     return status;

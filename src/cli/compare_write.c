@@ -201,13 +201,6 @@ vae_status table_print_json(const struct table *table, vae_error *err)
 
 /* ---- Files ------------------------------------------------------------------------------------------------------ */
 
-static vae_status write_text(struct text *text, const char *path, vae_error *err)
-{
-    vae_status status = text_end(text, path, err);
-    if (!status) run_say_written(path);
-    return status;
-}
-
 /* A field of CSV, in quotes where it needs them (RFC 4180). */
 static void put_field(FILE *file, const char *field)
 {
@@ -274,7 +267,7 @@ vae_status table_write_csv(const struct table *table, const char *path, vae_erro
         fprintf(text.to, ",%s_difference%s", measures[table->loss].name, ends[i]);
     fprintf(text.to, ",baseline,data,split,images,nll_samples\n");
     for (size_t r = 0; r < table->rows; r++) put_csv_row(text.to, table, &table->row[r]);
-    return write_text(&text, path, err);
+    return text_end(&text, path, err);
 }
 
 /* What LaTeX would take for its own. */
@@ -362,5 +355,5 @@ vae_status table_write_latex(const struct table *table, const char *path, vae_er
     fputs(" \\\\\n\\midrule\n", text.to);
     for (size_t r = 0; r < table->rows; r++) put_latex_row(text.to, table, &table->row[r]);
     fputs("\\bottomrule\n\\end{tabular}\n", text.to);
-    return write_text(&text, path, err);
+    return text_end(&text, path, err);
 }

@@ -67,7 +67,7 @@ double picture_round(double most)
 vae_status picture_write(const struct picture *picture, const vae_figure *figure, vae_error *err)
 {
     vae_status status = WHOLE(vae_figure_write(figure, picture->path, picture->scale, err));
-    if (!status) run_say_written(picture->path);
+    if (!status && !picture->silent) run_say_written(picture->path);
     return status;
 }
 

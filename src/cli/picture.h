@@ -24,6 +24,7 @@
 struct picture {
     char path[PATH_MAX_RUN];
     double scale;
+    bool silent; /* its name is not printed: stdout has JSON */
 };
 /* Where the picture goes and how large it is: -o, or NAME beside the model file (in the working directory where that is
  * NULL), and --scale. VAE_E_USAGE where the name does not end in .png or .svg. */

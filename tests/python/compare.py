@@ -232,7 +232,7 @@ def _():
 @test("the order of rows: of lists, of the command line, of settings in a folder; --baseline names one")
 def _():
     def names(*words):
-        table = json.loads(vaectl("compare", *words, "--json")[0].splitlines()[0])  # names of files come behind it
+        table = json.loads(vaectl("compare", *words, "--json")[0])
         return [row["name"] for row in table["rows"]], table["baseline"]
 
     same(names(*SMALL, "--prior", "laplace,normal", "-o", "all"), (["laplace", "normal"], "laplace"))
