@@ -29,6 +29,14 @@ static json_t *config_object(const vae_config *config)
     return object;
 }
 
+static json_t *fit_object(const vae_model *model)
+{
+    vae_fit_options fit;
+    if (!vae_model_fit(model, &fit)) return json_null();
+    return json_pack("{s:I, s:I, s:o, s:I}", "passes", (json_int_t)fit.passes, "batch", (json_int_t)fit.batch, "lr",
+                     json_finite(fit.lr), "seed", (json_int_t)fit.seed);
+}
+
 static vae_status print_json(const vae_model *model, const char *path, vae_error *err)
 {
     size_t rows, cols;
@@ -38,6 +46,7 @@ static vae_status print_json(const vae_model *model, const char *path, vae_error
                                "parameters", (json_int_t)parameter_count(model), "config",
                                config_object(vae_model_config(model)));
     json_object_set_new(object, "sigma", json_finite(run_learned_sigma(model)));
+    json_object_set_new(object, "fit", fit_object(model));
     json_add_metrics(object, vae_model_metrics(model));
     return json_print(object, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
 }
@@ -98,6 +107,7 @@ static void print_layers(const vae_model *model)
 static void print_text(const vae_model *model, const char *path)
 {
     const vae_metrics *m = vae_model_metrics(model);
+    vae_fit_options fit;
     size_t rows, cols;
     vae_model_shape(model, &rows, &cols);
     printf("model        %s\nbuilt by     %s\nimages       %zu x %zu\nparameters   %zu\n", SHOWN(path),
@@ -106,6 +116,9 @@ static void print_text(const vae_model *model, const char *path)
     if (isfinite(m->test_neg_elbo))
         printf("test         neg_elbo %.2f = recon %.2f + kl %.2f nats/image, %llu active units\n", m->test_neg_elbo,
                m->test_recon, m->test_kl, (unsigned long long)m->active_units);
+    if (vae_model_fit(model, &fit))
+        printf("prior        fitted in %llu passes (batch %llu, lr %g, seed %llu)\n", (unsigned long long)fit.passes,
+               (unsigned long long)fit.batch, fit.lr, (unsigned long long)fit.seed);
     if (m->best_epoch)
         printf("validation   loss %.2f, best %.2f after epoch %llu (best.safetensors)\n", m->validation_loss,
                m->best_loss, (unsigned long long)m->best_epoch);

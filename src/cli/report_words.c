@@ -283,22 +283,16 @@ static char *train_command(const vae_config *config)
     return text_take(&text);
 }
 
-static bool has_learned_prior(const vae_model *model)
-{
-    vae_tensor tensor;
-    for (size_t i = 0; vae_model_tensor(model, i, &tensor); i++)
-        if (!strncmp(tensor.name, "prior.", 6)) return true;
-    return false;
-}
-
-/* `vaectl fit` with the prior of the model; NULL: out of memory. The caller frees it. */
-static char *fit_command(const struct subject *s)
+/* `vaectl fit` as it fitted the prior; NULL: out of memory. The caller frees it. */
+static char *fit_command(const struct subject *s, const vae_fit_options *fit)
 {
     char prior[VAE_MAX_SOURCE];
     struct text text;
     if (text_begin(&text, NULL)) return NULL;
     fputs("vaectl fit RUN --prior ", text.to);
     shell_word(text.to, subject_setting(s, "prior", prior));
+    fprintf(text.to, " --passes %llu --batch %llu --lr %.9g --seed %llu", (unsigned long long)fit->passes,
+            (unsigned long long)fit->batch, fit->lr, (unsigned long long)fit->seed);
     return text_take(&text);
 }
 
@@ -334,16 +328,16 @@ vae_status write_provenance(FILE *out, struct report *report, vae_error *err)
 {
     for (size_t i = 0; i < report->n; i++) {
         const struct subject *s = &report->subject[i];
+        vae_fit_options fit;
         char *command = train_command(vae_model_config(s->model));
         if (!command) return vae_fail(err, VAE_E_MEMORY, "out of memory");
         begin_run(out, report, i);
         put_command(out, "A model of this configuration is trained by", command);
         free(command);
-        /* A model file does not say whether its prior was fitted. */
-        if (has_learned_prior(s->model)) {
-            command = fit_command(s);
+        if (vae_model_fit(s->model, &fit)) {
+            command = fit_command(s, &fit);
             if (!command) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-            put_command(out, "Where its prior was fitted to a model that had been trained, RUN, it was by", command);
+            put_command(out, "Its prior was fitted to a trained model, RUN, by", command);
             free(command);
         }
         put_facts(out, s);

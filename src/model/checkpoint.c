@@ -110,6 +110,11 @@ static json_t *state_to_json(const struct vae_model *model)
                               number(t->sum_recon), "sum_kl", number(t->sum_kl), "images", (json_int_t)t->images,
                               "kl_per_dim", kl_to_json(model));
     if (t->has_crc) json_object_set_new(state, "data_crc32", json_integer((json_int_t)t->crc));
+    if (t->fit.passes)
+        json_object_set_new(state, "fit",
+                            json_pack("{s:I, s:I, s:o, s:I}", "passes", (json_int_t)t->fit.passes, "batch",
+                                      (json_int_t)t->fit.batch, "lr", number(t->fit.lr), "seed",
+                                      (json_int_t)t->fit.seed));
     const vae_metric *metric;
     for (size_t i = 0; (metric = vae_metric_at(i)); i++)
         if (metric->where != VAE_M_COLUMN_ONLY)
@@ -324,11 +329,15 @@ static uint64_t read_count(const json_t *state, const char *key)
 static void state_from_json(struct vae_model *model, const json_t *state)
 {
     struct training_state *t = &model->training;
-    const json_t *kl = json_object_get(state, "kl_per_dim");
+    const json_t *kl = json_object_get(state, "kl_per_dim"), *fit = json_object_get(state, "fit");
     t->step = read_count(state, "step");
     t->images = read_count(state, "images");
     t->has_crc = json_is_integer(json_object_get(state, "data_crc32"));
     t->crc = (uint32_t)read_count(state, "data_crc32");
+    t->fit.passes = read_count(fit, "passes");
+    t->fit.batch = read_count(fit, "batch");
+    t->fit.seed = read_count(fit, "seed");
+    t->fit.lr = read_number(fit, "lr");
     t->sum_loss = read_number(state, "sum_loss");
     t->sum_recon = read_number(state, "sum_recon");
     t->sum_kl = read_number(state, "sum_kl");

@@ -27,6 +27,10 @@ struct training_state {
     double sum_loss, sum_recon, sum_kl; /* over the images of the unfinished epoch */
     vae_metrics metrics;
     double *kl_per_dim; /* (L), of the last test pass */
+    struct {
+        uint64_t passes, batch, seed; /* passes 0: the prior was not fitted */
+        double lr;
+    } fit;
 };
 
 /* Weights, the state of the optimiser and that of the training, which a model file holds together. */

@@ -237,6 +237,10 @@ vae_status vae_fit(vae_model **out, const vae_model *model, const vae_data *data
     if (!status) status = vae_model_new(&fitted, &config, model->rows, model->cols, err);
     if (status) return status;
     copy_state(fitted, model);
+    fitted->training.fit.passes = options->passes;
+    fitted->training.fit.batch = options->batch;
+    fitted->training.fit.seed = options->seed;
+    fitted->training.fit.lr = options->lr;
     status = fit_model(fitted, data, options, stopped, err);
     if (status || *stopped)
         vae_model_free(&fitted);

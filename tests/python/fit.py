@@ -47,9 +47,22 @@ def _():
         models = []
         for flags in (["--threads", 1], ["--threads", 3], ["--seed", 2]):
             vaectl(*fit, *flags)
-            models.append(read_bytes("fitted/model.safetensors"))
-        same(models[0], models[1], prior)
-        assert models[0] != models[2], prior
+            models.append((read_bytes("fitted/model.safetensors"), load("fitted/model.safetensors")[0]))
+        same(models[0][0], models[1][0], prior)
+        assert models[0][1] != models[2][1], prior
+
+
+@test("a model tells how its prior was fitted, also when it was trained on since")
+def _():
+    trained()
+    same(vaectl_json("info", "run")["fit"], None)
+    told = {"passes": 2, "batch": 20, "lr": 0.0125, "seed": 3}
+    vaectl("fit", "run", "--prior", "mixture:components=4", *(w for k, v in told.items() for w in (f"--{k}", v)), "-q", "-o",
+           "fitted")
+    same(vaectl_json("info", "fitted")["fit"], told)
+    assert "\nprior        fitted in 2 passes (batch 20, lr 0.0125, seed 3)\n" in vaectl("info", "fitted")[0]
+    vaectl("train", "--resume", "fitted", "--epochs", read_rows("run")[-1]["epoch"] + "0", "-q")
+    same(vaectl_json("info", "fitted")["fit"], told)
 
 
 @test("the new run is sampled, evaluated and trained on like any other; runs/latest is the new one")

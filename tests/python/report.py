@@ -228,12 +228,13 @@ def _():
     same(os.path.exists("nowhere"), False)
 
 
-@test("a model whose prior has learned may be a fitted one, which the page says; passes and rate are not in its file")
+@test("the page of a fitted model says how it was fitted, in words that fit it again")
 def _():
-    fit = "Where its prior was fitted to a model that had been trained, RUN, it was by"
+    fit = "Its prior was fitted to a trained model, RUN, by"
     train("run")
-    vaectl("fit", "run", "--prior", "mixture:components=4", "--passes", 1, "-q", "-o", "fitted")
-    assert f"{fit}\nvaectl fit RUN --prior mixture:components=4\n" in report("fitted").text, report("fitted").text
+    words = ["fit", "RUN", "--prior", "mixture:components=4", "--passes", "2", "--batch", "8", "--lr", "0.0125", "--seed", "5"]
+    vaectl(words[0], "run", *words[2:], "-q", "-o", "fitted")
+    assert f"{fit}\nvaectl {' '.join(words)}\n" in report("fitted").text, report("fitted").text
     assert fit not in report("run").text
 
 
