@@ -25,6 +25,8 @@ version=$("$binary" --version | head -n 1 | cut -d ' ' -f 2)
 # Page $1, the command line $2 whose --help it shows, a line that says what it is.
 page() {
     help2man --no-info --no-discard-stderr --version-string="$1 $version" --name="$3" --output="$out/$1.1" "$2"
+    # Ragged right, as long words cannot be adjusted.
+    sed -i '/^\.TH /a .ad l' "$out/$1.1"
 }
 
 mkdir -p "$out"
