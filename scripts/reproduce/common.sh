@@ -53,6 +53,21 @@ evaluate() {
 # Rows of a table: means and standard deviations over seeds of what eval wrote.
 summarise() { python3 scripts/reproduce/summary.py "$RUNS" "$@"; }
 
+# way NAME COLUMN EPOCH...   the way there: that column of metrics.csv at these epochs, as a row of a table
+way() {
+    local run=$1 column=$2
+    shift 2
+    awk -F, -v run="$run" -v column="$column" -v epochs="$*" '
+        NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) at = i }
+        NR > 1 { value[$1] = $at }
+        END {
+            n = split(epochs, epoch, " ")
+            line = "| " run ", " column " at epochs " epochs
+            for (i = 1; i <= n; i++) line = line " | " (epoch[i] in value ? sprintf("%.2f", value[epoch[i]]) : "-")
+            print line " |"
+        }' "$RUNS/$run/metrics.csv"
+}
+
 # show COMMAND FLAG...   a command, and under it what it prints
 show() {
     printf '$ vaectl %s\n' "$*"

@@ -13,3 +13,6 @@ train "$run" "$(choose 2000 10 2)" --hidden 300,300 --latent 40 --activation gat
     --lr 5e-4 --batch 100 --beta-warmup "$(choose 100 2 1)" --validation 0.1666666667 --patience 50
 evaluate "$run" nll --samples "$(choose 5000 500 10)" --limit "$(choose 10000 1000 20)"
 summarise gated
+for column in test_neg_elbo validation_loss; do
+    way $run $column 50 100 200 300 400 500 600 700 800 850
+done

@@ -27,3 +27,8 @@ for model in ${MODELS:-vae-1}; do
     done
 done
 summarise iwae
+for model in ${MODELS:-vae-1}; do
+    for column in $([[ $model == vae-* ]] && echo test_neg_elbo || echo train_loss) active_units; do
+        way "iwae/$model${GRADIENT:+-$GRADIENT}-1" "$column" 1 4 13 40 121 228 364 1093 1447 2000 3280
+    done
+done

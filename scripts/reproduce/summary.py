@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Markdown rows from the JSON that eval wrote: mean and standard deviation over seeds.
+"""Markdown rows from the JSON that eval wrote: mean ± standard deviation over seeds; of one seed there is no ±.
 
-    summary.py RUNS TABLE     for all runs RUNS/TABLE/NAME-SEED with elbo.json and nll.json, or nll-EPOCHS.json"""
+    summary.py RUNS TABLE     for all runs RUNS/TABLE/NAME-SEED with elbo.json, nll.json and ais.json, or nll-EPOCHS.json
+
+Columns that no run has are left out."""
 import csv
 import json
 import pathlib
@@ -11,7 +13,9 @@ import sys
 # Heading, file (nll.json where the other is not there), key, digits.
 COLUMNS = [("neg_elbo", "elbo", "neg_elbo", 2), ("recon", "elbo", "recon", 2), ("kl", "elbo", "kl", 2),
            ("neg_elbo, images of nll", "nll", "neg_elbo", 2), ("nll", "nll", "nll", 2),
-           ("nll_bias", "nll", "nll_bias", 3), ("active_units", "elbo", "active_units", 1),
+           ("se over images", "nll", "nll_se", 2), ("se of sampling", "nll", "nll_mc_se", 3),
+           ("nll_bias", "nll", "nll_bias", 3), ("nll, images of ais", "ais", "ais_nll", 2), ("ais", "ais", "ais", 2),
+           ("se of its sampling", "ais", "ais_mc_se", 3), ("active_units", "elbo", "active_units", 1),
            ("hoyer_normalized", "elbo", "hoyer_normalized", 3), ("hoyer_active", "elbo", "hoyer_active", 3),
            ("near_zero_share", "elbo", "near_zero_share", 3), ("probe_accuracy", "elbo", "probe_accuracy", 4)]
 
@@ -46,12 +50,15 @@ def main():
     for run in sorted(folder.iterdir()):
         for name, files, seconds in evaluations(run):
             groups.setdefault(name, []).append((files, seconds))
-    print("| run | seeds | " + " | ".join(heading for heading, _, _, _ in COLUMNS) + " | train s |")
-    print("|---|---|" + "---|" * (len(COLUMNS) + 1))
-    for name, runs in groups.items():
-        cells = [cell([files.get(source, files.get("nll", {})).get(key) for files, _ in runs], digits)
-                 for _, source, key, digits in COLUMNS]
-        print(f"| {name} | {len(runs)} | " + " | ".join(cells) + f" | {cell([s for _, s in runs], 0)} |")
+    table = [["run", *groups], ["seeds", *(str(len(runs)) for runs in groups.values())]]
+    for heading, source, key, digits in COLUMNS:
+        column = [cell([files.get(source, files.get("nll", {})).get(key) for files, _ in runs], digits)
+                  for runs in groups.values()]
+        if set(column) != {"-"}:
+            table.append([heading, *column])
+    table.append(["train s", *(cell([s for _, s in runs], 0) for runs in groups.values())])
+    for i, row in enumerate(zip(*table)):
+        print("| " + " | ".join(row) + " |" + ("\n" + "|---" * len(row) + "|" if i == 0 else ""))
 
 
 if __name__ == "__main__":
