@@ -169,6 +169,7 @@ typedef struct vae_config {
     uint64_t latent;
     uint64_t classes; /* whose labels 0 .. classes-1 enter encoder and decoder (setting "conditional"); 0: none do */
     uint64_t hidden[VAE_MAX_LIST];  /* widths of the encoder; the decoder mirrors them; 0 ends the list */
+    char start[VAE_MAX_SOURCE];     /* model file whose weights training begins with; "none": it begins with new ones */
     char init[VAE_MAX_NAME];        /* torch, glorot, he */
     char output_bias[VAE_MAX_NAME]; /* init, data */
     double beta, beta_warmup, free_bits;
@@ -314,6 +315,10 @@ VAE_API vae_status vae_model_size(const vae_config *config, size_t rows, size_t 
                                   vae_error *err);
 /* A freshly initialised model. */
 VAE_API vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err);
+/* Gives a new model the weights of the file that config.start names, if it names one, as vae_train does before its
+ * first step. The file's networks must be the same (VAE_E_USAGE), its images as large (VAE_E_DATA); its prior's weights
+ * come along where the settings of the prior are the same, too. The state of Adam does not. */
+VAE_API vae_status vae_model_start(vae_model *model, vae_error *err);
 VAE_API vae_status vae_model_load(vae_model **out, const char *path, vae_error *err);
 VAE_API vae_status vae_model_save(const vae_model *model, const char *path, vae_error *err);
 VAE_API void vae_model_free(vae_model **model);

@@ -304,7 +304,7 @@ static void add_settings(struct words *words, const vae_config *config)
     for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
         char text[VAE_MAX_SOURCE];
         vae_config_text(config, setting, text, sizeof text);
-        if (strcmp(text, setting->fallback) || setting->type == VAE_T_TEXT)
+        if (strcmp(text, setting->fallback) || !strcmp(setting->name, "data"))
             add_flag(words, setting->name, setting->metavar ? text : NULL);
     }
 }

@@ -24,6 +24,7 @@ vae_status picture_check_name(const char *flag, const char *path, vae_error *err
 static vae_status options(const struct arguments *arguments, const char *model_path, const char *name, bool arrays,
                           struct picture *picture, vae_error *err)
 {
+    picture->silent = false;
     vae_status status = run_output(arguments, model_path ? model_path : "", name, picture->path, err);
     if (!status) status = check_name("output", picture->path, arrays, err);
     return status ? status : argument_real(arguments, "scale", 0.1, 20, 1, &picture->scale, err);

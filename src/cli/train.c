@@ -61,6 +61,7 @@ static vae_status keep_untrained(const struct folder *folder, const vae_model *m
     folder_epoch(folder, 0, path);
     vae_model_shape(model, &rows, &cols);
     vae_status status = vae_model_new(&untrained, vae_model_config(model), rows, cols, err);
+    if (!status) status = vae_model_start(untrained, err);
     if (!status) status = vae_model_save(untrained, path, err);
     vae_model_free(&untrained);
     return status;
@@ -271,6 +272,15 @@ static vae_status check_data(const vae_model *model, const vae_data *data, vae_e
     return status;
 }
 
+/* --start RUN names a run folder or a model file: the model file is what is kept. */
+static vae_status find_start(vae_config *config, vae_error *err)
+{
+    char path[PATH_MAX_RUN];
+    if (!strcmp(config->start, "none")) return VAE_OK;
+    vae_status status = run_model_path(config->start, path, err);
+    return status ? status : vae_config_set(config, "start", path, err);
+}
+
 static vae_status train_anew(const struct request *r, vae_error *err)
 {
     vae_config config;
@@ -279,12 +289,14 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     struct folder folder = {.lock = -1};
     vae_status status = settings_from_flags(r->arguments, &command_train, &config, err);
     if (!status) status = settings_default_data(r->arguments, &config, err);
+    if (!status) status = find_start(&config, err);
     if (!status) status = open_training_data(&config, NULL, &data, err);
     if (!status) settings_count_classes(&config, data);
     if (!status) status = announce_large(&config, data, err);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = check_data(model, data, err);
-    signals_catch(); /* from here on there is a folder that must not stay empty */
+    if (!status) status = vae_model_start(model, err); /* what is wrong with it is said before there is a folder */
+    signals_catch();                                   /* from here on there is a folder that must not stay empty */
     if (!status)
         status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
                              argument(r->arguments, "force"), err);

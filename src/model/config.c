@@ -49,6 +49,8 @@ static const vae_setting settings[] = {
      .help = "activation of the hidden layers"},
     {"conditional", NULL, "0", VAE_T_COUNT, FIELD(classes), .min = 0, .max = MAX_CLASSES, .young = true,
      .help = "labels enter encoder and decoder: they model p(x|label)"},
+    {"start", "RUN", "none", VAE_T_TEXT, FIELD(start), .young = true,
+     .help = "begin with the weights of a trained model with the same networks"},
     {"init", ONE_OF("torch|glorot|he", "torch"), FIELD(init),
      .help = "weights: U(+-1/sqrt(in)) with biases; U(+-sqrt(6/(in+out))); N(0, 2/in)"},
     {"output-bias", ONE_OF("init|data", "init"), FIELD(output_bias),

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ALIGNMENT = 16 }; /* elements; tensors start at cache lines */
 
@@ -23,6 +24,13 @@ static struct tensor *append(struct block *block, struct tensor tensor)
     t->lowest = -INFINITY;
     t->highest = INFINITY;
     return t;
+}
+
+const struct tensor *block_find(const struct block *block, const char *name)
+{
+    for (size_t i = 0; i < block->tensors; i++)
+        if (!strcmp(block->tensor[i].name, name)) return &block->tensor[i];
+    return NULL;
 }
 
 struct tensor *block_add(struct block *block, const char *name, size_t rows, size_t columns)

@@ -45,6 +45,9 @@ static inline size_t tensor_at(const struct tensor *tensor, size_t k)
     return tensor->offset + k / tensor->dim[1] * tensor->stride[0] + k % tensor->dim[1] * tensor->stride[1];
 }
 
+/* The tensor of that name, or NULL. */
+const struct tensor *block_find(const struct block *block, const char *name);
+
 /* Room for a tensor of rows x columns, row-major (columns 0: a vector of `rows`); the caller may then set start,
  * spread, rate and bounds. */
 struct tensor *block_add(struct block *block, const char *name, size_t rows, size_t columns);

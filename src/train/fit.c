@@ -42,18 +42,11 @@ static vae_status change_prior(vae_config *config, const char *prior, vae_error 
     return status;
 }
 
-static const struct tensor *tensor_named(const struct block *block, const char *name)
-{
-    for (size_t i = 0; i < block->tensors; i++)
-        if (!strcmp(block->tensor[i].name, name)) return &block->tensor[i];
-    return NULL;
-}
-
 /* All but the prior, with the state of the optimiser: training may go on from here. */
 static void copy_state(struct vae_model *to, const struct vae_model *from)
 {
     for (size_t i = 0; i < to->block.tensors; i++) {
-        const struct tensor *t = &to->block.tensor[i], *f = tensor_named(&from->block, t->name);
+        const struct tensor *t = &to->block.tensor[i], *f = block_find(&from->block, t->name);
         for (size_t k = 0; f && strncmp(t->name, "prior.", 6) && k < t->count; k++) {
             to->params[tensor_at(t, k)] = from->params[tensor_at(f, k)];
             to->adam.m[tensor_at(t, k)] = from->adam.m[tensor_at(f, k)];

@@ -2,11 +2,14 @@
 #include "train/start.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
 #include "data/stream.h"
+#include "model/config.h"
 
 /* As training sees them; where pixels are drawn at each use, the grey ones. */
 static struct pixels lasting_pixels(const struct vae_model *model, const vae_images *images)
@@ -40,7 +43,8 @@ static vae_status pixel_moments(const struct vae_model *model, const vae_images 
     return status;
 }
 
-vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
+/* --output-bias data: an empty decoder gives the mean training image, and deviations from it where it gives those. */
+static vae_status start_output_bias(struct vae_model *model, const vae_images *images, vae_error *err)
 {
     const struct dense *last = &model->decoder.layer[model->decoder.layers - 1];
     real *moments = mem_new(model->D, 2 * sizeof *moments, err);
@@ -65,5 +69,84 @@ vae_status start_encoded_data(struct vae_model *model, const vae_images *images,
         if (!images_gather(images, &pixels, order + k % images->n, 0, 1, model->params + data->offset + k * model->D))
             status = vae_fail(err, VAE_E_DATA, "%s: cannot read images", images->stream->path);
     free(order);
+    return status;
+}
+
+/* ---- Weights of another model ----------------------------------------------------------------------------------- */
+
+static bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *setting)
+{
+    char text[VAE_MAX_SOURCE], other[VAE_MAX_SOURCE];
+    vae_config_text(a, setting, text, sizeof text);
+    return !strcmp(text, vae_config_text(b, setting, other, sizeof other));
+}
+
+/* Settings that decide what a network's weights mean; `flags` receives those that differ as flags with their values
+ * there. */
+static bool same_networks(const vae_config *config, const vae_config *there, char flags[VAE_MAX_SOURCE])
+{
+    static const char decisive[] = "posterior|likelihood|latent|hidden|activation|conditional";
+    const vae_setting *setting;
+    size_t used = 0;
+    *flags = '\0';
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
+        char text[VAE_MAX_SOURCE];
+        if (!is_listed(decisive, setting->name) || same_setting(config, there, setting)) continue;
+        vae_config_text(there, setting, text, sizeof text);
+        used += (size_t)snprintf(flags + used, VAE_MAX_SOURCE - used, " --%s %s", setting->name, text);
+        if (used >= VAE_MAX_SOURCE) break;
+    }
+    return !used;
+}
+
+static bool same_prior(const vae_config *a, const vae_config *b)
+{
+    const vae_setting *setting;
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        if (!strcmp(setting->name, "prior")) return same_setting(a, b, setting);
+    return false;
+}
+
+static void copy_weights(struct vae_model *to, const struct vae_model *from, bool prior)
+{
+    for (size_t i = 0; i < to->block.tensors; i++) {
+        const struct tensor *t = &to->block.tensor[i], *f = block_find(&from->block, t->name);
+        if (!f || (!prior && !strncmp(t->name, "prior.", 6))) continue;
+        for (size_t k = 0; k < t->count; k++) to->params[tensor_at(t, k)] = from->params[tensor_at(f, k)];
+    }
+}
+
+/* `prior`: did its weights come along? */
+static vae_status start_from(struct vae_model *model, bool *prior, vae_error *err)
+{
+    const char *path = model->config.start;
+    char flags[VAE_MAX_SOURCE];
+    struct vae_model *from = NULL;
+    vae_status status = vae_model_load(&from, path, err);
+    if (status) return status;
+    if (from->rows != model->rows || from->cols != model->cols)
+        status = vae_fail(err, VAE_E_DATA, "start: %.200s is for images of %zu x %zu, and the data has %zu x %zu", path,
+                          from->rows, from->cols, model->rows, model->cols);
+    else if (!same_networks(&model->config, &from->config, flags))
+        status = vae_fail(err, VAE_E_USAGE, "start: %.200s has other networks (it has%.200s)", path, flags);
+    *prior = !status && same_prior(&model->config, &from->config);
+    if (!status) copy_weights(model, from, *prior);
+    vae_model_free(&from);
+    return status;
+}
+
+vae_status vae_model_start(vae_model *model, vae_error *err)
+{
+    bool prior;
+    return strcmp(model->config.start, "none") ? start_from(model, &prior, err) : VAE_OK;
+}
+
+vae_status start_training(struct vae_model *model, const vae_images *train, vae_error *err)
+{
+    const bool is_new = !strcmp(model->config.start, "none");
+    bool has_prior = false;
+    vae_status status = is_new ? VAE_OK : start_from(model, &has_prior, err);
+    if (!status && is_new && !strcmp(model->config.output_bias, "data")) status = start_output_bias(model, train, err);
+    if (!status && !has_prior && model->declared.encodes) status = start_encoded_data(model, train, err);
     return status;
 }

@@ -16,7 +16,7 @@ from shared.tap import alike, near, run, same, test
 EPOCH_KEYS = ["epoch", "step", "train_loss", "train_recon", "train_kl", "test_recon", "test_kl", "test_neg_elbo",
               "active_units", "validation_loss", "best_loss", "best_epoch"]
 TRAIN_KEYS = ["run", "model", "metrics", *EPOCH_KEYS]
-INFO_KEYS = ["model", "build", "rows", "cols", "parameters", "config", "sigma", *EPOCH_KEYS]
+INFO_KEYS = ["model", "build", "rows", "cols", "parameters", "config", "sigma", "fit", *EPOCH_KEYS]
 EVAL_KEYS = ["model", "epoch", "data", "split", "binarize", "pseudo_likelihood", "n", "neg_elbo", "neg_elbo_se",
              "recon", "kl",
              "elbo_samples", "kl_samples", "nll", "nll_se", "nll_mc_se", "nll_bias", "nll_samples",

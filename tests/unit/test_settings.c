@@ -74,6 +74,7 @@ static void test_all_settings_and_their_defaults(void **state)
         {"hidden", "H[,H...]", "400", VAE_T_LIST},
         {"activation", "NAME", "relu", VAE_T_CHOICE},
         {"conditional", NULL, "0", VAE_T_COUNT},
+        {"start", "RUN", "none", VAE_T_TEXT},
         {"init", "torch|glorot|he", "torch", VAE_T_ENUM},
         {"output-bias", "init|data", "init", VAE_T_ENUM},
         {"objective", "elbo|iwae", "elbo", VAE_T_ENUM},
@@ -619,6 +620,7 @@ static void test_young_settings(void **state)
     vae_config_defaults(&config);
     json_t *old = config_to_json(&config);
     assert_null(json_object_get(old, "conditional"));
+    assert_null(json_object_get(old, "start"));
     for (size_t i = 0; vae_setting_at(i); i++)
         if (!vae_setting_at(i)->young) assert_non_null(json_object_get(old, vae_setting_at(i)->name));
     config.classes = 10;

@@ -4,7 +4,7 @@ import json
 import struct
 import zlib
 
-YOUNG = {"conditional": 0}  # settings that are in a model file only where they are not the default, and those
+YOUNG = {"conditional": 0, "start": "none"}  # settings that are in a model file only where they are not the default, and those
 
 
 def load(path):
