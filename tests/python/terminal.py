@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from shared.model_file import load, save
 from shared.program import command_line, on_terminal, read_rows, vaectl, vaectl_json, wait_until, write_idx, write_npy
 from shared.tap import Skip, alike, run, same, test
 
@@ -101,6 +102,15 @@ def _():
                   ["plot", "curves", name], ["report", name], ["check", name]):
         out = vaectl(*words)[0]
         assert "a?[31m??b" in out and not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f]", out), (words, out)
+
+
+@test("control characters in what a model file says of its build do not reach stdout")
+def _():
+    vaectl(*SMALL, "--epochs", 1, "-o", "run")
+    tensors, metadata = load("run/model.safetensors")
+    save("run/model.safetensors", tensors, {**metadata, "vaectl.build": "vaectl\033[31m\u0085 9.9"})
+    assert "\nbuilt by     vaectl?[31m?? 9.9\n" in vaectl("info", "run")[0], vaectl("info", "run")
+    same(vaectl_json("info", "run")["build"], "vaectl?[31m?? 9.9")
 
 
 @test("JSON has the bytes of a name that is not UTF-8, and a backslash in it twice")
