@@ -74,11 +74,11 @@ vae_status start_encoded_data(struct vae_model *model, const vae_images *images,
 
 /* ---- Weights of another model ----------------------------------------------------------------------------------- */
 
-static bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *setting)
+static const vae_setting *prior_setting(void)
 {
-    char text[VAE_MAX_SOURCE], other[VAE_MAX_SOURCE];
-    vae_config_text(a, setting, text, sizeof text);
-    return !strcmp(text, vae_config_text(b, setting, other, sizeof other));
+    const vae_setting *setting = NULL;
+    for (size_t i = 0; (setting = vae_setting_at(i)) && strcmp(setting->name, "prior");) i++;
+    return setting;
 }
 
 /* Settings that decide what a network's weights mean; `flags` receives those that differ as flags with their values
@@ -90,33 +90,56 @@ static bool same_networks(const vae_config *config, const vae_config *there, cha
     size_t used = 0;
     *flags = '\0';
     for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
-        char text[VAE_MAX_SOURCE];
-        if (!is_listed(decisive, setting->name) || same_setting(config, there, setting)) continue;
-        vae_config_text(there, setting, text, sizeof text);
+        char here[VAE_MAX_SOURCE], text[VAE_MAX_SOURCE];
+        if (!is_listed(decisive, setting->name)) continue;
+        vae_config_text(config, setting, here, sizeof here);
+        if (!strcmp(here, vae_config_text(there, setting, text, sizeof text))) continue;
         used += (size_t)snprintf(flags + used, VAE_MAX_SOURCE - used, " --%s %s", setting->name, text);
         if (used >= VAE_MAX_SOURCE) break;
     }
     return !used;
 }
 
-static bool same_prior(const vae_config *a, const vae_config *b)
+/* Is the prior there the same as this one, or the base of this one? */
+static bool is_like_prior(const vae_config *config, const vae_config *there)
 {
-    const vae_setting *setting;
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        if (!strcmp(setting->name, "prior")) return same_setting(a, b, setting);
-    return false;
+    char text[VAE_MAX_SOURCE], base[VAE_MAX_NAME + 8];
+    if (!strcmp(config->prior.name, there->prior.name)) return true;
+    vae_config_text(config, prior_setting(), text, sizeof text);
+    snprintf(base, sizeof base, "base=%s", there->prior.name);
+    const char *at = strstr(text, base);
+    return at && strchr(":,", at[-1]) && strchr(",", at[strlen(base)]);
 }
 
-static void copy_weights(struct vae_model *to, const struct vae_model *from, bool prior)
+static bool is_of_prior(const struct tensor *tensor) { return !strncmp(tensor->name, "prior.", 6); }
+
+/* The tensor of the same name and shape, or NULL. */
+static const struct tensor *same_tensor(const struct vae_model *model, const struct tensor *tensor)
 {
+    const struct tensor *found = block_find(&model->block, tensor->name);
+    return found && found->rank == tensor->rank && !memcmp(found->dim, tensor->dim, sizeof found->dim) ? found : NULL;
+}
+
+/* A prior comes along as a whole or not at all. */
+static bool prior_comes_along(const struct vae_model *to, const struct vae_model *from)
+{
+    if (!is_like_prior(&to->config, &from->config)) return false;
+    for (size_t i = 0; i < from->block.tensors; i++)
+        if (is_of_prior(&from->block.tensor[i]) && !same_tensor(to, &from->block.tensor[i])) return false;
+    return true;
+}
+
+/* `prior`: did its weights come along? */
+static void copy_weights(struct vae_model *to, const struct vae_model *from, bool *prior)
+{
+    *prior = prior_comes_along(to, from);
     for (size_t i = 0; i < to->block.tensors; i++) {
-        const struct tensor *t = &to->block.tensor[i], *f = block_find(&from->block, t->name);
-        if (!f || (!prior && !strncmp(t->name, "prior.", 6))) continue;
+        const struct tensor *t = &to->block.tensor[i], *f = same_tensor(from, t);
+        if (!f || (is_of_prior(t) && !*prior)) continue;
         for (size_t k = 0; k < t->count; k++) to->params[tensor_at(t, k)] = from->params[tensor_at(f, k)];
     }
 }
 
-/* `prior`: did its weights come along? */
 static vae_status start_from(struct vae_model *model, bool *prior, vae_error *err)
 {
     const char *path = model->config.start;
@@ -129,8 +152,8 @@ static vae_status start_from(struct vae_model *model, bool *prior, vae_error *er
                           from->rows, from->cols, model->rows, model->cols);
     else if (!same_networks(&model->config, &from->config, flags))
         status = vae_fail(err, VAE_E_USAGE, "start: %.200s has other networks (it has%.200s)", path, flags);
-    *prior = !status && same_prior(&model->config, &from->config);
-    if (!status) copy_weights(model, from, *prior);
+    else
+        copy_weights(model, from, prior);
     vae_model_free(&from);
     return status;
 }

@@ -44,6 +44,25 @@ def _():
             assert second["encoder.0.weight"] != new["encoder.0.weight"]
 
 
+@test("a prior comes along where it has the same shape, or is the base of the new one")
+def _():
+    for before, after, base in (("realnvp:width=8", "realnvp:width=9", None), ("mixture:components=4", "mixture:components=5", None),
+                                ("mixture:components=5", "vampprior:components=5", None),
+                                ("vampprior:components=5", "vampprior:components=6", None),
+                                ("mixture", "lars:base=mixture,width=8,draws=64", ["prior.mean", "prior.logsd", "prior.logit"]),
+                                ("realnvp", "lars:base=mixture,width=8,draws=64", None),
+                                ("lars:width=8,draws=64", "lars:width=9,draws=64", None),
+                                ("lars:width=8,draws=64", "lars:width=8,draws=128", ["prior.accept.0.weight", "prior.accept.2.bias"])):
+        vaectl("train", *SMALL, "--epochs", 1, "--prior", before, "-o", "first", "--force")
+        words = ["train", *SMALL, *STILL, "--seed", 2, "--prior", after]
+        vaectl(*words, "--start", "first", "-o", "second", "--force")
+        vaectl(*words, "-o", "new", "--force")
+        first, second, new = (weights(f"{name}/model.safetensors") for name in ("first", "second", "new"))
+        alike(second, first, base or [])
+        alike(second, new, [name for name in second if name.startswith("prior.") and name != "prior.z" and
+                            name not in (first if base else [])])
+
+
 @test("training goes on from there with a new optimiser: its first epoch is better than the first one of all")
 def _():
     vaectl("train", *SMALL, "--epochs", 4, "--prior", "realnvp:width=8", "-o", "first")
