@@ -220,9 +220,20 @@ static void warn_of_numbers(FILE *out, size_t *n, const struct subject *s)
              "Its losses are a pseudo-likelihood: they compare with others of grey pixels alone. `--binarize dynamic` "
              "makes "
              "pixels 0 or 1, `--likelihood cbernoulli` is a density of grey ones.");
-    if (nll->samples && nll->effective_samples < 5)
+    const char *trusted = eval_trusted(&s->eval);
+    char what[256];
+    if (nll->samples && nll->effective_samples < FEW_EFFECTIVE) {
         warn(out, n, "The NLL rests on few effective samples.",
              "It is too high by more than its bias says. Give more `--samples`.");
+    } else if (trusted && !strcmp(trusted, "neither")) {
+        snprintf(what, sizeof what,
+                 "The importance weights of the NLL have heavy tails: k-hat is above %.1f for %.0f %% of images.",
+                 VAE_KHAT_LIMIT, 100 * nll->khat_above);
+        warn(out, n, what,
+             "It is too high by more than its bias and its errors say. `vaectl eval RUN --ais 100` measures it with "
+             "chains from "
+             "the posterior.");
+    }
     if (vae_model_config(s->model)->beta < 1 || vae_model_config(s->model)->beta > 1)
         warn(out, n, "Trained with a beta other than 1.", "What is shown is not weighted: neg_elbo = recon + KL.");
 }

@@ -203,6 +203,25 @@ def _():
     assert "Training ended after epoch 2 of 7." in report("run").text
 
 
+@test("the page warns where the errors of the nll are not to be trusted, as eval does")
+def _():
+    train("run", "--beta", 50)
+    tensors, metadata = load("run/model.safetensors")
+    shape, values = tensors["decoder.0.weight"]
+    told = []
+    for part in (0, 0.2, 1):  # of what the decoder makes of z, which the collapsed posterior does not know
+        save("run/model.safetensors", {**tensors, "decoder.0.weight": (shape, [part * v for v in values])}, metadata)
+        words = ["--samples", 200, "--threads", 1]
+        e = vaectl_json("eval", "run", *words)
+        few, heavy = e["nll_effective_samples"] < 5, e["trusted"] == "neither"
+        vaectl("report", "run", *words, "-o", "page.html")
+        text = Page("page.html").text
+        same("The NLL rests on few effective samples." in text, few)
+        same(f"heavy tails: k-hat is above 0.7 for {100 * e['nll_khat_above']:.0f} % of images." in text, heavy and not few)
+        told.append((few, heavy))
+    same(told, [(False, False), (False, True), (True, True)])
+
+
 @test("several runs stand side by side, up to eight")
 def _():
     names = [train("a"), train("b", "--prior", "mixture:components=4")]
