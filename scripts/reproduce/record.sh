@@ -51,5 +51,5 @@ for seed in ${SEEDS:-1}; do
 done
 summarise record
 for run in "$RUNS"/record/*-[0-9]; do
-    way "record/${run##*/}" test_neg_elbo 1 5 10 20 50 100 200 300 400 450 500
+    way "record/${run##*/}" test_neg_elbo 1 5 10 20 30 40 50 100 200 300 400 450 500
 done
