@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -272,12 +273,15 @@ static vae_status check_data(const vae_model *model, const vae_data *data, vae_e
     return status;
 }
 
-/* --start RUN names a run folder or a model file: the model file is what is kept. */
+/* --start RUN names a run folder or a model file: the model file is what is kept. A link, such as runs/latest, is
+ * followed, as it will soon lead elsewhere. */
 static vae_status find_start(vae_config *config, vae_error *err)
 {
-    char path[PATH_MAX_RUN];
+    char path[PATH_MAX_RUN], target[PATH_MAX];
+    struct stat info;
     if (!strcmp(config->start, "none")) return VAE_OK;
-    vae_status status = run_model_path(config->start, path, err);
+    const bool is_link = !lstat(config->start, &info) && S_ISLNK(info.st_mode) && realpath(config->start, target);
+    vae_status status = run_model_path(is_link ? target : config->start, path, err);
     return status ? status : vae_config_set(config, "start", path, err);
 }
 

@@ -74,6 +74,15 @@ def _():
     same((vaectl_json("info", "second")["epoch"], vaectl_json("info", "second")["step"]), (1, 10))
 
 
+@test("of a link to a run the run is kept, as the link will lead elsewhere")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "runs/first")
+    same(os.readlink("runs/latest"), "first")
+    vaectl("train", *SMALL, "--epochs", 1, "--start", "runs/latest", "-o", "runs/second")
+    same(os.readlink("runs/latest"), "second")
+    same(vaectl_json("info")["config"]["start"], os.path.realpath("runs/first/model.safetensors"))
+
+
 @test("interrupted and resumed, it ends with the same bytes, also where what it began with is gone")
 def _():
     vaectl("train", *SMALL, "--epochs", 1, "-o", "first")
