@@ -405,7 +405,7 @@ VAE_API vae_status vae_fit(vae_model **out, const vae_model *model, const vae_da
                            const vae_fit_options *options, bool *stopped, vae_error *err);
 /* Passes, batch, lr and seed by which the prior of a model was fitted, also if it was trained on since; false: it was
  * not. The rest of `fit` stays as it is. */
-VAE_API bool vae_model_fit(const vae_model *model, vae_fit_options *fit);
+VAE_API bool vae_model_fitted(const vae_model *model, vae_fit_options *fit);
 
 /* ---- Using a model ---------------------------------------------------------------------------------------------- */
 

@@ -51,5 +51,7 @@ for seed in ${SEEDS:-1}; do
 done
 summarise record
 for run in "$RUNS"/record/*-[0-9]; do
-    way "record/${run##*/}" test_neg_elbo 1 5 10 20 30 40 50 100 200 300 400 450 500
+    for column in test_neg_elbo train_loss; do
+        way "record/${run##*/}" $column 1 5 10 20 30 40 50 100 200 300 400 450 500
+    done
 done

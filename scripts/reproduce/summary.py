@@ -14,7 +14,7 @@ import sys
 COLUMNS = [("neg_elbo", "elbo", "neg_elbo", 2), ("recon", "elbo", "recon", 2), ("kl", "elbo", "kl", 2),
            ("neg_elbo, images of nll", "nll", "neg_elbo", 2), ("nll", "nll", "nll", 2),
            ("se over images", "nll", "nll_se", 2), ("se of sampling", "nll", "nll_mc_se", 3),
-           ("nll_bias", "nll", "nll_bias", 3), ("nll, images of ais", "ais", "ais_nll", 2), ("ais", "ais", "ais", 2),
+           ("nll_bias", "nll", "nll_bias", 3), ("k-hat above 0.7", "nll", "nll_khat_above", 2), ("nll, images of ais", "ais", "ais_nll", 2), ("ais", "ais", "ais", 2),
            ("se of its sampling", "ais", "ais_mc_se", 3), ("active_units", "elbo", "active_units", 1),
            ("hoyer_normalized", "elbo", "hoyer_normalized", 3), ("hoyer_active", "elbo", "hoyer_active", 3),
            ("near_zero_share", "elbo", "near_zero_share", 3), ("probe_accuracy", "elbo", "probe_accuracy", 4)]

@@ -32,7 +32,7 @@ static json_t *config_object(const vae_config *config)
 static json_t *fit_object(const vae_model *model)
 {
     vae_fit_options fit;
-    if (!vae_model_fit(model, &fit)) return json_null();
+    if (!vae_model_fitted(model, &fit)) return json_null();
     return json_pack("{s:I, s:I, s:o, s:I}", "passes", (json_int_t)fit.passes, "batch", (json_int_t)fit.batch, "lr",
                      json_finite(fit.lr), "seed", (json_int_t)fit.seed);
 }
@@ -116,7 +116,7 @@ static void print_text(const vae_model *model, const char *path)
     if (isfinite(m->test_neg_elbo))
         printf("test         neg_elbo %.2f = recon %.2f + kl %.2f nats/image, %llu active units\n", m->test_neg_elbo,
                m->test_recon, m->test_kl, (unsigned long long)m->active_units);
-    if (vae_model_fit(model, &fit))
+    if (vae_model_fitted(model, &fit))
         printf("prior        fitted in %llu passes (batch %llu, lr %g, seed %llu)\n", (unsigned long long)fit.passes,
                (unsigned long long)fit.batch, fit.lr, (unsigned long long)fit.seed);
     if (m->best_epoch)

@@ -345,7 +345,7 @@ vae_status write_provenance(FILE *out, struct report *report, vae_error *err)
         begin_run(out, report, i);
         put_command(out, "A model of this configuration is trained by", command);
         free(command);
-        if (vae_model_fit(s->model, &fit)) {
+        if (vae_model_fitted(s->model, &fit)) {
             command = fit_command(s, &fit);
             if (!command) return vae_fail(err, VAE_E_MEMORY, "out of memory");
             put_command(out, "Its prior was fitted to a trained model, RUN, by", command);

@@ -305,7 +305,7 @@ const vae_metrics *vae_model_metrics(const vae_model *model) { return &model->tr
 const double *vae_model_kl_per_dim(const vae_model *model) { return model->training.kl_per_dim; }
 const char *vae_model_build(const vae_model *model) { return model->build; }
 
-bool vae_model_fit(const vae_model *model, vae_fit_options *fit)
+bool vae_model_fitted(const vae_model *model, vae_fit_options *fit)
 {
     const struct training_state *t = &model->training;
     fit->passes = t->fit.passes;

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { ALIGNMENT = 16 }; /* elements; tensors start at cache lines */
 

@@ -6,6 +6,8 @@
 #ifndef VAE_BLOCK_H
 #define VAE_BLOCK_H
 
+#include <string.h>
+
 #include "base/real.h"
 #include "net/net.h"
 
@@ -45,6 +47,7 @@ static inline size_t tensor_at(const struct tensor *tensor, size_t k)
     return tensor->offset + k / tensor->dim[1] * tensor->stride[0] + k % tensor->dim[1] * tensor->stride[1];
 }
 
+static inline bool tensor_is_of_prior(const struct tensor *tensor) { return !strncmp(tensor->name, "prior.", 6); }
 /* The tensor of that name, or NULL. */
 const struct tensor *block_find(const struct block *block, const char *name);
 

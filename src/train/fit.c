@@ -47,7 +47,7 @@ static void copy_state(struct vae_model *to, const struct vae_model *from)
 {
     for (size_t i = 0; i < to->block.tensors; i++) {
         const struct tensor *t = &to->block.tensor[i], *f = block_find(&from->block, t->name);
-        for (size_t k = 0; f && strncmp(t->name, "prior.", 6) && k < t->count; k++) {
+        for (size_t k = 0; f && !tensor_is_of_prior(t) && k < t->count; k++) {
             to->params[tensor_at(t, k)] = from->params[tensor_at(f, k)];
             to->adam.m[tensor_at(t, k)] = from->adam.m[tensor_at(f, k)];
             to->adam.v[tensor_at(t, k)] = from->adam.v[tensor_at(f, k)];

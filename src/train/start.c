@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/choice.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "data/stream.h"
@@ -74,27 +75,19 @@ vae_status start_encoded_data(struct vae_model *model, const vae_images *images,
 
 /* ---- Weights of another model ----------------------------------------------------------------------------------- */
 
-static const vae_setting *prior_setting(void)
-{
-    const vae_setting *setting = NULL;
-    for (size_t i = 0; (setting = vae_setting_at(i)) && strcmp(setting->name, "prior");) i++;
-    return setting;
-}
-
-/* Settings that decide what a network's weights mean; `flags` receives those that differ as flags with their values
- * there. */
-static bool same_networks(const vae_config *config, const vae_config *there, char flags[VAE_MAX_SOURCE])
+/* Settings that decide what a network's weights mean; `other` receives those that differ, with their values there. */
+static bool same_networks(const vae_config *config, const vae_config *there, char other[VAE_MAX_SOURCE])
 {
     static const char decisive[] = "posterior|likelihood|latent|hidden|activation|conditional";
     const vae_setting *setting;
     size_t used = 0;
-    *flags = '\0';
+    *other = '\0';
     for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
         char here[VAE_MAX_SOURCE], text[VAE_MAX_SOURCE];
         if (!is_listed(decisive, setting->name)) continue;
         vae_config_text(config, setting, here, sizeof here);
         if (!strcmp(here, vae_config_text(there, setting, text, sizeof text))) continue;
-        used += (size_t)snprintf(flags + used, VAE_MAX_SOURCE - used, " --%s %s", setting->name, text);
+        used += (size_t)snprintf(other + used, VAE_MAX_SOURCE - used, "%s%s %s", used ? ", " : "", setting->name, text);
         if (used >= VAE_MAX_SOURCE) break;
     }
     return !used;
@@ -105,13 +98,11 @@ static bool is_like_prior(const vae_config *config, const vae_config *there)
 {
     char text[VAE_MAX_SOURCE], base[VAE_MAX_NAME + 8];
     if (!strcmp(config->prior.name, there->prior.name)) return true;
-    vae_config_text(config, prior_setting(), text, sizeof text);
+    choice_text(&config->prior, &prior_find(config->prior.name)->module, text, sizeof text);
     snprintf(base, sizeof base, "base=%s", there->prior.name);
-    const char *at = strstr(text, base);
-    return at && strchr(":,", at[-1]) && strchr(",", at[strlen(base)]);
+    const char *at = strstr(text, base), *behind = at ? at + strlen(base) : NULL;
+    return at && strchr(":,", at[-1]) && (*behind == ',' || !*behind);
 }
-
-static bool is_of_prior(const struct tensor *tensor) { return !strncmp(tensor->name, "prior.", 6); }
 
 /* The tensor of the same name and shape, or NULL. */
 static const struct tensor *same_tensor(const struct vae_model *model, const struct tensor *tensor)
@@ -125,7 +116,7 @@ static bool prior_comes_along(const struct vae_model *to, const struct vae_model
 {
     if (!is_like_prior(&to->config, &from->config)) return false;
     for (size_t i = 0; i < from->block.tensors; i++)
-        if (is_of_prior(&from->block.tensor[i]) && !same_tensor(to, &from->block.tensor[i])) return false;
+        if (tensor_is_of_prior(&from->block.tensor[i]) && !same_tensor(to, &from->block.tensor[i])) return false;
     return true;
 }
 
@@ -135,7 +126,7 @@ static void copy_weights(struct vae_model *to, const struct vae_model *from, boo
     *prior = prior_comes_along(to, from);
     for (size_t i = 0; i < to->block.tensors; i++) {
         const struct tensor *t = &to->block.tensor[i], *f = same_tensor(from, t);
-        if (!f || (is_of_prior(t) && !*prior)) continue;
+        if (!f || (tensor_is_of_prior(t) && !*prior)) continue;
         for (size_t k = 0; k < t->count; k++) to->params[tensor_at(t, k)] = from->params[tensor_at(f, k)];
     }
 }
@@ -143,15 +134,15 @@ static void copy_weights(struct vae_model *to, const struct vae_model *from, boo
 static vae_status start_from(struct vae_model *model, bool *prior, vae_error *err)
 {
     const char *path = model->config.start;
-    char flags[VAE_MAX_SOURCE];
+    char other[VAE_MAX_SOURCE];
     struct vae_model *from = NULL;
     vae_status status = vae_model_load(&from, path, err);
     if (status) return status;
     if (from->rows != model->rows || from->cols != model->cols)
         status = vae_fail(err, VAE_E_DATA, "start: %.200s is for images of %zu x %zu, and the data has %zu x %zu", path,
                           from->rows, from->cols, model->rows, model->cols);
-    else if (!same_networks(&model->config, &from->config, flags))
-        status = vae_fail(err, VAE_E_USAGE, "start: %.200s has other networks (it has%.200s)", path, flags);
+    else if (!same_networks(&model->config, &from->config, other))
+        status = vae_fail(err, VAE_E_USAGE, "start: %.200s has other networks (it has %.200s)", path, other);
     else
         copy_weights(model, from, prior);
     vae_model_free(&from);

@@ -365,7 +365,10 @@ load common
         SMOKE=1 RUNS=$PWD/runs THREADS=1 "$script" >table 2>log || { cat log; false; }
         grep -q "^| run | seeds | neg_elbo" table
         [ "$(grep -c '^| .* | 1 | [0-9]' table)" -ge 1 ]
+        [ "${script##*/}" != record.sh ] || cp table record
     done
+    loss=$(awk -F, 'NR == 2 { printf "%.2f", $9 }' runs/smoke/record/realnvp-1/metrics.csv)
+    grep -q "^| record/realnvp-1, test_neg_elbo at epochs [0-9 ]* | $loss | - | " record
     for picture in "$BATS_TEST_DIRNAME"/../../docs/documents/*; do
         [ -s "runs/smoke/documents/${picture##*/}" ] || { echo "${picture##*/}: no script makes it"; false; }
     done

@@ -13,6 +13,7 @@ import zlib
 
 from shared import browser
 from shared.model_file import load, save
+from shared.page import ROOT
 from shared.program import read_bytes, refuse, vaectl, vaectl_json, write_idx, write_mnist
 from shared.tap import Skip, near, not_under, run, same, test
 
@@ -201,6 +202,17 @@ def _():
     metadata["vaectl.config"] = metadata["vaectl.config"].replace('"epochs":2', '"epochs":7')
     save("run/model.safetensors", tensors, metadata)
     assert "Training ended after epoch 2 of 7." in report("run").text
+
+
+@test("rows of this program beside the published ones have figures that docs/results.md has")
+def _():
+    with open(f"{ROOT}/src/cli/report_published.c", encoding="utf-8") as source:
+        rows = re.findall(r'\{"[a-z]+", "([^"]+)", ([0-9.]+), ([0-9.]+),\s*"this program, docs/results.md', source.read())
+    with open(f"{ROOT}/docs/results.md", encoding="utf-8") as page:
+        results = page.read()
+    assert len(rows) > 8, rows
+    for name, neg_elbo, nll in rows:
+        assert all(re.search(rf"\| {float(v):.2f}[ |]", results) for v in (neg_elbo, nll)), (name, neg_elbo, nll)
 
 
 @test("the page warns where the errors of the nll are not to be trusted, as eval does")

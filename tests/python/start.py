@@ -123,12 +123,12 @@ def _():
         refuse(status, why, "train", *SMALL, "--start", "first", *flags, "-o", "second")
         same(os.path.exists("second"), False)
 
-    refused(2, f"start: {file} has other networks (it has --latent 3 --hidden 20,10 --activation relu)", "--latent", 4,
+    refused(2, f"start: {file} has other networks (it has latent 3, hidden 20,10, activation relu)", "--latent", 4,
             "--hidden", 20, "--activation", "tanh")
-    refused(2, f"start: {file} has other networks (it has --likelihood bernoulli)", "--likelihood", "cbernoulli",
+    refused(2, f"start: {file} has other networks (it has likelihood bernoulli)", "--likelihood", "cbernoulli",
             "--binarize", "none")
-    refused(2, f"start: {file} has other networks (it has --posterior gaussian)", "--prior", "cauchy", "--posterior", "cauchy")
-    refused(2, f"start: {file} has other networks (it has --conditional 0)", "--conditional")
+    refused(2, f"start: {file} has other networks (it has posterior gaussian)", "--prior", "cauchy", "--posterior", "cauchy")
+    refused(2, f"start: {file} has other networks (it has conditional 0)", "--conditional")
     with open("own.csv", "w", encoding="ascii") as own:
         own.write("".join(f"0,{i % 2},1\n" for i in range(40)))
     refused(3, f"start: {file} is for images of 28 x 28, and the data has 1 x 3", "--data", "own.csv")
