@@ -99,9 +99,8 @@ static bool is_like_prior(const vae_config *config, const vae_config *there)
     char text[VAE_MAX_SOURCE], base[VAE_MAX_NAME + 8];
     if (!strcmp(config->prior.name, there->prior.name)) return true;
     choice_text(&config->prior, &prior_find(config->prior.name)->module, text, sizeof text);
-    snprintf(base, sizeof base, "base=%s", there->prior.name);
-    const char *at = strstr(text, base), *behind = at ? at + strlen(base) : NULL;
-    return at && strchr(":,", at[-1]) && (*behind == ',' || !*behind);
+    snprintf(base, sizeof base, ":base=%s,", there->prior.name);
+    return strstr(text, base);
 }
 
 /* The tensor of the same name and shape, or NULL. */
