@@ -8,6 +8,8 @@
 #
 #   MODELS     which of vae-1 iwae-5 iwae-50 [vae-1]
 #   GRADIENT   of iwae-K: standard or dreg [standard]
+#   EPOCHS     where to stop and evaluate, by 5000 samples of all test images and, beside annealed importance sampling,
+#              of the first 1,000 [121 364 1093 3280, ends of stages]
 # shellcheck source-path=SCRIPTDIR source=common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -21,9 +23,11 @@ for model in ${MODELS:-vae-1}; do
     *) echo "$model: expected vae-K or iwae-K" >&2 && exit 2 ;;
     esac
     run=iwae/$model${GRADIENT:+-$GRADIENT}-1
-    for epochs in $(choose "121 364 1093 3280" "4 13" 1); do # ends of stages
+    for epochs in ${EPOCHS:-$(choose "121 364 1093 3280" "4 13" 1)}; do
         train "$run" "$epochs" "${recipe[@]}" "${objective[@]}"
         evaluate "$run" "nll-$epochs" --samples "$(choose 5000 500 10)" --limit "$(choose 10000 1000 20)"
+        evaluate "$run" "ais-$epochs" --samples "$(choose 5000 500 10)" --limit "$(choose 1000 20 4)" \
+            --ais "$(choose 100 20 3)" --chains "$(choose 16 8 2)" --images "$(choose 1000 20 4)"
     done
 done
 summarise iwae

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Markdown rows from the JSON that eval wrote: mean ± standard deviation over seeds; of one seed there is no ±.
 
-    summary.py RUNS TABLE     for all runs RUNS/TABLE/NAME-SEED with elbo.json, nll.json and ais.json, or nll-EPOCHS.json
+    summary.py RUNS TABLE     for all runs RUNS/TABLE/NAME-SEED with elbo.json, nll.json and ais.json,
+                              or nll-EPOCHS.json and ais-EPOCHS.json
 
 Columns that no run has are left out."""
 import csv
@@ -14,7 +15,8 @@ import sys
 COLUMNS = [("neg_elbo", "elbo", "neg_elbo", 2), ("recon", "elbo", "recon", 2), ("kl", "elbo", "kl", 2),
            ("neg_elbo, images of nll", "nll", "neg_elbo", 2), ("nll", "nll", "nll", 2),
            ("se over images", "nll", "nll_se", 2), ("se of sampling", "nll", "nll_mc_se", 3),
-           ("nll_bias", "nll", "nll_bias", 3), ("k-hat above 0.7", "nll", "nll_khat_above", 2), ("nll, images of ais", "ais", "ais_nll", 2), ("ais", "ais", "ais", 2),
+           ("nll_bias", "nll", "nll_bias", 3), ("k-hat above 0.7", "nll", "nll_khat_above", 2),
+           ("nll, images of ais", "ais", "ais_nll", 2), ("ais", "ais", "ais", 2),
            ("se of its sampling", "ais", "ais_mc_se", 3), ("active_units", "elbo", "active_units", 1),
            ("hoyer_normalized", "elbo", "hoyer_normalized", 3), ("hoyer_active", "elbo", "hoyer_active", 3),
            ("near_zero_share", "elbo", "near_zero_share", 3), ("probe_accuracy", "elbo", "probe_accuracy", 4)]
@@ -31,7 +33,8 @@ def evaluations(run):
     ends = sorted(int(stem[4:]) for stem in files if stem.startswith("nll-"))
     for end in ends:
         until = sum(s for epoch, s in seconds.items() if epoch <= end)
-        yield f"{name}, epoch {end}", {"nll": files[f"nll-{end}"]}, until
+        measured = {kind: files.get(f"{kind}-{end}", {}) for kind in ("nll", "ais")}
+        yield f"{name}, epoch {end}", measured, until
     if not ends:
         yield name, files, sum(seconds.values())
 
