@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 
 enum { RAW = 1 << 16, MOST_AT_ONCE = 1 << 30, GZIP_ONLY = 15 + 16 };
@@ -26,8 +27,7 @@ static bool has_input(struct unpacking *u)
 {
     if (u->z.avail_in || u->fault) return u->z.avail_in;
     ssize_t got;
-    do got = read(u->file, u->raw, sizeof u->raw);
-    while (got < 0 && errno == EINTR);
+    RETRY(got, read(u->file, u->raw, sizeof u->raw));
     if (got < 0) u->fault = UNREADABLE, u->error = errno;
     u->z.next_in = u->raw;
     u->z.avail_in = got > 0 ? (uInt)got : 0;

@@ -27,7 +27,7 @@ def train_on_disk(kilobytes, command, before):
     try:
         if before:
             shutil.copytree("../before", "run")
-        status, errors = run_with(command)
+        status, errors, _ = run_with(command)
         assert status in (0, 4) and errors.count("\n") == (status == 4), (status, errors)
         assert not leftovers("run"), leftovers("run")
         return status, files_of("run")

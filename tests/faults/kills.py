@@ -14,7 +14,7 @@ CHANGING = "write,rename,unlinkat,rmdir,mkdir,symlink,posix_fallocate"
 
 def kill_at(training, calls, at, do):
     training.begin()
-    status, errors = run_with(training.form.command, calls=calls, at=at, do=do)
+    status, errors, _ = run_with(training.form.command, calls=calls, at=at, do=do)
     assert status == -signal.SIGKILL, (status, errors)
     state = training.check()
     assert len(leftovers("run")) <= 1, leftovers("run")

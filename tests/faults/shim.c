@@ -162,6 +162,16 @@ ssize_t read(int fd, void *bytes, size_t size)
     return done;
 }
 
+ssize_t pread(int fd, void *bytes, size_t size, off_t from)
+{
+    REAL("pread", ssize_t, int, void *, size_t, off_t);
+    if (!number_of(fd)) return real(fd, bytes, size, from);
+    const int error = fate("pread");
+    const ssize_t done = error > 0 ? fail(error) : real(fd, bytes, error == HALF && size > 1 ? size / 2 : size, from);
+    note("pread", done, number_of(fd), "", "", 0, NULL);
+    return done;
+}
+
 #define FILE_CALL(name, parameters, types, arguments)                                                                  \
     int name parameters                                                                                                \
     {                                                                                                                  \

@@ -32,17 +32,17 @@ FORMS = [
 
 
 def run_with(words, **fault):
-    """Exit status and stderr of vaectl with these variables of the shim (calls=..., at=..., do=..., log=...)."""
+    """Exit status, stderr and stdout of vaectl with these variables of the shim (calls=..., at=..., do=..., log=...)."""
     environment = {**os.environ, "LD_PRELOAD": os.environ["VAE_BUILD"] + "/tests/faults/shim.so"}
     environment.update({f"FAULT_{key.upper()}": str(value) for key, value in fault.items() if value is not None})
     done = subprocess.run(command_line(words), capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment,
                           timeout=MOST_SECONDS)
-    return done.returncode, done.stderr
+    return done.returncode, done.stderr, done.stdout
 
 
 def succeed(words, **fault):
     """vaectl must end with 0; without waiting for the disk."""
-    status, errors = run_with(words, **fault)
+    status, errors, _ = run_with(words, **fault)
     assert status == 0, f"vaectl {words}: exit status {status}: {errors}"
 
 
