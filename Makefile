@@ -96,18 +96,20 @@ BIN := $(DESTDIR)$(PREFIX)/bin
 INCLUDE := $(DESTDIR)$(PREFIX)/include
 LIB := $(DESTDIR)$(PREFIX)/lib
 MAN := $(DESTDIR)$(PREFIX)/share/man/man1
+DOC := $(DESTDIR)$(PREFIX)/share/doc/vaectl
 COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 PC_LINES := 'prefix=$(PREFIX)' 'Name: vae' 'Description: variational autoencoders with pluggable priors' \
             'Version: $(VERSION)' 'Requires.private: $(PACKAGES)' 'Cflags: -I"$${prefix}/include"' \
             'Libs: -L"$${prefix}/lib" -lvae' 'Libs.private: -pthread -ldl -lm'
 install: all
-	install -d "$(BIN)" "$(LIB)/pkgconfig" "$(INCLUDE)" "$(COMPLETIONS)"
+	install -d "$(BIN)" "$(LIB)/pkgconfig" "$(INCLUDE)" "$(DOC)" "$(COMPLETIONS)"
 	install -m 755 $(BUILD)/vaectl "$(BIN)/"
 	install -m 644 $(HEADERS) "$(INCLUDE)/"
 	install -m 644 $(BUILD)/libvae.a "$(LIB)/"
 	install -m 755 $(BUILD)/$(SONAME) "$(LIB)/"
 	ln -sf $(SONAME) "$(LIB)/libvae.so"
 	printf '%s\n' $(PC_LINES) >"$(LIB)/pkgconfig/vae.pc"
+	cp -R README.md LICENSE docs "$(DOC)/"
 	$(BUILD)/vaectl completion >"$(COMPLETIONS)/vaectl"
 	if command -v help2man >/dev/null; then \
 	  $(MAKE) man && install -d "$(MAN)" && install -m 644 $(BUILD)/man/*.1 "$(MAN)/"; \
@@ -115,6 +117,7 @@ install: all
 uninstall:
 	rm -f "$(BIN)/vaectl" $(HEADERS:include/%="$(INCLUDE)/%") "$(LIB)/libvae.a" "$(LIB)/$(SONAME)" "$(LIB)/libvae.so" \
 	  "$(LIB)/pkgconfig/vae.pc" "$(MAN)/vaectl.1" "$(MAN)"/vaectl-*.1 "$(COMPLETIONS)/vaectl"
+	rm -rf "$(DOC)"
 clean:
 	rm -rf build
 

@@ -47,7 +47,7 @@ extern "C" {
     X(VAE_E_DATA, 3, "input data missing or malformed")                                                                \
     X(VAE_E_WRITE, 4, "could not write; what was there before is intact")                                              \
     X(VAE_E_MODEL, 5, "model missing, corrupt or incompatible")                                                        \
-    X(VAE_E_DIVERGED, 6, "training diverged (non-finite); the last good model is kept")                                \
+    X(VAE_E_DIVERGED, 6, "training diverged, or a loss is not finite; the last good model is kept")                    \
     X(VAE_E_EXISTS, 7, "run folder in use or already there")                                                           \
     X(VAE_E_MEMORY, 8, "out of memory")
 
@@ -157,7 +157,7 @@ VAE_API vae_status vae_module_check(vae_kind kind, const char *name,
 /* Everything that decides what a training run computes. Threads, paths and verbosity are not part of it. */
 typedef struct vae_config {
     char data[VAE_MAX_SOURCE];   /* source, as given */
-    double holdout;              /* share of a single file that becomes the test split */
+    double holdout;              /* share of data without a test split that becomes one */
     double validation;           /* share of the training images that becomes the validation split */
     char binarize[VAE_MAX_NAME]; /* none, threshold, static, dynamic */
     vae_choice prior, posterior, likelihood, activation;

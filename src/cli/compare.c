@@ -213,7 +213,7 @@ const struct command command_compare = {
     .group = MEASURE,
     .summary = "one table over runs, or over settings that it trains",
     .details = "Compares runs RUN..., or those in a folder RUN, in one table: a row for each\n"
-               "configuration, with means over its seeds and its difference from the first row,\n"
+               "configuration, with means over its seeds and its difference from a baseline row,\n"
                "seed by seed.\n\n"
                "Without RUN it trains them first, in -o FOLDER. Each setting may then be a list,\n"
                "and there is a run for each combination of values:\n\n"

@@ -176,7 +176,7 @@ static const struct flag flags[] = {
     {"data", 0, "SOURCE", "images to use [those that the model was trained on]"},
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"output", 'o', "RUN", "folder to write [runs/fit-PRIOR-DATE-TIME]"},
-    {"force", 0, NULL, "write into a folder that is already there"},
+    {"force", 0, NULL, "replace a run that is already there"},
     {"quiet", 'q', NULL, "no progress on stderr"},
     {"json", 0, NULL, "a JSON summary on stdout instead of the files' names"},
     {0},

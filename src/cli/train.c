@@ -373,7 +373,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
 static const struct flag flags[] = {
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"output", 'o', "RUN", "folder to write [runs/PRIOR-DATE-TIME]"},
-    {"force", 0, NULL, "train into a folder that is already there"},
+    {"force", 0, NULL, "replace a run that is already there"},
     {"resume", 0, "RUN", "go on with a run where it stopped; of its settings only " VAE_CHANGEABLE " may differ"},
     {"keep-every", 0, "E",
      "keep the model before training and after each E epochs, as epoch-0010.safetensors; --resume needs it again"},

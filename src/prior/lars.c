@@ -406,7 +406,7 @@ static const struct joint_ops joint = {
 const struct prior_ops prior_lars = {
     .module = {.name = "lars",
                .summary = "LARS: draws of a base prior, accepted by a learned network",
-               .formula = "p(z) = pi(z) a(z) / Z, Z = E_pi a",
+               .formula = "p(z) = pi(z) [(1-alpha) a(z)/Z + alpha], Z = E_pi a, alpha = (1-Z)^(tries-1)",
                .params = params},
     .joint = &joint,
 };

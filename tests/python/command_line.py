@@ -275,7 +275,7 @@ realnvp: RealNVP: a learned invertible map to N(0, I)
     --width  hidden units of a layer of their networks, 1 to 4096 [100]
     --layers  hidden layers of their networks, 1 to 4 [2]
 lars: LARS: draws of a base prior, accepted by a learned network
-    p(z) = pi(z) a(z) / Z, Z = E_pi a
+    p(z) = pi(z) [(1-alpha) a(z)/Z + alpha], Z = E_pi a, alpha = (1-Z)^(tries-1)
     --base  prior whose draws are accepted or rejected, normal|spikeslab|
         laplace|cauchy|studentt|logistic|scaled|mixture|vampprior|realnvp
         [normal]
@@ -294,7 +294,7 @@ Exit status:
   3  input data missing or malformed
   4  could not write; what was there before is intact
   5  model missing, corrupt or incompatible
-  6  training diverged (non-finite); the last good model is kept
+  6  training diverged, or a loss is not finite; the last good model is kept
   7  run folder in use or already there
   8  out of memory
   129, 130, 143  stopped by SIGHUP, SIGINT or SIGTERM; training saves its state
