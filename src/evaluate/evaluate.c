@@ -464,13 +464,14 @@ static vae_status sample_joint(const vae_model *model, const struct rng *rng, do
 {
     struct pool *pool = NULL;
     struct pass pass = {0};
-    const size_t L = model->L, block = n < BLOCK_ROWS ? n : BLOCK_ROWS;
-    vae_status status = begin(&pass, &pool, model, block, 1, KL_PER_DRAW, err);
+    const size_t L = model->L;
+    vae_status status = begin(&pass, &pool, model, n, 1, KL_PER_DRAW, err);
     if (status) return status;
     pass_derive(&pass, NULL);
     pass.density.temperature = R(temperature);
+    const size_t block = pass.plan.capacity, own = pass.density.own;
     for (size_t done = 0; done < n && !status; done += block) {
-        const size_t rows = n - done < block ? n - done : block, own = pass.density.own;
+        const size_t rows = n - done < block ? n - done : block;
         status = model->prior->joint->draw(&pass.density, rng, (struct span){own, own + rows}, done, pass.z, err);
         if (!status) copy_out(rows * L, pass.z, z + done * L);
     }
