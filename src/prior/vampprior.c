@@ -27,8 +27,8 @@ static vae_status declare(struct declared *declared, struct block *block, vae_er
     declared->items = (size_t)declared->param[COMPONENTS];
     declared->encodes = true;
     struct tensor *pseudo = declare_tensor(declared, block, "prior.pseudo", declared->items, declared->D);
-    pseudo->lowest = 0;
-    pseudo->highest = 1;
+    pseudo->lowest = declared->lowest;
+    pseudo->highest = declared->highest;
     return VAE_OK;
 }
 

@@ -175,31 +175,51 @@ static void draws_do_not_depend_on_their_number(void **state)
     }
 }
 
+/* Layers so wide that fewer rows than usual go through the networks at once. */
+static void draws_of_a_wide_model_are_as_many(void **state)
+{
+    enum { MANY = 600, FEW = 100, L = 3 };
+    static float many[MANY * L], few[FEW * L];
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        vae_model *model = MODEL_WITH(1, 2, "prior", priors[i], "latent", "3", "hidden", "16384");
+        assert_int_equal(vae_sample_prior(model, 5, MANY, many, NULL), VAE_OK);
+        assert_int_equal(vae_sample_prior(model, 5, FEW, few, NULL), VAE_OK);
+        if (memcmp(many, few, sizeof few)) fail_msg("%s: other draws", priors[i]);
+        vae_model_free(&model);
+    }
+}
+
 /* ---- Bounds and starts ------------------------------------------------------------------------------------------ */
 
-/* One step that moves everything far: values stop at the bounds, also where the gradient is clipped. */
+/* One step that moves everything far: values stop at the bounds, also where the gradient is clipped. Pseudo-inputs are
+ * bounded where the likelihood's data are. */
 static void bounds_hold_in_training(void **state)
 {
     static const struct {
-        const char *prior, *tensor;
+        const char *prior, *likelihood, *tensor;
         float lowest, highest;
-    } cases[] = {{"vampprior:components=5", "prior.pseudo", 0, 1},
-                 {"mixture:components=5", "prior.logsd", -3, INFINITY}};
+    } cases[] = {{"vampprior:components=5", "bernoulli", "prior.pseudo", 0, 1},
+                 {"vampprior:components=5", "gaussian", "prior.pseudo", -INFINITY, INFINITY},
+                 {"mixture:components=5", "bernoulli", "prior.logsd", -3, INFINITY}};
     (void)state;
     vae_data *data = open_digits(source);
-    for (size_t i = 0; i < 4; i++) {
-        vae_model *model = MODEL_WITH(28, 28, "prior", cases[i / 2].prior, "latent", "3", "hidden", "24", "lr", "10",
-                                      "clip", i % 2 ? "1" : "0");
+    for (size_t i = 0; i < 6; i++) {
+        vae_model *model = MODEL_WITH(28, 28, "prior", cases[i / 2].prior, "likelihood", cases[i / 2].likelihood,
+                                      "latent", "3", "hidden", "24", "lr", "10", "clip", i % 2 ? "1" : "0");
         vae_tensor tensor;
-        size_t at_lowest = 0, at_highest = 0;
+        size_t at_lowest = 0, at_highest = 0, far = 0;
         train_steps(model, data, 1, 1);
         float *values = read_tensor(model, cases[i / 2].tensor, &tensor);
         for (size_t k = 0; k < tensor.count; k++) {
             assert_true(values[k] >= cases[i / 2].lowest && values[k] <= cases[i / 2].highest);
             at_lowest += values[k] == cases[i / 2].lowest;
             at_highest += values[k] == cases[i / 2].highest;
+            far += fabsf(values[k]) > 5;
         }
-        assert_true(at_lowest > 0 && (at_highest > 0 || isinf(cases[i / 2].highest)));
+        assert_true(at_lowest > 0 || isinf(cases[i / 2].lowest));
+        assert_true(at_highest > 0 || isinf(cases[i / 2].highest));
+        assert_true(far > 0 || !isinf(cases[i / 2].highest));
         free(values);
         vae_model_free(&model);
     }
@@ -445,6 +465,7 @@ int main(void)
         cmocka_unit_test(an_interrupted_run_ends_with_the_same_bits),
         cmocka_unit_test(evaluations_are_the_same_on_any_threads),
         cmocka_unit_test(draws_do_not_depend_on_their_number),
+        cmocka_unit_test(draws_of_a_wide_model_are_as_many),
         cmocka_unit_test(bounds_hold_in_training),
         cmocka_unit_test(vampprior_starts_from_training_images),
         cmocka_unit_test(lars_keeps_its_normaliser),
