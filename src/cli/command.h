@@ -151,14 +151,18 @@ const char *run_split_name(vae_split split);
         "split", 0, "train|validation|test|all",                                                                       \
             "which part of " of " [test; all of another source without test images]"                                   \
     }
-/* Where a model's data is. A path that is relative and not there from here is looked for in the folders above the
- * model, of which one was the working directory of the training, unless -o led out of it; says so on stderr. */
+/* Where a run's data is. A path that is relative and not there from here is looked for in the folders above the run, of
+ * which one was the working directory of the training, unless -o led out of it; `found` is `source` where it is
+ * nowhere. `run` NULL: runs/latest. */
+void run_look_for_data(const char *source, const char *run, char found[VAE_MAX_SOURCE]);
+/* The same, and says on stderr where the data is another one than `source`. */
 void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE]);
-/* The data of --data or of the model, divided as the model's were. */
-vae_status run_open_divided(const struct arguments *arguments, const vae_model *model, vae_data **data, vae_error *err);
+/* The data of --data or of the run's model, divided as the model's were. */
+vae_status run_open_divided(const struct arguments *arguments, const char *run, const vae_model *model, vae_data **data,
+                            vae_error *err);
 /* The same and the split of --split. Without --split it is all of a source that is not the model's own and has no test
  * split, which is said on stderr, and else the test split, or the training split where there is no other. */
-vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
+vae_status run_open_data(const struct arguments *arguments, const char *run, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err);
 /* A single image, as a PNG file is, is no set to train on: VAE_E_DATA. */
 vae_status run_check_training(const vae_data *data, vae_error *err);

@@ -52,8 +52,9 @@ struct subject {
 struct source {
     vae_data *data;
     const vae_images *split;
-    vae_config config; /* of the run that it was opened for */
-    vae_images images; /* a view of the split, as many as are asked for */
+    vae_config config;          /* of the run that it was opened for, */
+    char found[VAE_MAX_SOURCE]; /* and where that run's data is */
+    vae_images images;          /* a view of the split, as many as are asked for */
     uint32_t crc;
 };
 
@@ -63,12 +64,13 @@ static bool is_divided(const vae_data *data)
 }
 
 /* Would the run open the same data? */
-static bool is_open_for(const struct source *source, const struct arguments *arguments, const vae_config *config)
+static bool is_open_for(const struct source *source, const struct arguments *arguments, const vae_config *config,
+                        const char *found)
 {
     const vae_config *c = &source->config;
     if (!source->data) return false;
     const bool as_for_any = argument(arguments, "data") && !is_divided(source->data) && source->split->split != VAE_ALL;
-    return (as_for_any || !strcmp(c->data, config->data)) && c->holdout == config->holdout &&
+    return (as_for_any || !strcmp(source->found, found)) && c->holdout == config->holdout &&
            c->validation == config->validation && (c->seed == config->seed || !is_divided(source->data));
 }
 
@@ -91,14 +93,17 @@ static vae_status crc_of_images(const vae_images *images, uint32_t *crc, vae_err
     return status;
 }
 
-static vae_status open_images(struct source *source, const struct arguments *arguments, const vae_model *model,
-                              uint64_t limit, vae_error *err)
+static vae_status open_images(struct source *source, const struct arguments *arguments, const char *run,
+                              const vae_model *model, uint64_t limit, vae_error *err)
 {
-    if (is_open_for(source, arguments, vae_model_config(model))) return VAE_OK;
+    char found[VAE_MAX_SOURCE];
+    run_look_for_data(vae_model_config(model)->data, run, found);
+    if (is_open_for(source, arguments, vae_model_config(model), found)) return VAE_OK;
     vae_data_free(&source->data);
-    vae_status status = run_open_data(arguments, model, &source->data, &source->split, err);
+    vae_status status = run_open_data(arguments, run, model, &source->data, &source->split, err);
     if (status) return status;
     source->config = *vae_model_config(model);
+    strcpy(source->found, found);
     source->images = *source->split;
     if (limit && limit < source->images.n) source->images.n = limit;
     return crc_of_images(&source->images, &source->crc, err);
@@ -334,7 +339,7 @@ static vae_status evaluate_run(struct run *run, struct source *source, const str
     vae_status status = run_model_path(run->path, path, err);
     if (!status) status = crc_of_file(path, &s.crc, err);
     if (!status) status = vae_model_load(&model, path, err);
-    if (!status) status = open_images(source, arguments, model, e->limit, err);
+    if (!status) status = open_images(source, arguments, run->path, model, e->limit, err);
     if (!status) {
         s.model = model;
         s.images = &source->images;

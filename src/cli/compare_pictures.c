@@ -83,7 +83,7 @@ vae_status table_write_pictures(const struct table *table, const struct argument
     vae_model *model = NULL;
     vae_status status = run_load_model(table->row[0].first->path, &model, path, err);
     if (!status) status = run_check_pictures("compare --pictures", model, err);
-    if (!status) status = run_open_data(arguments, model, &data, &images, err);
+    if (!status) status = run_open_data(arguments, table->row[0].first->path, model, &data, &images, err);
     if (!status) status = draw(table, images, picture, err);
     vae_data_free(&data);
     vae_model_free(&model);

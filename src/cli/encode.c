@@ -94,7 +94,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_output(arguments, model_path, "encode.npy", path, err);
     if (!status) status = check_names(&r, err);
-    if (!status) status = run_open_data(arguments, model, &data, &images, err);
+    if (!status) status = run_open_data(arguments, arguments->run, model, &data, &images, err);
     if (!status) status = encode(model, &r, images, err);
     vae_data_free(&data);
     vae_model_free(&model);

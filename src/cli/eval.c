@@ -129,7 +129,7 @@ static vae_status evaluate(const struct arguments *arguments, struct eval *r, ui
     vae_data *data = NULL;
     const vae_images *split = NULL;
     vae_evaluation *result = NULL;
-    vae_status status = run_open_data(arguments, r->model, &data, &split, err);
+    vae_status status = run_open_data(arguments, arguments->run, r->model, &data, &split, err);
     const double began = progress_now();
     if (!status) {
         vae_images images = *split; /* a view; `data` keeps the pixels */

@@ -147,7 +147,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     double before = NAN;
     vae_status status = read_options(arguments, &s.options, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
-    if (!status) status = run_open_divided(arguments, model, &data, err);
+    if (!status) status = run_open_divided(arguments, arguments->run, model, &data, err);
     if (!status) status = run_check_training(data, err);
     if (!status) status = run_blame_model(model_path, kl_before(model, data, s.options.threads, &before, err), err);
     if (!status) {

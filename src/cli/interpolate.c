@@ -144,7 +144,7 @@ static vae_status interpolate(const struct arguments *arguments, const vae_model
 {
     vae_data *data = NULL;
     const vae_images *images = NULL;
-    vae_status status = run_open_data(arguments, model, &data, &images, err);
+    vae_status status = run_open_data(arguments, arguments->run, model, &data, &images, err);
     if (!status) status = read_request(arguments, model, images, r, err);
     if (!status) status = draw(r, model, images, picture, err);
     vae_data_free(&data);

@@ -137,7 +137,7 @@ static vae_status aggregate(const struct arguments *arguments, const vae_model *
 {
     vae_data *data = NULL;
     const vae_images *images = NULL;
-    vae_status status = run_open_data(arguments, model, &data, &images, err);
+    vae_status status = run_open_data(arguments, arguments->run, model, &data, &images, err);
     if (!status) status = vae_aggregate_marginals(marginals, model, images, 1, 0, err);
     vae_data_free(&data);
     return status;

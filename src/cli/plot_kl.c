@@ -29,9 +29,7 @@ static vae_status evaluate(const struct plot_job *job, const struct plot_run *ru
     vae_eval_options options;
     vae_eval_defaults(&options);
     options.sparsity = false;
-    struct arguments own = *job->arguments;
-    own.run = run->path; /* where its data are looked for */
-    vae_status status = run_open_data(&own, run->model, &data, &images, err);
+    vae_status status = run_open_data(job->arguments, run->path, run->model, &data, &images, err);
     if (!status) status = run_blame_model(run->path, vae_evaluate(evaluation, run->model, images, &options, err), err);
     if (!status) status = check(*evaluation, run, err);
     vae_data_free(&data);

@@ -183,7 +183,7 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
     vae_data *data = NULL;
     const vae_images *images = NULL;
     vae_status status = run_check_pictures("plot latents", job->run->model, err);
-    if (!status) status = run_open_data(job->arguments, job->run->model, &data, &images, err);
+    if (!status) status = run_open_data(job->arguments, job->run->path, job->run->model, &data, &images, err);
     if (!status) status = draw(job, images, figure, err);
     vae_data_free(&data);
     return status;

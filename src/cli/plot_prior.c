@@ -40,7 +40,7 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
     const vae_images *images = NULL;
     picture_model_name(job->run->model, name);
     snprintf(title, sizeof title, "Aggregate posterior and prior: %s", name);
-    vae_status status = run_open_data(job->arguments, job->run->model, &data, &images, err);
+    vae_status status = run_open_data(job->arguments, job->run->path, job->run->model, &data, &images, err);
     if (!status)
         status = vae_figure_new(
             figure, title, "Blue: draws of q(z|x) over the images; line: density of the prior. The largest KL first.",

@@ -344,7 +344,7 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
     const vae_images *images = NULL;
     uint64_t most;
     vae_status status = argument_count(job->arguments, "points", 1, 100000, MOST_POINTS, &most, err);
-    if (!status) status = run_open_data(job->arguments, job->run->model, &data, &images, err);
+    if (!status) status = run_open_data(job->arguments, job->run->path, job->run->model, &data, &images, err);
     if (!status) status = draw(job, images, most, figure, err);
     vae_data_free(&data);
     return status;

@@ -81,7 +81,7 @@ static vae_status reconstruct(const struct arguments *arguments, const vae_model
 {
     vae_data *data = NULL;
     const vae_images *images = NULL;
-    vae_status status = run_open_data(arguments, model, &data, &images, err);
+    vae_status status = run_open_data(arguments, arguments->run, model, &data, &images, err);
     if (!status) status = fit_request(r, images, err);
     if (!status) status = draw(model, images, r, picture, err);
     vae_data_free(&data);

@@ -82,12 +82,12 @@ static vae_status divide_kl(struct subject *s, vae_error *err)
     return status == VAE_E_USAGE || status == VAE_E_DATA ? VAE_OK : status;
 }
 
-static vae_status measure(struct subject *s, const struct arguments *arguments, vae_error *err)
+static vae_status measure(struct subject *s, const struct arguments *arguments, const char *run, vae_error *err)
 {
     const vae_images *split = NULL;
     uint64_t limit;
     vae_status status = eval_options(arguments, s->model, &s->eval, &limit, err);
-    if (!status) status = run_open_data(arguments, s->model, &s->data, &split, err);
+    if (!status) status = run_open_data(arguments, run, s->model, &s->data, &split, err);
     if (!status) status = vae_model_check_images(s->model, split, err);
     if (status) return status;
     s->images = *split;
@@ -115,7 +115,7 @@ vae_status subject_open(struct subject *s, const struct arguments *arguments, co
     s->eval = (struct eval){
         .model_path = s->path, .model = s->model, .source = data ? data : vae_model_config(s->model)->data};
     status = read_curves(s, err);
-    return status ? status : measure(s, arguments, err);
+    return status ? status : measure(s, arguments, run, err);
 }
 
 void subject_close(struct subject *s)

@@ -154,8 +154,7 @@ static bool is_there(const char *source)
 
 static bool is_relative(const char *source) { return source[0] != '/' && strncmp(source, "builtin:", 8) != 0; }
 
-/* Where a source is, from here or from a folder above the run; `found` is `source` where it is nowhere. */
-static void find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
+void run_look_for_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
 {
     char resolved[PATH_MAX], *folder = NULL;
     if (is_relative(source) && !is_there(source)) folder = realpath(run ? run : "runs/latest", resolved);
@@ -171,7 +170,7 @@ static void find_data(const char *source, const char *run, char found[VAE_MAX_SO
 
 void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
 {
-    find_data(source, run, found);
+    run_look_for_data(source, run, found);
     if (strcmp(found, source)) fprintf(stderr, "vaectl: %s is not here: using %s\n", source, found);
 }
 
@@ -180,17 +179,18 @@ static bool is_own(const char *given, const char *source, const char *run)
 {
     char own[VAE_MAX_SOURCE];
     struct stat a, b;
-    find_data(source, run, own);
+    run_look_for_data(source, run, own);
     if (!strcmp(given, source)) return true;
     return find_path(given, &a) && find_path(own, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 /* SOURCE of --data, or where the model's data is. */
-static const char *source_of(const struct arguments *arguments, const vae_model *model, char found[VAE_MAX_SOURCE])
+static const char *source_of(const struct arguments *arguments, const char *run, const vae_model *model,
+                             char found[VAE_MAX_SOURCE])
 {
     const char *given = argument(arguments, "data");
     if (given) return given;
-    run_find_data(vae_model_config(model)->data, arguments->run, found);
+    run_find_data(vae_model_config(model)->data, run, found);
     return found;
 }
 
@@ -202,21 +202,22 @@ static vae_status blame(const struct arguments *arguments, vae_status status, va
     return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
 }
 
-vae_status run_open_divided(const struct arguments *arguments, const vae_model *model, vae_data **data, vae_error *err)
+vae_status run_open_divided(const struct arguments *arguments, const char *run, const vae_model *model, vae_data **data,
+                            vae_error *err)
 {
     const vae_config *config = vae_model_config(model);
     char found[VAE_MAX_SOURCE];
-    const char *source = source_of(arguments, model, found);
+    const char *source = source_of(arguments, run, model, found);
     vae_status status = vae_data_open(data, source, config->holdout, config->validation, config->seed, err);
     return status ? blame(arguments, status, err) : VAE_OK;
 }
 
 /* The images of a source that has no test split of its own. `*split` stays NULL where it has one. */
-static vae_status open_all(const struct arguments *arguments, const vae_model *model, bool asked_for, vae_data **data,
-                           const vae_images **split, vae_error *err)
+static vae_status open_all(const struct arguments *arguments, const char *run, const vae_model *model, bool asked_for,
+                           vae_data **data, const vae_images **split, vae_error *err)
 {
     char found[VAE_MAX_SOURCE];
-    const char *source = source_of(arguments, model, found);
+    const char *source = source_of(arguments, run, model, found);
     vae_status status = vae_data_open_whole(data, source, err);
     if (status) return blame(arguments, status, err);
     if (!(*data)->test.n) {
@@ -233,7 +234,7 @@ static vae_status open_all(const struct arguments *arguments, const vae_model *m
                      : VAE_OK;
 }
 
-vae_status run_open_data(const struct arguments *arguments, const vae_model *model, vae_data **data,
+vae_status run_open_data(const struct arguments *arguments, const char *run, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err)
 {
     const char *given = argument(arguments, "data"), *name = argument(arguments, "split");
@@ -243,10 +244,10 @@ vae_status run_open_data(const struct arguments *arguments, const vae_model *mod
         return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation, test or all)", name);
     vae_status status = VAE_OK;
     *split = NULL;
-    if (name ? which == VAE_ALL : given && !is_own(given, vae_model_config(model)->data, arguments->run))
-        status = open_all(arguments, model, name, data, split, err);
+    if (name ? which == VAE_ALL : given && !is_own(given, vae_model_config(model)->data, run))
+        status = open_all(arguments, run, model, name, data, split, err);
     if (status || *split) return status;
-    status = run_open_divided(arguments, model, data, err);
+    status = run_open_divided(arguments, run, model, data, err);
     if (status) return status;
     const vae_images *const splits[] = {
         [VAE_TRAIN] = &(*data)->train, [VAE_VALIDATION] = &(*data)->validation, [VAE_TEST] = &(*data)->test};

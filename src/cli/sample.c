@@ -168,7 +168,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = picture_or_array_options(arguments, model_path, "sample.png", &picture, err);
     if (!status && !array_is_name(picture.path)) status = run_check_pictures("sample", model, err);
     if (!status && !argument(arguments, "label")) r.classes = (size_t)vae_model_config(model)->classes;
-    if (!status && aggregate) status = run_open_data(arguments, model, &data, &r.images, err);
+    if (!status && aggregate) status = run_open_data(arguments, arguments->run, model, &data, &r.images, err);
     if (!status) status = draw(model, &r, &picture, err);
     vae_data_free(&data);
     vae_model_free(&model);

@@ -130,7 +130,7 @@ static vae_status encode_base(const struct arguments *arguments, const vae_model
     uint64_t i = 0;
     vae_data *data = NULL;
     const vae_images *images = NULL;
-    vae_status status = run_open_data(arguments, model, &data, &images, err);
+    vae_status status = run_open_data(arguments, arguments->run, model, &data, &images, err);
     if (!status) status = vae_parse_count("--image", index, 0, (double)images->n - 1, &i, err);
     if (!status) status = vae_encode(model, images, i, 1, 1, 1, base, NULL, err);
     if (!status && images->labels) *label = images->labels[i];

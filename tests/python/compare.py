@@ -385,6 +385,20 @@ def _():
         same(vaectl_json("compare", *runs)["split_by_seed"], said)
 
 
+@test("a run's data is looked for where that run is")
+def _():
+    for folder in ("a", "b", "c"):
+        os.mkdir(folder)
+        write_idx(f"{folder}/images", (40, 28, 28), bytes(i * k % (211 if folder == "b" else 251) for i in range(40) for k in range(784)))
+        with contextlib.chdir(folder):
+            vaectl("train", *SMALL[2:], "--data", "images", "--beta", "2" if folder == "c" else "1", "-q", "-o", "runs/x")
+    errors = vaectl("compare", "a/runs/x", "b/runs/x", status=3)[1]
+    same(errors.splitlines()[-1], "vaectl: b/runs/x: its images are not those of a/runs/x (--data names some for all)")
+    rows = vaectl_json("compare", "a/runs/x", "c/runs/x")["rows"]
+    for row, run in zip(rows, ("a/runs/x", "c/runs/x")):
+        near(row["neg_elbo"]["mean"], vaectl_json("eval", run)["neg_elbo"], 1e-9, run)
+
+
 @test("what is known of a run is read, if it is of this model and these options, and is what it should be")
 def _():
     vaectl("train", *SMALL, "-q", "-o", "run")

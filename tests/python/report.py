@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The page of `vaectl report`: what a parser finds in it, and what a browser shows and computes. Prints TAP."""
 import base64
+import contextlib
 import csv
 import html.parser
 import json
@@ -257,6 +258,20 @@ def _():
     refuse(2, "report: 9 runs (expected at most 8)", "report", *["a"] * 9)
     refuse(5, "nowhere: cannot open: No such file or directory (expected a model file)", "report", "a", "nowhere")
     same(os.path.exists("nowhere"), False)
+
+
+@test("the data of each of several runs is looked for where that run is")
+def _():
+    for folder, period in (("a", 211), ("b", 251)):
+        os.mkdir(folder)
+        write_idx(f"{folder}/images", (40, 8, 8), bytes(i * k % period for i in range(40) for k in range(64)))
+        with contextlib.chdir(folder):
+            vaectl("train", *SMALL[2:], "--data", "images", "-o", "runs/x")
+    train("z")
+    names = ["z", "a/runs/x", "b/runs/x"]
+    for name, numbers in zip(names, report(*names).numbers()["runs"]):
+        want = vaectl_json("eval", name, *QUICK)
+        same((numbers["run"], numbers["evaluation"]["neg_elbo"]), (name, want["neg_elbo"]))
 
 
 @test("the page of a fitted model says how it was fitted, in words that fit it again")
