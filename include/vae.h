@@ -315,10 +315,11 @@ VAE_API vae_status vae_model_size(const vae_config *config, size_t rows, size_t 
                                   vae_error *err);
 /* A freshly initialised model. */
 VAE_API vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows, size_t cols, vae_error *err);
-/* Gives a new model the weights of the file that config.start names, if it names one, as vae_train does before its
- * first step. The file's networks must be the same (VAE_E_USAGE), its images as large (VAE_E_DATA). Its prior's weights
- * come along where it is the same prior of the same size, or the base of this one. The state of Adam does not. */
-VAE_API vae_status vae_model_start(vae_model *model, vae_error *err);
+/* Gives a new model what it begins its training on these images with, as vae_train does before its first step: the
+ * weights of the file that config.start names, the last bias where output_bias is "data", and images as pseudo-inputs.
+ * The networks of the file must be the same (VAE_E_USAGE), its images as large (VAE_E_DATA). Its prior's weights come
+ * along where it is the same prior of the same size, or the base of this one. The state of Adam does not. */
+VAE_API vae_status vae_model_start(vae_model *model, const vae_images *train, vae_error *err);
 VAE_API vae_status vae_model_load(vae_model **out, const char *path, vae_error *err);
 VAE_API vae_status vae_model_save(const vae_model *model, const char *path, vae_error *err);
 VAE_API void vae_model_free(vae_model **model);

@@ -104,7 +104,10 @@ vae_status settings_into_model(const struct arguments *arguments, const struct c
                                vae_error *err);
 /* Without --data: data/mnist if its images are there, else builtin:digits. */
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
-/* Says on stderr which of them it is, as soon as nothing else can be wrong. */
+/* --start RUN names a run folder or a model file: the model file is what is kept. A link, such as runs/latest, is
+ * followed, as it will soon lead elsewhere. */
+vae_status settings_find_start(vae_config *config, vae_error *err);
+/* Says on stderr which of the two data it is, as soon as nothing else can be wrong. */
 void settings_say_data(const struct arguments *arguments, const vae_config *config);
 
 /* ---- plugin.c: priors from files --------------------------------------------------------------------------------- */

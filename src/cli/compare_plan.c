@@ -155,6 +155,7 @@ static vae_status configure(struct lists *lists, const size_t *place, vae_config
             list->used = true;
             status = set(config, list->name, list_value(list, place[i]), err);
         }
+    if (!status) status = settings_find_start(config, err);
     return status ? status : vae_config_check(config, err);
 }
 

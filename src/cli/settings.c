@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A configuration from flags, for the commands that take all settings. */
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -75,6 +77,16 @@ vae_status settings_default_data(const struct arguments *arguments, vae_config *
 {
     if (argument(arguments, "data")) return VAE_OK;
     return vae_config_set(config, "data", vae_data_is_mnist(mnist) ? mnist : digits, err);
+}
+
+vae_status settings_find_start(vae_config *config, vae_error *err)
+{
+    char path[PATH_MAX_RUN], target[PATH_MAX];
+    struct stat info;
+    if (!strcmp(config->start, "none")) return VAE_OK;
+    const bool is_link = !lstat(config->start, &info) && S_ISLNK(info.st_mode) && realpath(config->start, target);
+    vae_status status = run_model_path(is_link ? target : config->start, path, err);
+    return status ? status : vae_config_set(config, "start", path, err);
 }
 
 void settings_say_data(const struct arguments *arguments, const vae_config *config)

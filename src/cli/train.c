@@ -18,6 +18,7 @@
 
 struct session {
     const struct folder *folder;
+    const vae_data *data;
     bool quiet;
     struct progress progress;
     struct epochs epochs;
@@ -54,7 +55,8 @@ static bool on_step(void *context, const vae_progress *progress)
 }
 
 /* The model as it was before its first step, which is what epoch 0 of the kept checkpoints is. */
-static vae_status keep_untrained(const struct folder *folder, const vae_model *model, vae_error *err)
+static vae_status keep_untrained(const struct session *s, const struct folder *folder, const vae_model *model,
+                                 vae_error *err)
 {
     char path[PATH_MAX_RUN];
     size_t rows, cols;
@@ -62,7 +64,7 @@ static vae_status keep_untrained(const struct folder *folder, const vae_model *m
     folder_epoch(folder, 0, path);
     vae_model_shape(model, &rows, &cols);
     vae_status status = vae_model_new(&untrained, vae_model_config(model), rows, cols, err);
-    if (!status) status = vae_model_start(untrained, err);
+    if (!status) status = vae_model_start(untrained, &s->data->train, err);
     if (!status) status = vae_model_save(untrained, path, err);
     vae_model_free(&untrained);
     return status;
@@ -97,7 +99,7 @@ static vae_status save_first(struct session *s, const vae_model *model, bool fin
     struct folder staged;
     vae_status status = staging_open(s->folder, &staged, err);
     if (status) return status;
-    if (s->keep_every) status = keep_untrained(&staged, model, err);
+    if (s->keep_every) status = keep_untrained(s, &staged, model, err);
     if (!status) status = save_in(s, &staged, model, finished, err);
     if (status) return staging_drop(s->folder, status, err);
     status = staging_commit(s->folder, err);
@@ -228,7 +230,8 @@ struct request {
 static vae_status train_in_folder(const struct request *r, vae_model *model, const vae_data *data,
                                   const struct folder *folder, vae_error *err)
 {
-    struct session session = {.folder = folder, .quiet = argument(r->arguments, "quiet"), .keep_every = r->keep_every};
+    struct session session = {
+        .folder = folder, .data = data, .quiet = argument(r->arguments, "quiet"), .keep_every = r->keep_every};
     const vae_train_hooks hooks = {
         .context = &session, .on_step = on_step, .asks_to_stop = asks_to_stop, .on_epoch = on_epoch};
     const uint64_t first = vae_model_metrics(model)->epoch;
@@ -273,18 +276,6 @@ static vae_status check_data(const vae_model *model, const vae_data *data, vae_e
     return status;
 }
 
-/* --start RUN names a run folder or a model file: the model file is what is kept. A link, such as runs/latest, is
- * followed, as it will soon lead elsewhere. */
-static vae_status find_start(vae_config *config, vae_error *err)
-{
-    char path[PATH_MAX_RUN], target[PATH_MAX];
-    struct stat info;
-    if (!strcmp(config->start, "none")) return VAE_OK;
-    const bool is_link = !lstat(config->start, &info) && S_ISLNK(info.st_mode) && realpath(config->start, target);
-    vae_status status = run_model_path(is_link ? target : config->start, path, err);
-    return status ? status : vae_config_set(config, "start", path, err);
-}
-
 static vae_status train_anew(const struct request *r, vae_error *err)
 {
     vae_config config;
@@ -293,14 +284,15 @@ static vae_status train_anew(const struct request *r, vae_error *err)
     struct folder folder = {.lock = -1};
     vae_status status = settings_from_flags(r->arguments, &command_train, &config, err);
     if (!status) status = settings_default_data(r->arguments, &config, err);
-    if (!status) status = find_start(&config, err);
+    if (!status) status = settings_find_start(&config, err);
     if (!status) status = open_training_data(&config, NULL, &data, err);
     if (!status) settings_count_classes(&config, data);
     if (!status) status = announce_large(&config, data, err);
     if (!status) status = vae_model_new(&model, &config, data->train.rows, data->train.cols, err);
     if (!status) status = check_data(model, data, err);
-    if (!status) status = vae_model_start(model, err); /* what is wrong with it is said before there is a folder */
-    signals_catch();                                   /* from here on there is a folder that must not stay empty */
+    if (!status)
+        status = vae_model_start(model, &data->train, err); /* what is wrong is said before there is a folder */
+    signals_catch(); /* from here on there is a folder that must not stay empty */
     if (!status)
         status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
                              argument(r->arguments, "force"), err);

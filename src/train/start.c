@@ -148,18 +148,15 @@ static vae_status start_from(struct vae_model *model, bool *prior, vae_error *er
     return status;
 }
 
-vae_status vae_model_start(vae_model *model, vae_error *err)
+vae_status vae_model_start(vae_model *model, const vae_images *train, vae_error *err)
 {
-    bool prior;
-    return strcmp(model->config.start, "none") ? start_from(model, &prior, err) : VAE_OK;
-}
-
-vae_status start_training(struct vae_model *model, const vae_images *train, vae_error *err)
-{
-    const bool is_new = !strcmp(model->config.start, "none");
+    const bool is_new = !strcmp(model->config.start, "none"), is_from_data = !strcmp(model->config.output_bias, "data");
     bool has_prior = false;
-    vae_status status = is_new ? VAE_OK : start_from(model, &has_prior, err);
-    if (!status && is_new && !strcmp(model->config.output_bias, "data")) status = start_output_bias(model, train, err);
+    if (!is_new && is_from_data)
+        return vae_fail(err, VAE_E_USAGE, "output-bias: data has no meaning with start, whose biases come along");
+    vae_status status = vae_model_check_training(model, train, err);
+    if (!status && !is_new) status = start_from(model, &has_prior, err);
+    if (!status && is_from_data) status = start_output_bias(model, train, err);
     if (!status && !has_prior && model->declared.encodes) status = start_encoded_data(model, train, err);
     return status;
 }

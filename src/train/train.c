@@ -244,7 +244,7 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     status = pool_new(&t.pool, threads, err);
     if (!status) status = step_prepare(&t.step, model, &data->train, t.pool, err);
     if (hooks) t.step.asks_to_stop = hooks->asks_to_stop, t.step.context = hooks->context;
-    if (!status && model->training.step == 0) status = start_training(model, &data->train, err);
+    if (!status && model->training.step == 0) status = vae_model_start(model, &data->train, err);
     if (!status) status = run_epochs(&t, stopped, err);
     step_release(&t.step);
     pool_free(t.pool);

@@ -53,7 +53,7 @@ static void check_plan(const struct arguments *arguments, const struct command *
     vae_error err = {0};
     const vae_status status = plan_make(&runs, arguments, command, "folder", &err);
     HOLDS(status || runs.n);
-    if (status) check_refusal(status, "2", &err);
+    if (status) check_refusal(status, "25", &err); /* 5: of a folder that --start names */
     for (size_t i = 0; i < runs.n && !status; i++) HOLDS(!vae_config_check(&runs.run[i].config, &err));
     runs_free(&runs);
 }

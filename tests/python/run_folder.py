@@ -341,6 +341,14 @@ def _():
         same(read_bytes(f"{name}/model.safetensors"), read_bytes("run/model.safetensors"), name)
 
 
+@test("--keep-every: what training takes from the data before its first step is in the checkpoint before training")
+def _():
+    for flags, name in ((["--output-bias", "data"], "decoder.1.bias"), (["--prior", "vampprior:components=5"], "prior.pseudo")):
+        vaectl("train", *SMALL, *flags, "--epochs", 1, "--lr", 1e-12, "--keep-every", 1, "-o", "run", "--force")
+        first, last = (load(f"run/epoch-000{epoch}.safetensors")[0][name][1] for epoch in (0, 1))
+        same(max(abs(a - b) for a, b in zip(first, last)) < 1e-6, True, name)
+
+
 @test("--keep-every with --resume: the files of a training that never stopped")
 def _():
     vaectl("train", *SMALL, "--epochs", 5, "--keep-every", 2, "-o", "whole")

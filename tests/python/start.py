@@ -33,7 +33,7 @@ def _():
         first = weights("first/model.safetensors")
         for other in PRIORS:
             words = ["train", *SMALL, *STILL, "--seed", 2, "--prior", other]
-            vaectl(*words, "--start", "first", "--output-bias", "data", "--keep-every", 1, "-o", "second", "--force")
+            vaectl(*words, "--start", "first", "--keep-every", 1, "-o", "second", "--force")
             vaectl(*words, "-o", "new", "--force")
             second, new, kept = (weights(f"{name}.safetensors") for name in ("second/model", "new/model", "second/epoch-0000"))
             mine = [name for name in second if name.startswith("prior.") and name != "prior.z"]
@@ -110,7 +110,8 @@ def _():
     vaectl("report", "all/beta2-seed1", "-o", "page.html")
     with open("page.html", encoding="utf-8") as page:
         assert " --start first/model.safetensors " in page.read()
-    assert " --start first " in vaectl("compare", *SMALL, "--start", "first", "--plan", "-o", "all")[0]
+    same(vaectl_json("compare", *SMALL, "--epochs", 1, "--start", "first", "--beta", "1,2", "-o", "all")["rows"], table["rows"])
+    assert " --start first/model.safetensors " in vaectl("compare", *SMALL, "--start", "first", "--plan", "-o", "all")[0]
     assert "--start" not in vaectl("compare", *SMALL, "--plan", "-o", "all")[0]
 
 
@@ -129,6 +130,7 @@ def _():
             "--binarize", "none")
     refused(2, f"start: {file} has other networks (it has posterior gaussian)", "--prior", "cauchy", "--posterior", "cauchy")
     refused(2, f"start: {file} has other networks (it has conditional 0)", "--conditional")
+    refused(2, "output-bias: data has no meaning with start, whose biases come along", "--output-bias", "data")
     with open("own.csv", "w", encoding="ascii") as own:
         own.write("".join(f"0,{i % 2},1\n" for i in range(40)))
     refused(3, f"start: {file} is for images of 28 x 28, and the data has 1 x 3", "--data", "own.csv")
