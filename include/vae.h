@@ -461,7 +461,7 @@ VAE_API vae_status vae_evaluate(vae_evaluation **out, const vae_model *model, co
                                 const vae_eval_options *options, vae_error *err);
 VAE_API void vae_evaluation_free(vae_evaluation **evaluation);
 
-/* A mean over draws, and its standard error; NaN where it is not defined. */
+/* A mean over draws, and its standard error; NaN where it is not defined. A mean that is infinite has no error. */
 typedef struct vae_estimate {
     double value, se;
 } vae_estimate;
@@ -498,6 +498,9 @@ typedef struct vae_decomposition {
  * draws x images x latents. VAE_E_USAGE for a posterior with a flow, whose density is known at its own draws alone. */
 VAE_API vae_status vae_decompose(vae_decomposition **out, const vae_model *model, const vae_images *images,
                                  const vae_images *other, size_t draws, uint64_t seed, size_t threads, vae_error *err);
+/* What vae_decompose refuses, without its work. */
+VAE_API vae_status vae_decompose_check(const vae_model *model, const vae_images *images, const vae_images *other,
+                                       size_t draws, vae_error *err);
 VAE_API void vae_decomposition_free(vae_decomposition **decomposition);
 
 enum { VAE_MOST_DRAWS = 1000000 };
@@ -591,9 +594,13 @@ typedef struct vae_bdmc {
 } vae_bdmc;
 
 /* As many images as there are in `images`, whose labels a conditional model takes. The estimate on real images is that
- * good where these are like them. options->image_nll is not used. */
+ * good where these are like them. options->image_nll is not used. VAE_E_USAGE where the posterior has no density at
+ * some draws of p(z|x), as a Cauchy with its cut, unless some of the chains of each image begin at the prior: the
+ * proposal is VAE_PROPOSE_DEFENSIVE, and there are four chains or more. */
 VAE_API vae_status vae_estimate_bdmc(vae_bdmc *out, const vae_model *model, const vae_images *images,
                                      const vae_ais_options *options, vae_error *err);
+/* What vae_estimate_bdmc refuses of a model, without its work. */
+VAE_API vae_status vae_bdmc_check(const vae_model *model, const vae_ais_options *options, vae_error *err);
 
 /* Share of the images of `test` whose label a linear classifier on posterior means, trained on those of `train` (its
  * first 60,000 at most), gets right. NaN where there are no labels. `seed`: of binarised pixels. */

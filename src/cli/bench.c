@@ -117,6 +117,9 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     struct request r = {.arguments = arguments};
     vae_data *data = NULL;
     vae_status status = settings_from_flags(arguments, &command_bench, &config, err);
+    if (!status && argument(arguments, "start"))
+        status = vae_fail(err, VAE_E_USAGE,
+                          "--start: is of training, and the time of a step does not depend on weights");
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &r.threads, err);
     if (!status) status = argument_count(arguments, "rounds", 1, 101, 5, &r.rounds, err);
     if (!status) status = settings_default_data(arguments, &config, err);

@@ -23,6 +23,8 @@ static vae_status read_outputs(const struct arguments *arguments, const char *fi
     *o = (struct outputs){
         .csv = argument(arguments, "csv"), .latex = argument(arguments, "latex"), .json = argument(arguments, "json")};
     vae_status status = argument_real(arguments, "scale", 0.1, 20, 1, &o->figure.scale, err);
+    if (!status && argument(arguments, "scale") && !figure && !pictures)
+        status = vae_fail(err, VAE_E_USAGE, "--scale: is of pictures, and none is asked for");
     o->figure.silent = o->json;
     o->pictures = o->figure;
     if (!status && figure) status = picture_check_name("output", figure, err);
@@ -161,6 +163,17 @@ static vae_status absolute(const char *folder, char path[PATH_MAX_RUN], vae_erro
     return length < PATH_MAX_RUN / 2 ? VAE_OK : vae_fail(err, VAE_E_USAGE, "-o: too long");
 }
 
+/* Flags that have no meaning where nothing is trained. */
+static vae_status check_plan_flags(const struct arguments *arguments, vae_error *err)
+{
+    static const char *const after[] = {"jobs", "baseline", "nll",      "limit", "split",
+                                        "csv",  "latex",    "pictures", "scale", "json"};
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++)
+        if (argument(arguments, "plan") && argument(arguments, after[i]))
+            return vae_fail(err, VAE_E_USAGE, "--%s: is of runs that are trained, and --plan trains none", after[i]);
+    return VAE_OK;
+}
+
 static vae_status compare_plan(const struct arguments *arguments, const struct command *command, vae_error *err)
 {
     const char *folder = argument(arguments, "output");
@@ -171,8 +184,9 @@ static vae_status compare_plan(const struct arguments *arguments, const struct c
         return vae_fail(
             err, VAE_E_USAGE,
             "compare: name RUNs that are trained, or a folder to train in (-o FOLDER, with lists of settings)");
-    vae_status status = absolute(folder, path, err);
+    vae_status status = check_plan_flags(arguments, err);
     const bool only_plan = argument(arguments, "plan");
+    if (!status) status = absolute(folder, path, err);
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
     if (!status) status = plan_make(&runs, arguments, command, only_plan ? path : folder, err);
     if (!status)

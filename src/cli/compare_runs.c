@@ -88,8 +88,8 @@ static vae_status read_run(struct run *run, bool *complete, vae_error *err)
     run->config = *vae_model_config(model);
     *complete = run_is_complete(&run->config, metrics);
     if (!*complete)
-        fprintf(stderr, "%s: left out: it stands after epoch %llu of %llu (vaectl train --resume goes on)\n", run->path,
-                (unsigned long long)metrics->epoch, (unsigned long long)run->config.epochs);
+        fprintf(stderr, "%s: left out: it stands after epoch %llu of %llu (vaectl train --resume goes on)\n",
+                SHOWN(run->path), (unsigned long long)metrics->epoch, (unsigned long long)run->config.epochs);
     vae_model_free(&model);
     return VAE_OK;
 }

@@ -77,7 +77,8 @@ static void make_rows(struct table *table, struct runs *runs)
         struct row *row = find_row(table, &kept, &run);
         if (!row) {
             free(run.image_loss);
-            fprintf(stderr, "%s: left out: a run with these settings, seed and losses is there already\n", run.path);
+            fprintf(stderr, "%s: left out: a run with these settings, seed and losses is there already\n",
+                    SHOWN(run.path));
             continue;
         }
         run.row = (size_t)(row - table->row);

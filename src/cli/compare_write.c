@@ -72,10 +72,10 @@ static void print_sampling(const struct table *table)
     printf("\nbias: nll is too high by at least so much, which more samples (--nll) make smaller\n");
     if (few && few->value[NLL_EFFECTIVE] < FEW_EFFECTIVE)
         printf("few effective samples (%.1f in %s): nll is too high by more than its bias; give more --nll\n",
-               few->value[NLL_EFFECTIVE], few->path);
+               few->value[NLL_EFFECTIVE], SHOWN(few->path));
     if (heavy && heavy->value[NLL_KHAT_ABOVE] > 0)
         printf("k-hat is above %.1f for %.1f %% of images in %s: their error is larger than it looks\n", VAE_KHAT_LIMIT,
-               100 * heavy->value[NLL_KHAT_ABOVE], heavy->path);
+               100 * heavy->value[NLL_KHAT_ABOVE], SHOWN(heavy->path));
 }
 
 static void print_difference(const struct row *row)
@@ -128,8 +128,8 @@ static void print_splits(const struct table *table)
     printf("%s", SPLITS);
     for (const struct row *row = table->row; row < table->row + table->rows; row++)
         if (!table_shares_images(table, row))
-            printf("%s has no image in common with %s: their losses are of different images\n", row->name,
-                   baseline->name);
+            printf("%s has no image in common with %s: their losses are of different images\n", SHOWN(row->name),
+                   SHOWN(baseline->name));
 }
 
 void table_print(const struct table *table)

@@ -49,6 +49,8 @@ static void print_estimate(vae_estimate e)
 {
     if (isnan(e.value))
         printf("  %14s", "-");
+    else if (isnan(e.se))
+        printf("  %8.3f        ", e.value);
     else
         printf("  %8.3f (%.3f)", e.value, e.se);
 }

@@ -17,6 +17,7 @@ const char *eval_trusted(const struct eval *r)
 {
     const double noise = 2 * hypot(r->nll.mc_se * sqrt((double)r->nll.n / (double)r->ais.n), r->ais.mc_se);
     if (r->ais_images && isnan(r->ais_beside)) return "ais";
+    if (r->ais_images && isnan(noise)) return NULL; /* of one chain, or of one sample */
     if (r->ais_images)
         return fabs(r->ais_beside - r->ais.nll) <= noise ? "both" : r->ais.nll < r->ais_beside ? "ais" : "nll";
     if (!r->nll.samples || isnan(r->nll.khat)) return NULL;
@@ -95,20 +96,21 @@ vae_status eval_measure(struct eval *r, const vae_data *data, const vae_images *
     r->options.context = r->nll_options.context = r;
     r->options.on_block = on_elbo_block;
     r->nll_options.on_draws = on_nll_draws;
+    const bool is_held_out = images->split == VAE_TEST || images->split == VAE_VALIDATION;
+    const vae_images *other = is_held_out ? &data->train : &data->test;
+    if (!other->n) other = NULL;
     vae_status status = keep_images(r, images->n, err);
+    if (!status && r->draws) status = vae_decompose_check(model, images, other, r->draws, err);
+    if (!status && r->both_ways) status = vae_bdmc_check(model, &r->ais_options, err);
     if (!status) status = vae_evaluate(result, model, images, &r->options, err);
     if (!status && r->nll_options.samples) status = vae_estimate_nll(&r->nll, model, images, &r->nll_options, err);
     if (!status && r->ais_images) status = measure_ais(r, images, err);
     r->accuracy = r->nmi = NAN;
     if (!status) status = vae_cluster(&r->nmi, model, images, r->options.seed, r->options.threads, err);
-    const bool is_held_out = images->split == VAE_TEST || images->split == VAE_VALIDATION;
     if (!status && is_held_out)
         status = vae_probe(&r->accuracy, model, &data->train, images, r->options.seed, r->options.threads, err);
-    if (!status && r->draws) {
-        const vae_images *other = is_held_out ? &data->train : &data->test;
-        status = vae_decompose(&r->parts, model, images, other->n ? other : NULL, r->draws, r->options.seed,
-                               r->options.threads, err);
-    }
+    if (!status && r->draws)
+        status = vae_decompose(&r->parts, model, images, other, r->draws, r->options.seed, r->options.threads, err);
     progress_clear(&r->progress);
     return run_blame_model(r->model_path, status, err);
 }
@@ -138,13 +140,13 @@ static vae_status evaluate(const struct arguments *arguments, struct eval *r, ui
         status = vae_model_is_pseudo(r->model, &images, &r->pseudo, err);
         if (!status) status = eval_measure(r, data, &images, &result, err);
         r->result = result;
+        r->seconds = progress_now() - began;
+        if (!status && argument(arguments, "json"))
+            status = print_json(r, err);
+        else if (!status)
+            eval_print(r);
         if (!status && r->per_image) status = write_per_image(r, &images, err);
     }
-    r->seconds = progress_now() - began;
-    if (!status && argument(arguments, "json"))
-        status = print_json(r, err);
-    else if (!status)
-        eval_print(r);
     free(r->nll_options.image_nll);
     free(r->nll_options.image_khat);
     free(r->ais_options.image_nll);
@@ -188,6 +190,8 @@ static vae_status read_ais(const struct arguments *a, struct eval *r, vae_error 
     r->both_ways = argument(a, "bdmc") != NULL;
     if (argument(a, "ais")) return VAE_OK;
     r->ais_images = 0;
+    if (argument(a, "proposal") && !r->nll_options.samples)
+        return vae_fail(err, VAE_E_USAGE, "--proposal is of the nll and of --ais, and neither is asked for");
     for (size_t i = 0; i < sizeof needing / sizeof *needing; i++)
         if (argument(a, needing[i]))
             return vae_fail(err, VAE_E_USAGE, "--%s is of --ais, which is not given", needing[i]);
@@ -204,6 +208,7 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     vae_nll_defaults(&r->nll_options);
     vae_status status = argument_count(a, "elbo-samples", 1, 1e5, o->samples, &samples, err);
     if (!status) status = argument_count(a, "samples", 0, VAE_MOST_DRAWS, r->nll_options.samples, &importance, err);
+    r->nll_options.samples = importance;
     if (!status) status = read_kl(a, &o->kl, err);
     if (!status) status = argument_count(a, "decompose", 0, 1e5, 0, &r->draws, err);
     if (!status) status = argument_count(a, "kl-samples", 1, 1e6, 0, &kl_samples, err);
@@ -218,14 +223,14 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     o->kl_samples = kl_samples;
     o->threads = threads;
     r->per_image = argument(a, "per-image");
-    r->nll_options.samples = importance;
     r->nll_options.seed = o->seed;
     r->nll_options.threads = threads;
     r->nll_options.proposal = proposal;
     r->ais_options.proposal = proposal;
     r->ais_options.seed = o->seed;
     r->ais_options.threads = threads;
-    return r->per_image ? array_check_name("per-image", r->per_image, err) : VAE_OK;
+    if (r->per_image) status = array_check_name("per-image", r->per_image, err);
+    return !status && r->per_image ? run_check_output(r->per_image, err) : status;
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)

@@ -183,7 +183,9 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     struct report report = {.n = arguments->n_runs ? arguments->n_runs : 1};
     if (report.n > MOST_RUNS)
         return vae_fail(err, VAE_E_USAGE, "report: %zu runs (expected at most %d)", report.n, MOST_RUNS);
-    vae_status status = open_all(arguments, &report, err);
+    const char *output = argument(arguments, "output");
+    vae_status status = output ? run_check_output(output, err) : VAE_OK;
+    if (!status) status = open_all(arguments, &report, err);
     if (!status) status = output_path(arguments, &report, path, err);
     if (!status) status = write_page(&report, path, err);
     close_all(&report);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/folder.h"
 
@@ -171,7 +172,7 @@ void run_look_for_data(const char *source, const char *run, char found[VAE_MAX_S
 void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE])
 {
     run_look_for_data(source, run, found);
-    if (strcmp(found, source)) fprintf(stderr, "vaectl: %s is not here: using %s\n", source, found);
+    if (strcmp(found, source)) run_say("%s is not here: using %s", source, found);
 }
 
 /* Is what --data names the data that the model was trained on, perhaps under another name? */
@@ -254,6 +255,14 @@ vae_status run_open_data(const struct arguments *arguments, const char *run, con
     if (name && !splits[which]->n) return vae_fail(err, VAE_E_USAGE, "--split %s: the data has no such split", name);
     *split = splits[which]->n ? splits[which] : splits[VAE_TRAIN];
     return VAE_OK;
+}
+
+vae_status run_check_output(const char *path, vae_error *err)
+{
+    char folder[PATH_MAX_RUN];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    return access(folder, W_OK) ? vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(errno)) : VAE_OK;
 }
 
 vae_status run_check_training(const vae_data *data, vae_error *err)

@@ -160,7 +160,7 @@ static vae_status say_what(const struct session *s, const vae_model *model, cons
 {
     const bool is_done = vae_model_metrics(model)->epoch >= vae_model_config(model)->epochs;
     if (!s->quiet && !is_done) return announce(s->folder->path, model, data, err);
-    if (!data->test.n) fprintf(stderr, "%s\n", data->name);
+    if (!data->test.n) fprintf(stderr, "%s\n", SHOWN(data->name));
     return VAE_OK;
 }
 

@@ -286,6 +286,7 @@ static vae_status estimate(vae_ais *out, const struct vae_model *model, const va
     if (!status) status = tune(&a, err);
     if (!status) status = run_blocks(&a, 1, image_nll, err);
     if (!status) *out = summary_of(&a);
+    if (!status && !isfinite(out->nll)) status = not_finite("ais", err);
     if (!status && z) status = run_blocks(&a, -1, low, err);
     ais_free(&a);
     pool_free(pool);
@@ -341,12 +342,26 @@ static vae_status simulate(struct simulated *s, const struct vae_model *model, c
     return status;
 }
 
+/* The way back begins at a draw of p(z|x), which has to lie where the proposal has density. */
+vae_status vae_bdmc_check(const vae_model *model, const vae_ais_options *o, vae_error *err)
+{
+    const int least = 4; /* so many draws have one of the prior among them */
+    if (!model->posterior->reach || isinf(model->posterior->reach(model->posterior_state))) return VAE_OK;
+    if (o->proposal == VAE_PROPOSE_DEFENSIVE && o->chains >= least) return VAE_OK;
+    return vae_fail(
+        err, VAE_E_USAGE,
+        "bdmc: a %s posterior has no density beyond its cut (expected the proposal defensive, and %d or more "
+        "chains)",
+        model->posterior->module.name, least);
+}
+
 vae_status vae_estimate_bdmc(vae_bdmc *out, const vae_model *model, const vae_images *images, const vae_ais_options *o,
                              vae_error *err)
 {
     struct simulated s = {0};
     if (!images->n) return vae_fail(err, VAE_E_DATA, "no images: their number says how many are to be made");
-    vae_status status = simulate(&s, model, images, o, err);
+    vae_status status = vae_bdmc_check(model, o, err);
+    if (!status) status = simulate(&s, model, images, o, err);
     if (!status) status = estimate(&out->ais, model, &s.images, o, s.nll, s.z, s.low, err);
     const double n = (double)images->n;
     double low = 0, square = 0;
@@ -358,6 +373,7 @@ vae_status vae_estimate_bdmc(vae_bdmc *out, const vae_model *model, const vae_im
         out->nll_low = low;
         out->gap = out->ais.nll - low;
         out->gap_se = n > 1 ? sqrt(fmax(0, square - out->gap * out->gap) / (n - 1)) : (double)NAN;
+        if (!isfinite(out->gap)) status = not_finite("bdmc", err);
     }
     simulated_free(&s);
     return status;

@@ -187,6 +187,7 @@ struct scratch {
 
 struct job {
     const struct vae_model *model;
+    double reach;                     /* of the posterior's noise: its density is zero beyond */
     const struct mixture *own, *held; /* held: of other images, or NULL */
     struct draws *draws;
     struct scratch *scratch; /* one a task */
@@ -213,10 +214,10 @@ static void clear(struct log_sums *s, size_t L)
     }
 }
 
-/* Adds exp(most) * sum to entry j. */
+/* Adds exp(most) * sum to entry j; nothing where most is -inf. */
 static void add(struct log_sums *s, size_t j, double most, double sum)
 {
-    if (!(sum > 0)) return;
+    if (!(sum > 0) || isinf(most)) return;
     if (most > s->most[j]) {
         s->sum[j] *= exp(s->most[j] - most);
         s->most[j] = most;
@@ -248,6 +249,8 @@ static void add_components(const struct job *job, const struct mixture *m, size_
             s->eps[at] = (z[j] - a[at]) / (scale[at] > least ? scale[at] : least);
         }
     model->posterior->log_prob(model->posterior_state, n * L, m->b + first * L, scale, s->eps, s->log_q, s->slope);
+    for (size_t at = 0; at < n * L && isfinite(job->reach); at++)
+        if (!(fabs((double)s->eps[at]) <= job->reach)) s->log_q[at] = R(-INFINITY);
     for (size_t i = 0; i < n; i++) {
         double whole = 0;
         for (size_t j = 0; j < L; j++) whole += (double)s->log_q[i * L + j];
@@ -321,15 +324,17 @@ static vae_status evaluate_mixtures(struct job *job, struct pool *pool, vae_erro
 
 /* ---- Means over draws ------------------------------------------------------------------------------------------- */
 
-/* Mean and standard error of values that are added one by one, those that are no numbers left out. */
+/* Mean and standard error of values that are added one by one, those that are no numbers left out. One that is infinite
+ * makes the mean infinite, or none where they are of both signs. */
 struct moments {
     size_t n;
-    double mean, squares;
+    double mean, squares, infinite;
 };
 
 static void take(struct moments *m, double value)
 {
-    if (isnan(value)) return;
+    if (isinf(value)) m->infinite += value;
+    if (!isfinite(value)) return;
     const double apart = value - m->mean;
     m->n++;
     m->mean += apart / (double)m->n;
@@ -339,6 +344,7 @@ static void take(struct moments *m, double value)
 static vae_estimate estimate(const struct moments *m)
 {
     const double n = (double)m->n;
+    if (m->infinite != 0) return (vae_estimate){m->infinite, (double)NAN};
     return (vae_estimate){m->n ? m->mean : (double)NAN, m->n > 1 ? sqrt(m->squares / (n - 1) / n) : (double)NAN};
 }
 
@@ -370,6 +376,7 @@ static void sum_up(vae_decomposition_parts *parts, const struct draws *d, size_t
         }
         take(&information, d->log_own[whole] - log_q);
         take(&marginal, log_q - d->log_p[whole]);
+        if (isinf(product)) correlation.infinite += log_q - product; /* -inf less -inf says nothing */
         take(&correlation, log_q - product);
         take(&latents, product - log_p);
     }
@@ -431,8 +438,8 @@ void vae_decomposition_free(vae_decomposition **decomposition)
 
 /* ---- Interface -------------------------------------------------------------------------------------------------- */
 
-static vae_status check(const struct vae_model *model, const vae_images *images, const vae_images *other, size_t draws,
-                        vae_error *err)
+vae_status vae_decompose_check(const vae_model *model, const vae_images *images, const vae_images *other, size_t draws,
+                               vae_error *err)
 {
     vae_status status = vae_model_check_images(model, images, err);
     if (!status && other) status = vae_model_check_images(model, other, err);
@@ -477,8 +484,9 @@ vae_status vae_decompose(vae_decomposition **out, const vae_model *model, const 
 {
     struct pool *pool = NULL;
     struct pass pass = {0};
-    struct job job = {.model = model};
-    vae_status status = check(model, images, other, draws, err);
+    struct job job = {.model = model, .reach = INFINITY};
+    if (model->posterior->reach) job.reach = model->posterior->reach(model->posterior_state);
+    vae_status status = vae_decompose_check(model, images, other, draws, err);
     if (!status) status = pool_new(&pool, threads, err);
     if (!status) {
         const struct pass_plan plan = {.capacity = pass_rows(model, PASS_ROWS),

@@ -191,6 +191,8 @@ static vae_status choose_kl(const struct vae_model *model, const vae_eval_option
             err, VAE_E_USAGE,
             "kl-samples: the KL of this model is taken by the draws that are decoded (elbo-samples says how "
             "many)");
+    if (plan->kl == KL_EXACT && o->kl_samples)
+        return vae_fail(err, VAE_E_USAGE, "kl-samples: the KL of this model is exact (expected it with --kl mc)");
     if (per_draw) {
         plan->kl = KL_PER_DRAW;
         plan->entropy = true;

@@ -5,6 +5,7 @@
 
 void weights_add(struct weights *w, double log_weight)
 {
+    if (log_weight == -(double)INFINITY) return;
     if (log_weight > w->most) {
         const double shrink = exp(w->most - log_weight);
         w->sum *= shrink;

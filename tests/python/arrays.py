@@ -179,6 +179,7 @@ def _():
             (["encode", "run", "-o", "a.npy", "--labels", "a.npy"], 2, "a.npy: named for two of means, scales, labels and rows"),
             (["encode", "run", "-o", "no/a.npy"], 4, "no/a.npy: cannot write: No such file or directory"),
             (["sample", "run", "--latents", "z.png"], 2, f"--latents: 'z.png' {names}"),
+            (["eval", "run", "--per-image", "no/e.csv"], 4, "no/e.csv: cannot write: No such file or directory"),
             (["eval", "run", "--per-image", "e.png"], 2, f"--per-image: 'e.png' {names}"),
             (["decode"], 2, "decode: no LATENTS given (vaectl decode [RUN] LATENTS)"),
             (["decode", "run", ""], 2, "decode: LATENTS is empty"),
@@ -318,6 +319,14 @@ def _():
     shutil.copytree("run", "twin")
     table = vaectl_json("compare", "run", "twin", "--data", "other.npy", "-q")
     same((table["n"], table["split"]), (20, "all"))
+
+
+@test("eval prints what it measured, also where the file of --per-image cannot be written")
+def _():
+    vaectl("train", *SMALL, "-o", "run")
+    os.mkdir("each.csv")
+    out, errors = vaectl("eval", "run", "--samples", 5, "--per-image", "each.csv", status=4)
+    assert "neg_elbo" in out and errors == "vaectl: each.csv: cannot write: Is a directory\n", (out, errors)
 
 
 @test("encode --rows and eval --per-image say where in the file the images of a split are")

@@ -471,6 +471,21 @@ REFUSED = [
 ]
 
 
+@test("control characters in the names of runs are not shown")
+def _():
+    name = "e\x1b[31mv"
+    vaectl("train", *SMALL, "-q", "-o", name)
+    shutil.copytree(name, f"{name}2")
+    shutil.copytree(name, f"{name}3")
+    with started("train", "--resume", f"{name}3", "--epochs", 100000, "-q") as process:
+        wait_until(lambda: read_bytes(f"{name}3/metrics.csv").count(b"\n") > 3, "a further epoch")
+        process.terminate()
+        process.communicate()
+    out, errors = vaectl("compare", name, f"{name}2", f"{name}3", "--nll", 3)
+    assert "e?[31mv2: left out: a run with these" in errors and "e?[31mv3: left out: it stands" in errors, errors
+    assert "\x1b" not in out + errors and "few effective samples" in out, out
+
+
 @test("wrong use is one line, and makes nothing")
 def _():
     vaectl("train", *SMALL, "-q", "-o", "run")

@@ -167,6 +167,26 @@ static void bounds_are_on_their_sides(void **state)
     vae_model_free(&model);
 }
 
+/* An exact draw of p(z|x) may lie beyond the cut of a posterior: chains that begin there need a proposal that reaches
+ * it. */
+static void a_posterior_that_ends(void **state)
+{
+    vae_images images = grey_images(40, 2, 3);
+    vae_model *model = MODEL_WITH(2, 3, "latent", "1", "hidden", "4", "likelihood", "gaussian:sigma=1", "prior",
+                                  "cauchy", "posterior", "cauchy:cut=0.25");
+    vae_ais_options options = {.temperatures = 100, .chains = 8, .leapfrog = 5, .threads = 1, .seed = 3};
+    vae_bdmc bdmc;
+    (void)state;
+    assert_int_equal(vae_estimate_bdmc(&bdmc, model, &images, &options, NULL), VAE_E_USAGE);
+    options.proposal = VAE_PROPOSE_DEFENSIVE;
+    assert_int_equal(vae_estimate_bdmc(&bdmc, model, &images, &options, NULL), VAE_OK);
+    assert_within(bdmc.gap, -4 * bdmc.gap_se, 0.5, "what the bounds are apart");
+    options.chains = 3;
+    assert_int_equal(vae_estimate_bdmc(&bdmc, model, &images, &options, NULL), VAE_E_USAGE);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 /* ---- Integrals -------------------------------------------------------------------------------------------------- */
 
 enum { GRID = 601 };
@@ -405,11 +425,14 @@ static void threads_change_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_formula_of_a_linear_model), cmocka_unit_test(both_bounds_of_a_linear_model),
-        cmocka_unit_test(bounds_are_on_their_sides),     cmocka_unit_test(integrals_over_one_and_two_latents),
-        cmocka_unit_test(moves_leave_their_density),     cmocka_unit_test(moves_find_their_density),
-        cmocka_unit_test(threads_change_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_formula_of_a_linear_model),
+                                       cmocka_unit_test(both_bounds_of_a_linear_model),
+                                       cmocka_unit_test(a_posterior_that_ends),
+                                       cmocka_unit_test(bounds_are_on_their_sides),
+                                       cmocka_unit_test(integrals_over_one_and_two_latents),
+                                       cmocka_unit_test(moves_leave_their_density),
+                                       cmocka_unit_test(moves_find_their_density),
+                                       cmocka_unit_test(threads_change_nothing)};
     /* Under a checker the last one alone: the others are a matter of numbers, and take minutes there. */
     const char *checker = getenv("VAE_CHECKER");
     const size_t n = sizeof tests / sizeof *tests, first = checker && *checker ? n - 1 : 0;

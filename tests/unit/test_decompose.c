@@ -104,6 +104,44 @@ static void narrow_posteriors(void **state)
     images_free(&images);
 }
 
+/* Two Cauchy posteriors cut at 1 on each side, with the centres 0 and 1.5: their supports have [0.5, 1] in common. */
+static double cut_cauchy(double eps) { return fabs(eps) <= 1 ? 2 / (3.14159265358979323846 * (1 + eps * eps)) : 0; }
+
+static double information_at(const void *unused, double z)
+{
+    const double q = cut_cauchy(z), other = cut_cauchy(z - 1.5);
+    (void)unused;
+    return q * log(q / ((q + other) / 2));
+}
+
+static void posteriors_that_end(void **state)
+{
+    vae_images images;
+    vae_model *model = MODEL_WITH(1, 2, "latent", "1", "hidden", "4", "likelihood", "gaussian:sigma=1", "posterior",
+                                  "cauchy:cut=0.25", "prior", "cauchy");
+    const float in[4][2] = {{1, 0}, {-1, 0}, {0, 1}, {0, -1}}, mean[4] = {1, -1, 0, 0}, zero[4] = {0};
+    const double information = integrate(information_at, NULL, -1, 0.5, 50) +
+                               integrate(information_at, NULL, 0.5, 1, 50);
+    (void)state;
+    set_tensor(model, "encoder.0.weight", *in);
+    set_tensor(model, "encoder.0.bias", zero);
+    set_tensor(model, "mu.weight", mean);
+    set_tensor(model, "mu.bias", zero);
+    set_tensor(model, "logscale.weight", zero);
+    set_tensor(model, "logscale.bias", zero);
+    make_images(&images, 2, true);
+    memcpy(images.values, (const float[]){0, 0, 1.5F, 0}, 4 * sizeof(float));
+    vae_decomposition *d = decompose(model, &images, NULL, 4000, 2);
+    const vae_decomposition_parts *own = &d->part[VAE_IN_SAMPLE], *left = &d->part[VAE_LEFT_OUT];
+    assert_estimate(own->information, information, "I(x;z)");
+    assert_near(own->information.value + own->marginal.value, d->kl.value, 1e-9, "KL");
+    assert_true(left->information.value > 0 && isinf(left->information.value) && isnan(left->information.se));
+    assert_true(left->marginal.value < 0 && isinf(left->marginal.value) && isnan(left->correlation.value));
+    vae_decomposition_free(&d);
+    vae_model_free(&model);
+    images_free(&images);
+}
+
 /* z_0 = 1.2 x_0 + s eps and the label is the sign of x_0: p(label|z_0) = Phi(a z_0), a = 1.2 / (s sqrt(1.44 + s^2)). */
 static double label_entropy(const void *s, double u)
 {
@@ -207,8 +245,12 @@ static void refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(linear_gaussian),  cmocka_unit_test(narrow_posteriors),
-                                       cmocka_unit_test(labels),           cmocka_unit_test(labels_of_equal_images),
-                                       cmocka_unit_test(sums_and_threads), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(linear_gaussian),
+                                       cmocka_unit_test(narrow_posteriors),
+                                       cmocka_unit_test(posteriors_that_end),
+                                       cmocka_unit_test(labels),
+                                       cmocka_unit_test(labels_of_equal_images),
+                                       cmocka_unit_test(sums_and_threads),
+                                       cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
