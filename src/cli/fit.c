@@ -106,7 +106,8 @@ static vae_status fit_in_folder(struct session *s, const vae_data *data, double 
     vae_model *fitted = NULL;
     bool stopped;
     progress_begin(&s->progress, s->quiet);
-    vae_status status = vae_fit(&fitted, s->model, data, &s->options, &stopped, err);
+    vae_status status = staging_try(&s->folder, s->model, 2, err); /* its own, and the copy in its place */
+    if (!status) status = vae_fit(&fitted, s->model, data, &s->options, &stopped, err);
     progress_clear(&s->progress);
     if (!status && !stopped) status = save(s, fitted, err);
     if (!status && !stopped) folder_publish(&s->folder);

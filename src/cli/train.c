@@ -210,13 +210,17 @@ static vae_status print_summary(const struct session *s, const vae_model *model,
     return json_print(object, JSON_REAL_PRECISION(9), err);
 }
 
-/* Saves a model stopped within an epoch; then the signal takes its course. */
+/* Saves a model stopped within an epoch; then the signal takes its course. A run that was to be replaced stays where
+ * there is no epoch yet to replace it. */
 static vae_status die_of_signal(struct session *s, const vae_model *model, vae_error *err)
 {
-    vae_status status = save(s, model, false, err);
+    vae_status status = s->replaces ? VAE_OK : save(s, model, false, err);
     if (status) return status;
     if (vae_model_metrics(model)->step > 0) publish(s);
-    run_say("interrupted: state saved in %s", s->folder->model);
+    if (s->replaces)
+        run_say("interrupted before the end of the first epoch: the run in %s is as it was", s->folder->path);
+    else
+        run_say("interrupted: state saved in %s", s->folder->model);
     signals_die();
     return VAE_OK;
 }

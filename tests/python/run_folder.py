@@ -101,6 +101,22 @@ def signals_come_late():
     return b"__tsan_init" in read_bytes(os.environ["VAECTL"])
 
 
+AS_IT_WAS = "vaectl: interrupted before the end of the first epoch: the run in run is as it was\n"
+
+
+@test("a signal before the end of the first epoch of --force leaves the run that was there")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    before = tree("run")
+    slow = ["--kl", "mc", "--kl-samples", 30000, "--latent", 20, "--epochs", 1, "--batch", 1]
+    with started("train", *SMALL[:-1], *slow, "-o", "run", "--force") as process:
+        while process.stderr.readline() != "\n":
+            pass
+        process.terminate()
+        same((process.communicate()[1], process.returncode), (AS_IT_WAS, -signal.SIGTERM))
+    same(tree("run"), before)
+
+
 @test("a second signal, also another one, quits at once, in the middle of a step; the last saved state is whole")
 def _():
     if signals_come_late():
@@ -111,7 +127,7 @@ def _():
             while process.stderr.readline() != "\n":  # ends what is said with the first step ahead
                 pass
             quit_at_once(process)  # or the training has ended by the first signal, which it answers within a step
-            assert process.stderr.read() in ("", "vaectl: interrupted: state saved in run/model.safetensors\n")
+            assert process.stderr.read() in ("", "vaectl: interrupted: state saved in run/model.safetensors\n", AS_IT_WAS)
             assert process.returncode in (-signal.SIGINT, -signal.SIGTERM), process.returncode
         same((epoch_of("run"), vaectl_json("info", "run")["step"], rows_on_disk("run")), (0, 0, 0))
 
@@ -496,6 +512,7 @@ def _():
     for name in ("epoch-0000.safetensors", "epoch-0007.safetensors"):
         os.mkdir(f"run/{name}")
         refuse(4, f"run/{name}: cannot write: Is a directory", "train", *SMALL, "-o", "run", "--force")
+        refuse(4, f"run/{name}: cannot write: Is a directory", "fit", "run", "--prior", "mixture:components=2", "-o", "run", "--force")
         os.rmdir(f"run/{name}")
         os.mkfifo(f"run/{name}")
         refuse(4, f"run/{name}: cannot write: not a regular file", "fit", "run", "--prior", "mixture:components=2", "--passes", 1, "-q",
