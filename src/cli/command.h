@@ -167,9 +167,6 @@ vae_status run_open_divided(const struct arguments *arguments, const char *run, 
  * split, which is said on stderr, and else the test split, or the training split where there is no other. */
 vae_status run_open_data(const struct arguments *arguments, const char *run, const vae_model *model, vae_data **data,
                          const vae_images **split, vae_error *err);
-/* That a file can be written after long work is found out before it: its folder must be there, and may be written in.
- */
-vae_status run_check_output(const char *path, vae_error *err);
 /* A single image, as a PNG file is, is no set to train on: VAE_E_DATA. */
 vae_status run_check_training(const vae_data *data, vae_error *err);
 /* Data of one row are no pictures: commands that draw some say so. */

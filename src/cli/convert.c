@@ -2,6 +2,7 @@
  *
  * IDX holds bytes, .npy bytes and real numbers. What was one set comes out in the order it had in its file. */
 #include "cli/convert.h"
+#include "cli/outputs.h"
 #include "cli/signals.h"
 
 #include <errno.h>
@@ -106,16 +107,33 @@ static vae_status write_split(const char *folder, const char *split, const vae_i
     return status || !images->labels ? status : write_labels(path, images, false, err);
 }
 
+/* Files of another set, labels among them, would be taken for parts of this one. */
+static vae_status check_free(const char *folder, vae_error *err)
+{
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                                        "t10k-labels-idx1-ubyte"};
+    for (size_t i = 0; i < 2 * sizeof names / sizeof *names; i++) {
+        char path[PATH_MAX_RUN];
+        struct stat info;
+        snprintf(path, sizeof path, "%s%s%s", folder, names[i / 2], i % 2 ? ".gz" : "");
+        if (!lstat(path, &info))
+            return vae_fail(err, VAE_E_USAGE, "%s: is there already (expected a folder without it)", path);
+    }
+    return VAE_OK;
+}
+
 static vae_status write_folder(const vae_data *data, const struct conversion *c, vae_error *err)
 {
     if (strcmp(c->to, "idx"))
         return vae_fail(err, VAE_E_USAGE, "-o %s: a folder is of IDX files (expected --to idx, or a file)", c->output);
     if (!data->test.n)
         return vae_fail(err, VAE_E_USAGE, "%s: has no test split (--holdout F takes one from it)", data->source);
+    if (c->split) return vae_fail(err, VAE_E_USAGE, "--split: is of a single file, and a folder has both splits");
     if (strlen(c->output) > PATH_MAX_RUN - 64) return vae_fail(err, VAE_E_USAGE, "-o: too long");
     if (mkdir(c->output, 0777) && errno != EEXIST)
         return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", c->output, strerror(errno));
-    vae_status status = write_split(c->output, "train", &data->train, err);
+    vae_status status = check_free(c->output, err);
+    if (!status) status = write_split(c->output, "train", &data->train, err);
     return status ? status : write_split(c->output, "t10k", &data->test, err);
 }
 
@@ -142,6 +160,8 @@ vae_status convert(const vae_data *data, const struct conversion *c, vae_error *
                         data->source);
     if (is_folder) return write_folder(data, c, err);
     vae_status status = choose(data, c, &images, err);
+    if (!status) status = outputs_check(&c->output, 1, err);
+    if (!status) status = outputs_spare(c->output, data->source, err);
     if (status) return status;
     if (images->labels) fprintf(stderr, "vaectl: the labels are left out (--to idx -o FOLDER/ writes them, too)\n");
     return strcmp(c->to, "idx") ? write_npy(c->output, images, !data->test.n, err)

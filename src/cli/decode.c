@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/outputs.h"
 #include "cli/picture.h"
 
 /* As many columns as make a square of tiles, wide rather than high. */
@@ -82,6 +83,9 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     vae_status status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = picture_or_array_options(arguments, model_path, "decode.npy", &picture, err);
+    if (!status) status = outputs_spare(picture.path, arguments->file, err);
+    if (!status && argument(arguments, "labels"))
+        status = outputs_spare(picture.path, argument(arguments, "labels"), err);
     if (!status && !array_is_name(picture.path)) status = run_check_pictures("decode", model, err);
     if (!status) status = latents_read(&latents, arguments->file, (size_t)vae_model_config(model)->latent, err);
     if (!status) status = choose_labels(arguments, model, &latents, err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/outputs.h"
 #include "cli/command.h"
 #include "cli/signals.h"
 
@@ -23,7 +24,7 @@ static vae_status write_rows(const char *path, const vae_images *images, size_t 
     if (!row) return vae_fail(err, VAE_E_MEMORY, "out of memory for %zu rows", n);
     for (size_t i = 0; i < n; i++) row[i] = (int32_t)vae_images_row(images, i);
     const vae_array array = {.element = VAE_I4, .rank = 1, .dim = {n}, .at = row};
-    vae_status status = vae_write_npy(path, &array, err);
+    vae_status status = WHOLE(vae_write_npy(path, &array, err));
     free(row);
     return status;
 }
@@ -71,11 +72,7 @@ static vae_status check_names(const struct request *r, vae_error *err)
     if (!status) status = check_npy("labels", r->labels, err);
     if (!status) status = check_npy("rows", r->rows, err);
     const char *const names[] = {r->means, r->scales, r->labels, r->rows};
-    for (size_t i = 0; i < sizeof names / sizeof *names && !status; i++)
-        for (size_t k = 0; k < i && !status; k++)
-            if (names[i] && names[k] && !strcmp(names[i], names[k]))
-                status = vae_fail(err, VAE_E_USAGE, "%s: named for two of means, scales, labels and rows", names[i]);
-    return status;
+    return status ? status : outputs_check(names, sizeof names / sizeof *names, err);
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)

@@ -6,6 +6,7 @@
 #include "cli/array.h"
 #include "cli/eval.h"
 #include "cli/latents.h"
+#include "cli/outputs.h"
 #include "cli/per_image.h"
 
 bool eval_has_kl_per_latent(const vae_evaluation *e) { return !isnan(e->kl_per_dim[0]) || isnan(e->kl); }
@@ -230,7 +231,7 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     r->ais_options.seed = o->seed;
     r->ais_options.threads = threads;
     if (r->per_image) status = array_check_name("per-image", r->per_image, err);
-    return !status && r->per_image ? run_check_output(r->per_image, err) : status;
+    return status ? status : outputs_check(&r->per_image, 1, err);
 }
 
 static vae_status run(const struct arguments *arguments, vae_error *err)

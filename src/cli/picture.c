@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/outputs.h"
 #include "cli/signals.h"
 
 static vae_status check_name(const char *flag, const char *path, bool arrays, vae_error *err)
@@ -27,6 +28,10 @@ static vae_status options(const struct arguments *arguments, const char *model_p
     picture->silent = false;
     vae_status status = run_output(arguments, model_path ? model_path : "", name, picture->path, err);
     if (!status) status = check_name("output", picture->path, arrays, err);
+    if (!status && argument(arguments, "scale") && array_is_name(picture->path))
+        status = vae_fail(err, VAE_E_USAGE, "--scale: is of pictures, and %s is none", picture->path);
+    const char *path = picture->path;
+    if (!status) status = outputs_check(&path, 1, err);
     return status ? status : argument_real(arguments, "scale", 0.1, 20, 1, &picture->scale, err);
 }
 

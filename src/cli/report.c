@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/outputs.h"
 #include "cli/shell.h"
 
 /* Runs side by side, and bytes of a page: what it takes without explorers leaves so many for them. */
@@ -184,7 +185,7 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (report.n > MOST_RUNS)
         return vae_fail(err, VAE_E_USAGE, "report: %zu runs (expected at most %d)", report.n, MOST_RUNS);
     const char *output = argument(arguments, "output");
-    vae_status status = output ? run_check_output(output, err) : VAE_OK;
+    vae_status status = outputs_check(&output, 1, err);
     if (!status) status = open_all(arguments, &report, err);
     if (!status) status = output_path(arguments, &report, path, err);
     if (!status) status = write_page(&report, path, err);

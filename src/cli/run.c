@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/folder.h"
+#include "cli/outputs.h"
 
 enum { MOST_FOLDER = PATH_MAX_RUN - 64 }; /* characters, so that names of files in it have room */
 
@@ -213,6 +213,21 @@ vae_status run_open_divided(const struct arguments *arguments, const char *run, 
     return status ? blame(arguments, status, err) : VAE_OK;
 }
 
+/* No file that the command writes may be the source, or in it. */
+static vae_status spare_source(const struct arguments *arguments, const char *run, const vae_model *model,
+                               vae_error *err)
+{
+    static const char *const outputs[] = {"output", "scales", "labels", "rows", "latents", "per-image", "pictures"};
+    const char *given = argument(arguments, "data");
+    char found[VAE_MAX_SOURCE];
+    vae_status status = VAE_OK;
+    run_look_for_data(vae_model_config(model)->data, run, found);
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && !status; i++)
+        if (argument(arguments, outputs[i]))
+            status = outputs_spare(argument(arguments, outputs[i]), given ? given : found, err);
+    return status;
+}
+
 /* The images of a source that has no test split of its own. `*split` stays NULL where it has one. */
 static vae_status open_all(const struct arguments *arguments, const char *run, const vae_model *model, bool asked_for,
                            vae_data **data, const vae_images **split, vae_error *err)
@@ -243,8 +258,9 @@ vae_status run_open_data(const struct arguments *arguments, const char *run, con
     while (name && which < VAE_SPLITS && strcmp(name, split_names[which])) which++;
     if (which == VAE_SPLITS)
         return vae_fail(err, VAE_E_USAGE, "--split: '%s' (expected train, validation, test or all)", name);
-    vae_status status = VAE_OK;
+    vae_status status = spare_source(arguments, run, model, err);
     *split = NULL;
+    if (status) return status;
     if (name ? which == VAE_ALL : given && !is_own(given, vae_model_config(model)->data, run))
         status = open_all(arguments, run, model, name, data, split, err);
     if (status || *split) return status;
@@ -255,14 +271,6 @@ vae_status run_open_data(const struct arguments *arguments, const char *run, con
     if (name && !splits[which]->n) return vae_fail(err, VAE_E_USAGE, "--split %s: the data has no such split", name);
     *split = splits[which]->n ? splits[which] : splits[VAE_TRAIN];
     return VAE_OK;
-}
-
-vae_status run_check_output(const char *path, vae_error *err)
-{
-    char folder[PATH_MAX_RUN];
-    const char *slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    return access(folder, W_OK) ? vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(errno)) : VAE_OK;
 }
 
 vae_status run_check_training(const vae_data *data, vae_error *err)

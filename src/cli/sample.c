@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/array.h"
+#include "cli/outputs.h"
 #include "cli/picture.h"
 #include "cli/truncate.h"
 
@@ -166,6 +167,8 @@ static vae_status run(const struct arguments *arguments, vae_error *err)
     if (!status) status = run_load_model(arguments->run, &model, model_path, err);
     if (!status) status = run_label(arguments, model, 0, &r.label, err);
     if (!status) status = picture_or_array_options(arguments, model_path, "sample.png", &picture, err);
+    const char *const outputs[] = {picture.path, r.latents};
+    if (!status) status = outputs_check(outputs, 2, err);
     if (!status && !array_is_name(picture.path)) status = run_check_pictures("sample", model, err);
     if (!status && !argument(arguments, "label")) r.classes = (size_t)vae_model_config(model)->classes;
     if (!status && aggregate) status = run_open_data(arguments, arguments->run, model, &data, &r.images, err);

@@ -176,7 +176,13 @@ def _():
             (["encode", "run", "--scales", "s.png"], 2, f"--scales: 's.png' {names}"),
             (["encode", "run", "--labels", "y.csv"], 2, "--labels: 'y.csv' (expected a name that ends in .npy)"),
             (["encode", "run", "--rows", "r.csv"], 2, "--rows: 'r.csv' (expected a name that ends in .npy)"),
-            (["encode", "run", "-o", "a.npy", "--labels", "a.npy"], 2, "a.npy: named for two of means, scales, labels and rows"),
+            (["encode", "run", "-o", "a.npy", "--labels", "a.npy"], 2, "a.npy: named for two outputs"),
+            (["encode", "run", "-o", "a.npy", "--scales", "./a.npy"], 2, "./a.npy: named for two outputs"),
+            (["encode", "run", "-o", "a.npy", "--scales", "no/s.npy"], 4, "no/s.npy: cannot write: No such file or directory"),
+            (["sample", "run", "-o", "s.npy", "--latents", "s.npy"], 2, "s.npy: named for two outputs"),
+            (["sample", "run", "-o", "s.npy", "--scale", "2"], 2, "--scale: is of pictures, and s.npy is none"),
+            (["decode", "run", "z.npy", "-o", "./z.npy"], 2,
+             "./z.npy: is what is read, and would be overwritten (another name keeps it)"),
             (["encode", "run", "-o", "no/a.npy"], 4, "no/a.npy: cannot write: No such file or directory"),
             (["sample", "run", "--latents", "z.png"], 2, f"--latents: 'z.png' {names}"),
             (["eval", "run", "--per-image", "no/e.csv"], 4, "no/e.csv: cannot write: No such file or directory"),
@@ -319,6 +325,23 @@ def _():
     shutil.copytree("run", "twin")
     table = vaectl_json("compare", "run", "twin", "--data", "other.npy", "-q")
     same((table["n"], table["split"]), (20, "all"))
+
+
+@test("no output takes the place of the data")
+def _():
+    write_npy("in.npy", (40, 28, 28), bytes(i % 251 for i in range(40 * 784)), "|u1")
+    vaectl("train", "--data", "in.npy", *SMALL[2:], "-o", "run")
+    lost = "is what is read, and would be overwritten (another name keeps it)"
+    refuse(2, f"in.npy: {lost}", "encode", "run", "-o", "in.npy")
+    refuse(2, f"./in.npy: {lost}", "encode", "run", "--labels", "./in.npy")
+    refuse(2, f"in.npy: {lost}", "data", "in.npy", "--to", "npy", "-o", "in.npy")
+    vaectl("data", "in.npy", "--holdout", 0.5, "--to", "idx", "-o", "folder/")
+    before = read_bytes("folder/train-images-idx3-ubyte")
+    refuse(2, "folder/train-images-idx3-ubyte: is there already (expected a folder without it)", "data", "in.npy", "--holdout",
+           0.25, "--to", "idx", "-o", "folder/")
+    same(read_bytes("folder/train-images-idx3-ubyte"), before)
+    refuse(2, "--split: is of a single file, and a folder has both splits", "data", "in.npy", "--holdout", 0.5, "--to", "idx",
+           "-o", "other/", "--split", "test")
 
 
 @test("eval prints what it measured, also where the file of --per-image cannot be written")

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/outputs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST = PATH_MAX + 256 };
+
+/* The folder of a path: "." where it has none. */
+static void folder_of(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+}
+
+/* One name for all names of a file, be it there or not. */
+static void resolve(const char *path, char resolved[MOST])
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    folder_of(path, folder);
+    if (realpath(path, real))
+        snprintf(resolved, MOST, "%s", real);
+    else
+        snprintf(resolved, MOST, "%s/%.255s", realpath(folder, real) ? real : folder, slash ? slash + 1 : path);
+}
+
+static vae_status check_folder(const char *path, vae_error *err)
+{
+    char folder[PATH_MAX];
+    folder_of(path, folder);
+    return access(folder, W_OK) ? vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(errno)) : VAE_OK;
+}
+
+vae_status outputs_check(const char *const *path, size_t n, vae_error *err)
+{
+    vae_status status = VAE_OK;
+    for (size_t i = 0; i < n && !status; i++) {
+        char one[MOST], other[MOST];
+        if (!path[i]) continue;
+        resolve(path[i], one);
+        for (size_t k = 0; k < i && !status; k++) {
+            if (!path[k]) continue;
+            resolve(path[k], other);
+            if (!strcmp(one, other)) status = vae_fail(err, VAE_E_USAGE, "%s: named for two outputs", path[i]);
+        }
+        if (!status) status = check_folder(path[i], err);
+    }
+    return status;
+}
+
+vae_status outputs_spare(const char *path, const char *source, vae_error *err)
+{
+    char output[PATH_MAX], read[PATH_MAX], plain[PATH_MAX];
+    struct stat info;
+    const char *colon = strrchr(source, ':');
+    snprintf(plain, sizeof plain, "%.*s", colon && stat(source, &info) ? (int)(colon - source) : PATH_MAX - 1, source);
+    if (!realpath(path, output) || !realpath(plain, read) || stat(output, &info) || S_ISDIR(info.st_mode))
+        return VAE_OK;
+    const size_t length = strlen(read);
+    if (strncmp(output, read, length) || (output[length] && output[length] != '/')) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "%s: is what is read, and would be overwritten (another name keeps it)", path);
+}
