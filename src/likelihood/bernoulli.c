@@ -31,10 +31,8 @@ VAE_INLINE struct pixel pixel(real l, real x)
     return (struct pixel){(l > 0 ? l : R(0)) - x * l + lost * inverse, u, (l < 0 ? t : R(1)) * inverse - x};
 }
 
-/* Every factor is at most 2: a product of so many stays far from the largest float. */
-enum { FACTORS = 64 };
-
-/* Pixels 0 .. n-1, n at most FACTORS * LANES. */
+/* Pixels 0 .. n-1, n at most PIXELS_AT_ONCE. Every factor is at most 2: a product of 64 stays far from the largest
+ * float. */
 VAE_INLINE double add_pixels(size_t n, const real *out, const real *x, real weight, real *grad)
 {
     real hinge[LANES] = {0}, product[LANES];
@@ -60,11 +58,10 @@ VAE_INLINE double add_pixels(size_t n, const real *out, const real *x, real weig
 VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
                            real *grad, const struct learned *learned)
 {
-    const size_t most = (size_t)FACTORS * LANES;
     double sum = 0;
     (void)state, (void)learned;
-    for (size_t i = 0; i < D; i += most) {
-        const size_t n = D - i < most ? D - i : most;
+    for (size_t i = 0; i < D; i += PIXELS_AT_ONCE) {
+        const size_t n = lanes_pixels(D, i);
         sum += grad ? add_pixels(n, out + i, x + i, weight, grad + i) : add_pixels(n, out + i, x + i, weight, NULL);
     }
     return sum;

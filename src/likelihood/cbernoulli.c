@@ -65,19 +65,26 @@ VAE_INLINE struct pixel pixel(real limit, real l, real x)
     return (struct pixel){vm_softplus(l) - x * l - log_normaliser(held), mean - x};
 }
 
-VAE_SIMD static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
-                           real *grad, const struct learned *learned)
+VAE_SIMD static double add_pixels(real limit, size_t n, const real *out, const real *x, real weight, real *grad)
 {
-    const real limit = state->limit;
     real lane[LANES] = {0};
-    (void)learned;
-    for (size_t i = 0; i < D; i += LANES)
-        for (size_t k = 0; k < LANES && i + k < D; k++) {
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t k = 0; k < LANES && i + k < n; k++) {
             const struct pixel p = pixel(limit, out[i + k], x[i + k]);
             lane[k] += p.value;
             if (grad) grad[i + k] = weight * p.slope;
         }
     return lanes_sum(lane);
+}
+
+static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
+                  real *grad, const struct learned *learned)
+{
+    double sum = 0;
+    (void)learned;
+    for (size_t i = 0; i < D; i += PIXELS_AT_ONCE)
+        sum += add_pixels(state->limit, lanes_pixels(D, i), out + i, x + i, weight, grad ? grad + i : NULL);
+    return sum;
 }
 
 VAE_SIMD static void mean(const struct likelihood_state *state, size_t D, const real *out, real *mean)

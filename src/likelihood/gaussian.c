@@ -80,22 +80,30 @@ static const struct tensor *declare(const double *param, struct block *block)
 }
 
 /* Sum of squared errors; grad = slope * error. */
-VAE_SIMD static double squares(size_t D, const real *out, const real *x, real slope, real *grad)
+VAE_SIMD static double add_squares(size_t n, const real *out, const real *x, real slope, real *grad)
 {
     real lane[LANES] = {0};
     size_t i = 0;
-    for (; i + LANES <= D; i += LANES)
+    for (; i + LANES <= n; i += LANES)
         for (size_t k = 0; k < LANES; k++) {
             real error = out[i + k] - x[i + k];
             lane[k] += error * error;
             if (grad) grad[i + k] = slope * error;
         }
-    for (size_t k = 0; i + k < D; k++) {
+    for (size_t k = 0; i + k < n; k++) {
         real error = out[i + k] - x[i + k];
         lane[k] += error * error;
         if (grad) grad[i + k] = slope * error;
     }
     return lanes_sum(lane);
+}
+
+static double squares(size_t D, const real *out, const real *x, real slope, real *grad)
+{
+    double sum = 0;
+    for (size_t i = 0; i < D; i += PIXELS_AT_ONCE)
+        sum += add_squares(lanes_pixels(D, i), out + i, x + i, slope, grad ? grad + i : NULL);
+    return sum;
 }
 
 struct pixel {
@@ -111,17 +119,27 @@ VAE_INLINE struct pixel pixel(real log_floor, real m, real l, real x)
     return (struct pixel){R(0.5) * u * u + log_sigma, -u * inverse, (R(1) - u * u) * rise / s};
 }
 
-VAE_SIMD static double per_pixel(real log_floor, size_t D, const real *out, const real *x, real weight, real *grad)
+/* Of n pixels; their l, and its gradient, are D places behind their means. */
+VAE_SIMD static double add_pixels(real log_floor, size_t D, size_t n, const real *out, const real *x, real weight,
+                                  real *grad)
 {
     real lane[LANES] = {0};
-    for (size_t i = 0; i < D; i += LANES)
-        for (size_t k = 0; k < LANES && i + k < D; k++) {
+    for (size_t i = 0; i < n; i += LANES)
+        for (size_t k = 0; k < LANES && i + k < n; k++) {
             const struct pixel p = pixel(log_floor, out[i + k], out[D + i + k], x[i + k]);
             lane[k] += p.value;
             if (grad) grad[i + k] = weight * p.mean_slope;
             if (grad) grad[D + i + k] = weight * p.l_slope;
         }
     return lanes_sum(lane);
+}
+
+static double per_pixel(real log_floor, size_t D, const real *out, const real *x, real weight, real *grad)
+{
+    double sum = 0;
+    for (size_t i = 0; i < D; i += PIXELS_AT_ONCE)
+        sum += add_pixels(log_floor, D, lanes_pixels(D, i), out + i, x + i, weight, grad ? grad + i : NULL);
+    return sum;
 }
 
 static double nll(const struct likelihood_state *state, size_t D, const real *out, const real *x, real weight,
