@@ -93,16 +93,6 @@ static bool same_networks(const vae_config *config, const vae_config *there, cha
     return !used;
 }
 
-/* Is the prior there the same as this one, or the base of this one? */
-static bool is_like_prior(const vae_config *config, const vae_config *there)
-{
-    char text[VAE_MAX_SOURCE], base[VAE_MAX_NAME + 8];
-    if (!strcmp(config->prior.name, there->prior.name)) return true;
-    choice_text(&config->prior, &prior_find(config->prior.name)->module, text, sizeof text);
-    snprintf(base, sizeof base, ":base=%s,", there->prior.name);
-    return strstr(text, base);
-}
-
 /* The tensor of the same name and shape, or NULL. */
 static const struct tensor *same_tensor(const struct vae_model *model, const struct tensor *tensor)
 {
@@ -110,13 +100,46 @@ static const struct tensor *same_tensor(const struct vae_model *model, const str
     return found && found->rank == tensor->rank && !memcmp(found->dim, tensor->dim, sizeof found->dim) ? found : NULL;
 }
 
+/* Words among a prior's parameters, such as the base of LARS, decide what its tensors are. */
+static bool has_same_words(const vae_choice *a, const vae_choice *b)
+{
+    const vae_param *params = prior_find(a->name)->module.params;
+    for (size_t i = 0; params && params[i].name; i++)
+        if (params[i].words && a->value[i] != b->value[i]) return false;
+    return true;
+}
+
+static bool is_base_of(const vae_choice *prior, const vae_choice *other)
+{
+    char text[VAE_MAX_SOURCE], base[VAE_MAX_NAME + 8];
+    choice_text(other, &prior_find(other->name)->module, text, sizeof text);
+    snprintf(base, sizeof base, ":base=%s,", prior->name);
+    return strstr(text, base);
+}
+
+/* What LARS has beside its base. */
+static bool is_acceptance(const struct tensor *t)
+{
+    return !strncmp(t->name, "prior.accept.", sizeof "prior.accept." - 1) || !strcmp(t->name, "prior.z");
+}
+
+/* Has `b` all tensors of the prior of `a`? */
+static bool has_all(const struct vae_model *a, const struct vae_model *b, bool but_acceptance)
+{
+    for (size_t i = 0; i < a->block.tensors; i++) {
+        const struct tensor *t = &a->block.tensor[i];
+        if (tensor_is_of_prior(t) && !(but_acceptance && is_acceptance(t)) && !same_tensor(b, t)) return false;
+    }
+    return true;
+}
+
 /* A prior comes along as a whole or not at all. */
 static bool prior_comes_along(const struct vae_model *to, const struct vae_model *from)
 {
-    if (!is_like_prior(&to->config, &from->config)) return false;
-    for (size_t i = 0; i < from->block.tensors; i++)
-        if (tensor_is_of_prior(&from->block.tensor[i]) && !same_tensor(to, &from->block.tensor[i])) return false;
-    return true;
+    const vae_choice *here = &to->config.prior, *there = &from->config.prior;
+    const bool is_same = !strcmp(here->name, there->name) && has_same_words(here, there);
+    if (!is_same && !is_base_of(there, here)) return false;
+    return has_all(from, to, false) && has_all(to, from, !is_same);
 }
 
 /* `prior`: did its weights come along? */

@@ -53,6 +53,11 @@ def _():
                                 ("mixture", "lars:base=mixture,width=8,draws=64", ["prior.mean", "prior.logsd", "prior.logit"]),
                                 ("realnvp", "lars:base=mixture,width=8,draws=64", None),
                                 ("lars:width=8,draws=64", "lars:width=9,draws=64", None),
+                                ("lars:width=8,draws=64", "lars:base=vampprior,width=8,draws=64", None),
+                                ("lars:width=8,draws=64", "lars:base=laplace,width=8,draws=64", None),
+                                ("realnvp:width=8,blocks=2", "realnvp:width=8,blocks=4", None),
+                                ("realnvp:blocks=2", "lars:base=realnvp,width=8,draws=64", None),
+                                ("scaled:family=laplace", "scaled:family=normal", None),
                                 ("lars:width=8,draws=64", "lars:width=8,draws=128", ["prior.accept.0.weight", "prior.accept.2.bias"])):
         vaectl("train", *SMALL, "--epochs", 1, "--prior", before, "-o", "first", "--force")
         words = ["train", *SMALL, *STILL, "--seed", 2, "--prior", after]
