@@ -50,10 +50,10 @@ static bool on_pass(void *context, uint64_t pass, double kl)
 }
 
 /* A file of metrics with the one row that the new model has. */
-static vae_status save_in(const struct folder *folder, const vae_model *fitted, vae_error *err)
+static vae_status save_in(const struct folder *folder, const vae_model *fitted, bool validates, vae_error *err)
 {
     struct metrics metrics;
-    vae_status status = metrics_open(&metrics, folder->metrics, false, err);
+    vae_status status = metrics_open(&metrics, folder->metrics, validates, err);
     if (status) return status;
     metrics_add(&metrics, vae_model_metrics(fitted));
     status = metrics_write(&metrics, folder->metrics, err);
@@ -61,12 +61,12 @@ static vae_status save_in(const struct folder *folder, const vae_model *fitted, 
     return status ? status : vae_model_save(fitted, folder->model, err);
 }
 
-static vae_status save(const struct session *s, const vae_model *fitted, vae_error *err)
+static vae_status save(const struct session *s, const vae_model *fitted, bool validates, vae_error *err)
 {
     struct folder staged;
     vae_status status = staging_open(&s->folder, &staged, err);
     if (status) return status;
-    status = save_in(&staged, fitted, err);
+    status = save_in(&staged, fitted, validates, err);
     return status ? staging_drop(&s->folder, status, err) : staging_commit(&s->folder, err);
 }
 
@@ -109,7 +109,7 @@ static vae_status fit_in_folder(struct session *s, const vae_data *data, double 
     vae_status status = staging_try(&s->folder, s->model, 2, err); /* its own, and the copy in its place */
     if (!status) status = vae_fit(&fitted, s->model, data, &s->options, &stopped, err);
     progress_clear(&s->progress);
-    if (!status && !stopped) status = save(s, fitted, err);
+    if (!status && !stopped) status = save(s, fitted, data->validation.n > 0, err);
     if (!status && !stopped) folder_publish(&s->folder);
     if (!status && !stopped) status = report(s, fitted, before, err);
     vae_model_free(&fitted);

@@ -47,6 +47,13 @@ static bool is_row(const char *line, size_t fields)
     return *line == '\0';
 }
 
+/* Rows of `fit` have no loss of a training; earlier epochs are those of another run. */
+static bool is_of_fit(const char *line)
+{
+    for (size_t commas = 0; commas < 3; commas++) line = strchr(line, ',') + 1; /* epoch, step and seconds */
+    return isnan(strtod(line, NULL));
+}
+
 /* NULL where there is none; no pipe, on which opening would wait. */
 static vae_status open_rows(const char *path, FILE **file, vae_error *err)
 {
@@ -69,11 +76,12 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
     FILE *file;
     char *line = NULL;
     size_t room = 0;
-    uint64_t last = 0, kept = 0;
+    uint64_t last = 0, kept = 0, before = 0; /* epochs before a fit, which have no rows */
     vae_status status = open_rows(metrics->path, &file, err);
     while (file && getline(&line, &room, file) > 0) {
         const uint64_t epoch = strtoull(line, NULL, 10); /* 0: the header */
         if (epoch <= last || epoch > epochs || !is_row(line, metrics->columns)) continue;
+        if (!kept && is_of_fit(line)) before = epoch - 1;
         fputs(line, metrics->rows.to);
         last = epoch;
         kept++;
@@ -82,9 +90,9 @@ vae_status metrics_keep(struct metrics *metrics, uint64_t epochs, vae_error *err
         status = vae_fail(err, run_errno(VAE_E_MODEL), "%s: cannot read: %s", metrics->path, strerror(errno));
     free(line);
     if (file) fclose(file);
-    if (!status && kept < epochs)
+    if (!status && kept + before < epochs)
         run_say("%s: %llu of %llu earlier epochs are missing or damaged; the rest is kept", metrics->path,
-                (unsigned long long)(epochs - kept), (unsigned long long)epochs);
+                (unsigned long long)(epochs - before - kept), (unsigned long long)(epochs - before));
     return status;
 }
 

@@ -5,11 +5,11 @@
 #include "base/pool.h"
 #include "model/model.h"
 
-/* As vae_evaluate, vae_estimate_nll, with a pool that is already there. */
+/* As vae_evaluate, vae_estimate_nll, with a pool that is already there. `calibration`: as that of vae_eval_options. */
 vae_status model_evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
                           const vae_eval_options *options, struct pool *pool, vae_error *err);
 vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
-                              const vae_nll_options *options, struct pool *pool, vae_error *err);
+                              const vae_nll_options *options, size_t calibration, struct pool *pool, vae_error *err);
 /* VAE_E_DIVERGED, with a line on a loss that is no number. */
 vae_status not_finite(const char *what, vae_error *err);
 /* n draws (n,L): of the posteriors of the n images of `index`, or, where that is NULL, of images first, first + 1, ...

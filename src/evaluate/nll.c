@@ -140,14 +140,14 @@ static void summarise(vae_nll *out, const vae_images *images, const vae_nll_opti
 }
 
 vae_status model_estimate_nll(vae_nll *out, const struct vae_model *model, const vae_images *images,
-                              const vae_nll_options *o, struct pool *pool, vae_error *err)
+                              const vae_nll_options *o, size_t calibration, struct pool *pool, vae_error *err)
 {
     const size_t block = pass_rows(model, BLOCK * CHUNK) / CHUNK;
     const struct pass_plan plan = {.capacity = block ? block : 1,
                                    .S = o->samples < CHUNK ? o->samples : CHUNK,
                                    .K = 1,
                                    .kl = KL_PER_DRAW,
-                                   .calibration = VAE_CALIBRATION_DRAWS,
+                                   .calibration = calibration,
                                    .sparse = images_are_sparse(images)};
     struct pass pass = {0};
     struct proposal proposal = {0};
@@ -188,7 +188,7 @@ vae_status vae_estimate_nll(vae_nll *out, const vae_model *model, const vae_imag
 {
     struct pool *pool = NULL;
     vae_status status = pool_new(&pool, o->threads, err);
-    if (!status) status = model_estimate_nll(out, model, images, o, pool, err);
+    if (!status) status = model_estimate_nll(out, model, images, o, VAE_CALIBRATION_DRAWS, pool, err);
     pool_free(pool);
     return status || isfinite(out->nll) ? status : not_finite("nll", err);
 }

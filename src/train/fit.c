@@ -8,10 +8,12 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "evaluate/evaluate.h"
 #include "model/metrics.h"
+#include "train/losses.h"
 #include "train/start.h"
 #include "train/step.h"
+
+static const uint64_t MOST_SEED = ((uint64_t)1 << 53) - 1;
 
 struct fit {
     struct vae_model *model;
@@ -59,6 +61,9 @@ static void copy_state(struct vae_model *to, const struct vae_model *from)
     after->has_crc = before->has_crc;
     after->crc = before->crc;
     after->step = before->step;
+    after->sum_loss = before->sum_loss; /* of the epoch that the training is in */
+    after->sum_recon = before->sum_recon;
+    after->sum_kl = before->sum_kl;
     after->metrics = metrics_none();
     after->metrics.epoch = before->metrics.epoch;
     after->metrics.step = before->step;
@@ -175,24 +180,24 @@ static vae_status run_passes(struct fit *f, bool *stopped, vae_error *err)
 
 static vae_status measure(struct vae_model *model, const vae_data *data, struct pool *pool, vae_error *err)
 {
-    vae_eval_options options;
     vae_evaluation *e = NULL;
-    vae_eval_defaults(&options);
-    options.sparsity = false;
-    vae_status status = model_evaluate(&e, model, data->test.n ? &data->test : &data->train, &options, pool, err);
+    double validation = NAN;
+    vae_status status = losses_test(&e, model, data, VAE_CALIBRATION_DRAWS, pool, err);
     if (status) return status;
-    if (!pool_stopped(pool) && !(isfinite(e->neg_elbo) && model_is_finite(model))) {
-        vae_evaluation_free(&e);
-        return vae_fail(err, VAE_E_DIVERGED,
-                        "the fit diverged: its loss or its weights are not finite; try a smaller lr");
+    status = losses_validation(&validation, model, data, VAE_CALIBRATION_DRAWS, pool, err);
+    if (!status && !pool_stopped(pool) && !(isfinite(e->neg_elbo) && model_is_finite(model))) {
+        status = vae_fail(err, VAE_E_DIVERGED,
+                          "the fit diverged: its loss or its weights are not finite; try a smaller lr");
     }
     vae_metrics *metrics = &model->training.metrics;
     metrics->test_recon = e->recon;
     metrics->test_kl = e->kl;
     metrics->test_neg_elbo = e->neg_elbo;
     metrics->active_units = e->active_units;
+    metrics->validation_loss = metrics->best_loss = validation; /* patience is counted from here */
+    metrics->best_epoch = isnan(validation) ? 0 : metrics->epoch;
     vae_evaluation_free(&e);
-    return VAE_OK;
+    return status;
 }
 
 static vae_status fit_model(struct vae_model *model, const vae_data *data, const vae_fit_options *options,
@@ -223,7 +228,10 @@ vae_status vae_fit(vae_model **out, const vae_model *model, const vae_data *data
     struct vae_model *fitted = NULL;
     if (!stopped) stopped = &ignored;
     *stopped = false;
-    vae_status status = vae_model_check_images(model, &data->train, err);
+    vae_status status = losses_check(model, data, err);
+    if (!status && !options->prior) status = vae_fail(err, VAE_E_USAGE, "a fit needs a prior");
+    if (!status && options->seed > MOST_SEED)
+        status = vae_fail(err, VAE_E_USAGE, "seed: above 2^53 - 1, which is the most that a model file holds");
     if (!status && (!options->passes || !options->batch || !(options->lr > 0)))
         status = vae_fail(err, VAE_E_USAGE, "a fit needs passes, batch and lr above 0");
     if (!status) status = change_prior(&config, options->prior, err);

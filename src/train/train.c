@@ -9,9 +9,11 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "data/stream.h"
-#include "evaluate/evaluate.h"
+#include "train/losses.h"
 #include "train/start.h"
 #include "train/step.h"
+
+enum { CALIBRATION = VAE_CALIBRATION_DRAWS / 16 }; /* once an epoch: a tenth of what the epoch draws itself */
 
 struct training {
     struct vae_model *model;
@@ -50,22 +52,6 @@ static bool asked_to_stop(const struct training *t, uint64_t epoch, size_t done,
     return t->hooks->on_step(t->hooks->context, &progress);
 }
 
-/* ELBO with one draw of z an image, always with the same noise. */
-static vae_status evaluate(const struct training *t, const struct vae_model *model, const vae_images *images,
-                           vae_evaluation **out, vae_error *err)
-{
-    vae_eval_options options;
-    vae_eval_defaults(&options);
-    options.sparsity = false;
-    options.calibration = VAE_CALIBRATION_DRAWS / 16; /* once an epoch: a tenth of what the epoch draws itself */
-    return model_evaluate(out, model, images, &options, t->pool, err);
-}
-
-static const vae_images *test_images(const struct training *t)
-{
-    return t->data->test.n ? &t->data->test : &t->data->train;
-}
-
 /* As it is trained: a KL that costs little may be large. */
 static double weighted_loss(const struct training *t, const vae_evaluation *e)
 {
@@ -79,7 +65,7 @@ static vae_status measure_untrained(struct training *t, vae_error *err)
     vae_evaluation *e = NULL;
     if (t->untrained > 0) return VAE_OK;
     vae_status status = vae_model_new(&untrained, &t->model->config, t->model->rows, t->model->cols, err);
-    if (!status) status = evaluate(t, untrained, test_images(t), &e, err);
+    if (!status) status = losses_test(&e, untrained, t->data, CALIBRATION, t->pool, err);
     if (!status) t->untrained = fmax(weighted_loss(t, e), (double)t->model->D);
     if (pool_stopped(t->pool)) t->untrained = INFINITY; /* the pass was given up, and the training will be */
     vae_evaluation_free(&e);
@@ -127,24 +113,6 @@ static vae_status run_steps(struct training *t, uint64_t epoch, bool *stopped, v
     return VAE_OK;
 }
 
-/* By the bound that is trained: a model may gain likelihood with more samples while its ELBO gets worse. */
-static vae_status validate(struct training *t, double *loss, vae_error *err)
-{
-    const vae_images *images = &t->data->validation;
-    vae_evaluation *e = NULL;
-    vae_nll nll = {.nll = NAN};
-    vae_status status = VAE_OK;
-    if (images->n && t->model->iwae)
-        status = model_estimate_nll(&nll, t->model, images,
-                                    &(vae_nll_options){.samples = (size_t)t->model->config.samples, .seed = 1}, t->pool,
-                                    err);
-    else if (images->n)
-        status = evaluate(t, t->model, images, &e, err);
-    *loss = e ? e->neg_elbo : nll.nll;
-    vae_evaluation_free(&e);
-    return status;
-}
-
 static void record(struct vae_model *model, const struct training *t, uint64_t epoch, const vae_evaluation *test,
                    double validation)
 {
@@ -189,8 +157,8 @@ static vae_status finish_epoch(struct training *t, uint64_t epoch, bool *stopped
     vae_evaluation *test = NULL;
     double validation = NAN;
     if (t->hooks) pool_watch(t->pool, t->hooks->asks_to_stop, t->hooks->context);
-    vae_status status = evaluate(t, model, test_images(t), &test, err);
-    if (!status) status = validate(t, &validation, err);
+    vae_status status = losses_test(&test, model, t->data, CALIBRATION, t->pool, err);
+    if (!status) status = losses_validation(&validation, model, t->data, CALIBRATION, t->pool, err);
     *stopped = *stopped || pool_stopped(t->pool);
     if (pool_stopped(t->pool)) {
         vae_evaluation_free(&test);
@@ -231,6 +199,7 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     if (!stopped) stopped = &ignored;
     *stopped = false;
     vae_status status = vae_model_check_training(model, &data->train, err);
+    if (!status) status = losses_check(model, data, err);
     if (!status && model->config.patience && !data->validation.n)
         status = vae_fail(err, VAE_E_USAGE, "patience: needs a validation split, and the data has none");
     if (status) return status;

@@ -5,9 +5,10 @@ import os
 import re
 import signal
 import sys
+import time
 
 from shared.model_file import load
-from shared.program import MOST_SECONDS, read_bytes, read_rows, refuse, started, vaectl, vaectl_json
+from shared.program import MOST_SECONDS, read_bytes, read_rows, refuse, started, vaectl, vaectl_json, wait_until
 from shared.tap import near, not_under, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=600,test=100", "--hidden", 20, "--latent", 4, "--binarize", "dynamic",
@@ -78,6 +79,43 @@ def _():
     vaectl("train", "--resume", "runs/latest", "--epochs", 4, "-q")
     same([r["epoch"] for r in read_rows("runs/latest")], ["3", "4"])
     vaectl("check")
+
+
+@test("a fitted run is trained on: its row stays, nothing is missed, and patience counts from the fit")
+def _():
+    vaectl("train", *SMALL, "--validation", 0.2, "--patience", 1, "--epochs", 3, "-o", "first")
+    vaectl("fit", "first", "--prior", "mixture:components=5", "--passes", 1, "-q", "-o", "second")
+    fitted = read_rows("second")
+    same((len(fitted), fitted[0]["validation_loss"] == "nan"), (1, False))
+    epoch = int(fitted[0]["epoch"])
+    same(vaectl_json("info", "second")["best_epoch"], epoch)
+    errors = vaectl("train", "--resume", "second", "--epochs", epoch + 2, "--patience", 3, "-q")[1]
+    same((errors, [int(row["epoch"]) for row in read_rows("second")]), ("", [epoch, epoch + 1, epoch + 2]))
+    same(read_rows("second")[0], fitted[0])
+    vaectl("fit", "second", "--prior", "mixture:components=5", "--passes", 1, "-q", "-o", "third")
+    vaectl("train", "--resume", "third", "--epochs", epoch + 4, "--patience", 0, "-q")
+    with open("third/metrics.csv", encoding="ascii") as file:
+        lines = file.readlines()
+    with open("third/metrics.csv", "w", encoding="ascii") as file:
+        file.writelines(lines[:2] + lines[3:])
+    assert "1 of 3 earlier epochs are missing" in vaectl("train", "--resume", "third", "--epochs", epoch + 5, "-q")[1]
+
+
+@test("the loss of an epoch within which the prior was fitted is that of all its images")
+def _():
+    with started("train", "--data", "builtin:digits:train=20000,test=20", "--hidden", 8, "--latent", 2, "--batch", 4,
+                 "--epochs", 1, "--threads", 1, "-q", "-o", "first") as process:
+        wait_until(lambda: os.path.exists("first/model.safetensors"), "a run")
+        time.sleep(0.1)
+        process.terminate()
+        process.communicate()
+    same(0 < vaectl_json("info", "first")["step"] < 5000, True)
+    vaectl("fit", "first", "--prior", "scaled", "--passes", 1, "-q", "-o", "second")
+    losses = []
+    for run in ("first", "second"):
+        vaectl("train", "--resume", run, "-q")
+        losses.append(float(read_rows(run)[-1]["train_loss"]))
+    near(losses[1], losses[0], 0.03)
 
 
 @test("a prior that has learned is replaced by another one")
