@@ -349,7 +349,7 @@ VAE_API const double *vae_model_kl_per_dim(const vae_model *model); /* (L), of t
 VAE_API const char *vae_model_build(const vae_model *model);        /* what built the file, or this library */
 VAE_API bool vae_model_tensor(const vae_model *model, size_t i, vae_tensor *out); /* false past the last */
 /* Copies the values of tensor i out of or into the model; `values` has tensor.count elements. Masked weights of a flow
- * stay zero. */
+ * stay zero; a value beyond the bounds of a tensor, as log deviations and pseudo-inputs have, becomes the bound. */
 VAE_API void vae_model_read(const vae_model *model, size_t i, float *values);
 VAE_API void vae_model_write(vae_model *model, size_t i, const float *values);
 

@@ -79,7 +79,7 @@ vae_status findings_report(const struct findings *f, const char *what, report_ch
         const vae_check check = {rules[i].what, figure, rules[i].bound, figure <= rules[i].bound, f->found[i].where};
         all++;
         failed += !check.passed;
-        report(context, &check);
+        if (report) report(context, &check);
     }
     if (!failed) return VAE_OK;
     return vae_fail(err, VAE_E_INTERNAL, "%s is not what it should be: %zu of %zu checks failed", what, failed, all);

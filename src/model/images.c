@@ -114,6 +114,8 @@ static vae_status check_labels(const struct vae_model *model, const vae_images *
 vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err)
 {
     if (images->n == 0) return vae_fail(err, VAE_E_DATA, "no images");
+    if (!images->pixels && !images->values && !images->stream)
+        return vae_fail(err, VAE_E_USAGE, "images: neither pixels nor values");
     if (images->rows != model->rows || images->cols != model->cols)
         return vae_fail(err, VAE_E_DATA, "images are %zu x %zu, the model takes %zu x %zu", images->rows, images->cols,
                         model->rows, model->cols);
@@ -163,7 +165,7 @@ vae_status vae_model_check_training(const vae_model *model, const vae_images *tr
     const char *source = train->source ? train->source : "images";
     uint32_t crc;
     vae_status status = vae_model_check_images(model, train, err);
-    if (status || !t->images) return status;
+    if (status || !t->images || !t->step) return status; /* before its first step it has learned nothing from them */
     if (t->images != train->n)
         return vae_fail(err, VAE_E_DATA, "%s: %zu training images, and the model was trained on %llu so far", source,
                         train->n, (unsigned long long)t->images);

@@ -332,6 +332,9 @@ void vae_model_read(const vae_model *model, size_t i, float *values)
 void vae_model_write(vae_model *model, size_t i, const float *values)
 {
     const struct tensor *t = &model->block.tensor[i];
-    for (size_t k = 0; k < t->count; k++)
-        if (!model_masks(model, tensor_at(t, k))) model->params[tensor_at(t, k)] = R(values[k]);
+    const real lowest = R(t->lowest), highest = R(t->highest);
+    for (size_t k = 0; k < t->count; k++) {
+        const real value = R(values[k]), low = value < lowest ? lowest : value; /* NaN stays */
+        if (!model_masks(model, tensor_at(t, k))) model->params[tensor_at(t, k)] = low > highest ? highest : low;
+    }
 }

@@ -36,7 +36,8 @@ static const vae_param params[] = {
 static void init(struct prior_state *state, const double *param)
 {
     const double nu = param[NU], g = param[SCALE] * sqrt(nu), power = (nu + 1) / 2;
-    const double at_zero = lgamma(power) - lgamma(nu / 2) - log(g * sqrt(3.14159265358979323846));
+    int sign; /* lgamma has a variable of the whole process for it, which threads would share */
+    const double at_zero = lgamma_r(power, &sign) - lgamma_r(nu / 2, &sign) - log(g * sqrt(3.14159265358979323846));
     state->g2 = R(g * g);
     state->power = R(power);
     state->at_zero = R(at_zero);

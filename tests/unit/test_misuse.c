@@ -216,13 +216,102 @@ static void patience_without_validation_images(void **state)
     vae_data_free(&data);
 }
 
+/* Filled by hand, and something is forgotten. */
+static void images_of_nothing(void **state)
+{
+    const vae_config config = defaults();
+    const vae_images images = {.n = 4, .rows = 2, .cols = 3};
+    vae_model *model = new_model(&config, 2, 3);
+    (void)state;
+    assert_int_equal(vae_model_check_images(model, &images, NULL), VAE_E_USAGE);
+    vae_model_free(&model);
+}
+
+/* What is written into a tensor can be saved and loaded: it stays within the tensor's bounds. */
+static void values_beyond_the_bounds_of_a_tensor(void **state)
+{
+    vae_config config = defaults();
+    vae_tensor tensor;
+    size_t i = 0;
+    (void)state;
+    assert_int_equal(vae_config_set(&config, "prior", "mixture:components=1", NULL), VAE_OK);
+    assert_int_equal(vae_config_set(&config, "latent", "2", NULL), VAE_OK);
+    vae_model *model = new_model(&config, 2, 3);
+    while (vae_model_tensor(model, i, &tensor) && strcmp(tensor.name, "prior.logsd")) i++;
+    assert_int_equal(tensor.count, 2);
+    float values[2] = {-5, 7};
+    vae_model_write(model, i, values);
+    vae_model_read(model, i, values);
+    assert_true(values[0] == -3 && values[1] == 7);
+    vae_model_free(&model);
+}
+
+static void fits_without_a_prior(void **state)
+{
+    const vae_config config = defaults();
+    vae_data *data = NULL;
+    vae_fit_options options;
+    (void)state;
+    assert_int_equal(vae_data_open(&data, digits, 0, 0, 1, NULL), VAE_OK);
+    vae_model *model = new_model(&config, 28, 28), *fitted = NULL;
+    vae_fit_defaults(&options);
+    assert_int_equal(vae_fit(&fitted, model, data, &options, NULL, NULL), VAE_E_USAGE);
+    options.prior = "mixture:components=2";
+    options.seed = UINT64_MAX;
+    assert_int_equal(vae_fit(&fitted, model, data, &options, NULL, NULL), VAE_E_USAGE);
+    assert_null(fitted);
+    vae_model_free(&model);
+    vae_data_free(&data);
+}
+
+/* Other data is refused to a model that has learned from some, and not to one that was only shown it. */
+static bool stops(void *context)
+{
+    (void)context;
+    return true;
+}
+
+static void other_data_after_no_step(void **state)
+{
+    const vae_config config = defaults();
+    const vae_train_hooks hooks = {.asks_to_stop = stops};
+    vae_data *data = NULL, *other = NULL;
+    bool stopped = false;
+    (void)state;
+    assert_int_equal(vae_data_open(&data, digits, 0, 0, 1, NULL), VAE_OK);
+    assert_int_equal(vae_data_open(&other, "builtin:digits:train=50,test=10", 0, 0, 1, NULL), VAE_OK);
+    vae_model *model = new_model(&config, 28, 28);
+    assert_int_equal(vae_train(model, data, 1, &hooks, &stopped, NULL), VAE_OK);
+    assert_true(stopped && vae_model_metrics(model)->step == 0);
+    assert_int_equal(vae_train(model, other, 1, NULL, NULL, NULL), VAE_OK);
+    assert_int_equal(vae_train(model, data, 1, NULL, NULL, NULL), VAE_E_DATA);
+    vae_model_free(&model);
+    vae_data_free(&data);
+    vae_data_free(&other);
+}
+
+static void checks_without_a_report(void **state)
+{
+    (void)state;
+    assert_int_equal(vae_module_check(VAE_PRIOR, "normal", NULL, NULL, NULL), VAE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shares_out_of_range),       cmocka_unit_test(sizes_out_of_range),
-        cmocka_unit_test(settings_out_of_range),     cmocka_unit_test(no_images),
-        cmocka_unit_test(real_numbers_out_of_range), cmocka_unit_test(images_that_no_function_takes),
-        cmocka_unit_test(pseudo_likelihoods),        cmocka_unit_test(patience_without_validation_images),
+        cmocka_unit_test(images_of_nothing),
+        cmocka_unit_test(values_beyond_the_bounds_of_a_tensor),
+        cmocka_unit_test(fits_without_a_prior),
+        cmocka_unit_test(other_data_after_no_step),
+        cmocka_unit_test(checks_without_a_report),
+        cmocka_unit_test(shares_out_of_range),
+        cmocka_unit_test(sizes_out_of_range),
+        cmocka_unit_test(settings_out_of_range),
+        cmocka_unit_test(no_images),
+        cmocka_unit_test(real_numbers_out_of_range),
+        cmocka_unit_test(images_that_no_function_takes),
+        cmocka_unit_test(pseudo_likelihoods),
+        cmocka_unit_test(patience_without_validation_images),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
