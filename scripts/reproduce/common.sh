@@ -34,8 +34,10 @@ train() {
     local run=$RUNS/$1 epochs=$2
     shift 2
     [ ! -e "$run/trained-$epochs" ] || return 0
+    local keep=() i
+    for ((i = 1; i < $#; i++)); do [ "${!i}" != --keep-every ] || keep=("${@:i:2}"); done
     if [ -e "$run/model.safetensors" ]; then
-        "$VAECTL" train --resume "$run" --epochs "$epochs" -q "${threads[@]}" >&2
+        "$VAECTL" train --resume "$run" --epochs "$epochs" -q "${threads[@]}" "${keep[@]}" >&2
     else
         "$VAECTL" train --data "$DATA" --epochs "$epochs" "$@" -q "${threads[@]}" -o "$run" >&2
     fi

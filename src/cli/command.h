@@ -148,6 +148,8 @@ vae_status run_output(const struct arguments *arguments, const char *model_path,
 /* What a call of the system failed for, by errno: VAE_E_MEMORY, or `other`. */
 vae_status run_errno(vae_status other);
 const char *run_split_name(vae_split split);
+/* The same for a sentence: "the test split", "all images". */
+const char *run_split_words(vae_split split);
 /* A row of the tables of flags of commands that use images of a model. */
 #define SPLIT_FLAG(of)                                                                                                 \
     {                                                                                                                  \

@@ -143,6 +143,19 @@ static vae_status aggregate(const struct arguments *arguments, const vae_model *
     return status;
 }
 
+vae_status latents_check_images(const struct arguments *arguments, vae_error *err)
+{
+    static const char *const of_images[] = {"data", "split"};
+    const char *range = argument(arguments, "range");
+    if (argument(arguments, "image") || (range && !strcmp(range, "aggregate"))) return VAE_OK;
+    for (size_t i = 0; i < sizeof of_images / sizeof *of_images; i++)
+        if (argument(arguments, of_images[i]))
+            return vae_fail(err, VAE_E_USAGE,
+                            "--%s: names images, and nothing here is of images (expected it with --range aggregate)",
+                            of_images[i]);
+    return VAE_OK;
+}
+
 vae_status latents_range(const struct arguments *arguments, const vae_model *model, struct latent_range *range,
                          vae_error *err)
 {

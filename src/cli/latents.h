@@ -42,6 +42,8 @@ struct latent_range {
     char name[64]; /* what it is, for a note */
     bool same;     /* is it the same for all latents? */
 };
+/* --data and --split are refused where neither --image nor --range aggregate asks for images. */
+vae_status latents_check_images(const struct arguments *arguments, vae_error *err);
 /* --range prior|aggregate|R. Data are opened for the aggregate alone. */
 vae_status latents_range(const struct arguments *arguments, const vae_model *model, struct latent_range *range,
                          vae_error *err);

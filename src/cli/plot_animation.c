@@ -108,7 +108,8 @@ static vae_status find_checkpoints(const struct plot_run *run, struct folder *fo
     const char *slash = strrchr(run->path, '/');
     snprintf(folder->path, sizeof folder->path, "%.*s", slash ? (int)(slash - run->path) : 1, slash ? run->path : ".");
     vae_status status = folder_epochs(folder->path, epochs, n, err);
-    if (!status && !*n)
+    const uint64_t last = vae_model_metrics(run->model)->epoch;
+    if (!status && (!*n || (*epochs)[0] >= last)) /* the model's own is none of earlier epochs */
         status = vae_fail(err, VAE_E_USAGE, "%s: no checkpoints of earlier epochs (train --keep-every leaves them)",
                           folder->path);
     if (!status && *n > MOST_FRAMES)

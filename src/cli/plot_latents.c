@@ -143,6 +143,10 @@ static vae_status encode_all(const struct plot_job *job, const vae_images *image
     for (size_t r = 0; r < job->n && !status; r++) {
         status = make_code(&code[r], job->run[r].model, list->n, err);
         if (!status) status = latents_encode(job->run[r].model, images, list, pixels, code[r].mean, code[r].scale, err);
+        if (status && job->n > 1) {
+            const vae_error why = *err;
+            vae_fail(err, status, "%.200s: %.300s", job->run[r].path, why.message);
+        }
     }
     return status;
 }

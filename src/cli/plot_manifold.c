@@ -105,6 +105,7 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
     struct latent_range range = {0};
     uint64_t steps;
     vae_status status = argument_count(job->arguments, "steps", 1, MOST_STEPS, L > 1 ? 15 : 11, &steps, err);
+    if (!status) status = latents_check_images(job->arguments, err);
     if (!status) status = run_check_pictures("plot manifold", model, err);
     if (!status && (L > 1 || argument(job->arguments, "dims")))
         status = latents_dims(job->arguments, model, p.dims, err);

@@ -32,8 +32,8 @@ static vae_status write_tiles(const vae_model *model, const vae_images *images, 
     for (size_t i = 0; i < down && !status; i++) labels[i] = i % 2 ? "mean" : "input";
     for (size_t i = 0; i < down * r->across && !status; i++) tiles[i * D] = NAN;
     if (!status) place(D, given, r, decoded, tiles);
-    snprintf(note, sizeof note, "Images %zu to %zu of the %s split. Mean: of p(x|z) at the mean of q(z|x).", r->first,
-             r->first + r->n - 1, run_split_name(images->split));
+    snprintf(note, sizeof note, "Images %zu to %zu of %s. Mean: of p(x|z) at the mean of q(z|x).", r->first,
+             r->first + r->n - 1, run_split_words(images->split));
     const vae_grid grid = {.down = down,
                            .across = r->across,
                            .rows = images->rows,

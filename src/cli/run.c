@@ -138,6 +138,15 @@ static const char *const split_names[VAE_SPLITS] = {
 
 const char *run_split_name(vae_split split) { return split_names[split]; }
 
+const char *run_split_words(vae_split split)
+{
+    static const char *const words[VAE_SPLITS] = {[VAE_TRAIN] = "the train split",
+                                                  [VAE_VALIDATION] = "the validation split",
+                                                  [VAE_TEST] = "the test split",
+                                                  [VAE_ALL] = "all images"};
+    return words[split];
+}
+
 /* Is a path there, perhaps with options behind a colon? */
 static bool find_path(const char *source, struct stat *info)
 {

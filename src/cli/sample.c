@@ -92,7 +92,7 @@ static void write_note(const vae_model *model, const struct request *r, char not
 {
     char from[64] = "the prior", with[LABEL] = "";
     if (r->images)
-        snprintf(from, sizeof from, "the aggregate posterior of the %s split", run_split_name(r->images->split));
+        snprintf(from, sizeof from, "the aggregate posterior of %s", run_split_words(r->images->split));
     else if (r->temperature != 1)
         snprintf(from, sizeof from, "the prior at temperature %g", r->temperature);
     else if (r->central < 1)

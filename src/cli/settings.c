@@ -61,12 +61,27 @@ bool settings_given(const struct arguments *arguments, const struct command *com
     return false;
 }
 
+/* Would the flag change nothing? */
+static bool is_as_it_is(const vae_config *config, const char *name, const char *value)
+{
+    const vae_setting *setting;
+    vae_config changed = *config;
+    if (set(&changed, name, value, NULL)) return false;
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
+        char is[VAE_MAX_SOURCE], would_be[VAE_MAX_SOURCE];
+        vae_config_text(config, setting, is, sizeof is);
+        if (strcmp(is, vae_config_text(&changed, setting, would_be, sizeof would_be))) return false;
+    }
+    return true;
+}
+
 vae_status settings_into_model(const struct arguments *arguments, const struct command *command, vae_model *model,
                                vae_error *err)
 {
     vae_status status = VAE_OK;
     for (size_t i = 0; i < arguments->n && !status; i++)
-        if (!settings_is_own_flag(command, arguments->given[i].name))
+        if (!settings_is_own_flag(command, arguments->given[i].name) &&
+            !is_as_it_is(vae_model_config(model), arguments->given[i].name, arguments->given[i].value))
             status = vae_model_set(model, arguments->given[i].name, arguments->given[i].value, err);
     return status;
 }

@@ -147,6 +147,9 @@ static vae_status traverse(const struct arguments *arguments, const vae_model *m
     vae_status status = base ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (r->rows > L) r->rows = L;
     r->plane = argument(arguments, "dims");
+    if (!status) status = latents_check_images(arguments, err);
+    if (!status && r->plane && argument(arguments, "rows"))
+        status = vae_fail(err, VAE_E_USAGE, "--rows: is of the rows of latents, and --dims shows a plane");
     if (!status && r->plane) status = latents_dims(arguments, model, r->dims, err);
     if (!status) status = latents_range(arguments, model, &r->range, err);
     if (!status && r->image) status = encode_base(arguments, model, r->image, base, &label, err);

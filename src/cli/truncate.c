@@ -74,12 +74,12 @@ static vae_status choose(const struct region *r, const vae_model *model, uint64_
 {
     bool done = false;
     vae_status status = VAE_OK;
-    for (size_t tries = 2 * n + 64; !done && !status; tries *= 2) {
-        float *from = NULL;
-        if (tries > MOST_TRIES)
+    for (size_t tries = 2 * n + 64, before = 0; !done && !status; before = tries, tries *= 2) {
+        if (before == MOST_TRIES)
             return vae_fail(err, VAE_E_USAGE, "--truncate: fewer than %zu of %d draws lie within (expected more)", n,
                             MOST_TRIES);
-        from = calloc(tries * r->latents, sizeof *from);
+        if (tries > MOST_TRIES) tries = MOST_TRIES;
+        float *from = calloc(tries * r->latents, sizeof *from);
         status = from ? vae_sample_prior(model, seed, tries, from, err)
                       : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu draws", tries);
         if (!status) done = (r->independent ? choose_values : choose_draws)(r, tries, from, n, z);

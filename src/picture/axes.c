@@ -160,7 +160,10 @@ void axes_measure(struct frame *f, struct store *store)
     f->top = SIZE_TICK / 2.0;
     f->left = fmax(f->left, f->right);
     legend_measure(f);
-    if (f->entries && f->legend.x >= f->area.width) f->right = f->legend.x - f->area.width + f->legend.width;
+    if (f->entries && f->legend.x >= f->area.width) { /* beside the area, and perhaps taller than it */
+        f->right = f->legend.x - f->area.width + f->legend.width;
+        f->bottom = fmax(f->bottom, f->legend.y + f->legend.height - f->area.height);
+    }
 }
 
 /* ---- Drawing ---------------------------------------------------------------------------------------------------- */

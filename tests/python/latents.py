@@ -11,7 +11,7 @@ import xml.etree.ElementTree as tree
 
 from shared import png
 from shared.figure import SVG, pixels
-from shared.program import read_bytes, read_npy, refuse, vaectl, write_idx, write_npy
+from shared.program import read_bytes, read_npy, refuse, vaectl, vaectl_json, write_idx, write_npy
 from shared.tap import near, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=60,test=30", "--hidden", 12, "--epochs", 2, "--batch", 20, "--threads", 1, "-q"]
@@ -314,7 +314,10 @@ def _():
         at = data.index(b"acTL") + 4  # frames of epochs 0, 2, 4, and of the model after 5
         same((struct.unpack(">I", data[at:at + 4])[0], data.count(b"fcTL")), (4, 4), "frames")
     make_run("plain", "--latent", 2)
-    refuse(2, "plain: no checkpoints of earlier epochs (train --keep-every leaves them)", "plot", "animation", "plain")
+    none = "plain: no checkpoints of earlier epochs (train --keep-every leaves them)"
+    refuse(2, none, "plot", "animation", "plain")
+    vaectl("train", "--resume", "plain", "--epochs", vaectl_json("info", "plain")["epoch"] + 1, "--keep-every", 1, "-q")
+    refuse(2, none, "plot", "animation", "plain")
     refuse(2, "--output: 'a.svg' (expected a name that ends in .png)", "plot", "animation", "run", "-o", "a.svg")
 
 
@@ -358,6 +361,9 @@ def _():
              "--label", 3),
             (3, "no: No such file or directory (expected a folder with the MNIST files or PNG files, an IDX, .npy or "
              ".csv file, or builtin:NAME of digits, gaussians, templates, patches)", "plot", "prior", "run", "--data", "no"),
+            (2, "--split: names images, and nothing here is of images (expected it with --range aggregate)", "traverse", "run", "--split", "train"),
+            (2, "--data: names images, and nothing here is of images (expected it with --range aggregate)", "plot", "manifold", "run", "--data", "nowhere"),
+            (2, "--rows: is of the rows of latents, and --dims shows a plane", "traverse", "run", "--dims", "0,1", "--rows", 1),
             (4, "no/p.svg: cannot write: No such file or directory", "plot", "manifold", "run", "-o", "no/p.svg"),
             (5, "no: cannot open: No such file or directory (expected a model file)", "plot", "latents", "no")):
         refuse(status, message, *words)

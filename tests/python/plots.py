@@ -104,6 +104,17 @@ def names():
         same([text for text in shown if text in want], want)
 
 
+@test("curves: the names of sixteen runs are within the figure")
+def many_names():
+    train("run")
+    names = [f"run{i:02}" for i in range(16)]
+    for name in names:
+        shutil.copytree("run", name)
+    root = plot("curves", *names, path="curves.svg")
+    shown = {text.text: float(text.get("y")) for text in root.iter(SVG + "text")}
+    assert all(shown[name] + 4 < float(root.get("height")) for name in names), (shown, root.get("height"))
+
+
 @test("curves: runs without their metrics, and damaged ones")
 def no_metrics():
     train("run")

@@ -77,7 +77,7 @@ def _():
     refuse(5, "parts/model.safetensors: its prior 'good' is a plug-in that is not loaded (--plugin FILE.so loads it), or "
            "younger than this vaectl", *words)
     refuse(2, "prior: a trained model keeps its settings (all but data|epochs|patience)", *words, "--prior",
-           "./good.so")
+           "./good.so:sd=2")
     vaectl(*words, "--plugin", "./good.so")
     same(read_bytes("parts/model.safetensors"), read_bytes("whole/model.safetensors"))
 

@@ -324,12 +324,14 @@ def _():
 def _():
     vaectl("train", *SMALL, "--epochs", 1, "--validation", 0.3, "-o", "run")
     kept = "a trained model keeps its settings (all but data|epochs|patience)"
-    for flag, value in (("lr", 0.001), ("latent", 3), ("p", 0.5), ("scale", 2)):
+    for flag, value in (("lr", 0.002), ("latent", 9), ("p", 0.5), ("scale", 2)):
         refuse(2, f"{flag}: {kept}", "train", "--resume", "run", f"--{flag}", value)
     data = "builtin:digits:train=30,test=10"
     vaectl("train", "--resume", "run", "--data", data, "--epochs", 2, "--patience", 5, "--threads", 2, "--json", "-q")
     config = vaectl_json("info", "run")["config"]
     same((config["data"], config["epochs"], config["patience"]), (data, 2, 5))
+    vaectl("train", *SMALL, "--lr", 0.001, "--validation", 0.3, "--epochs", 3, "--patience", 5, "--resume", "run")
+    same(vaectl_json("info", "run")["epoch"], 3)
 
 
 # ---- Checkpoints that stay -------------------------------------------------------------------------------------------
