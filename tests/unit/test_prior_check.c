@@ -43,15 +43,16 @@ static void test_built_in_priors(void **state)
     assert_true(exact >= 5); /* else too little is checked */
 }
 
-/* Where one mistake would hide behind another value of the other parameter. */
-static void test_extreme_spikes(void **state)
+/* Where one mistake would hide behind another value of the other parameter, and where terms of slopes cancel. */
+static void test_extreme_parameters(void **state)
 {
-    static const char *const spikes[] = {"spikeslab:p=0.5,c2=0.05",   "spikeslab:p=0.8,c2=0.01",
-                                         "spikeslab:p=0.8,c2=0.0025", "spikeslab:p=0.95,c2=0.0025",
-                                         "spikeslab:p=0.999,c2=0.01", "spikeslab:p=1e-6,c2=0.05",
-                                         "spikeslab:p=0.8,c2=0.999"};
+    static const char *const extreme[] = {"spikeslab:p=0.5,c2=0.05",   "spikeslab:p=0.8,c2=0.01",
+                                          "spikeslab:p=0.8,c2=0.0025", "spikeslab:p=0.95,c2=0.0025",
+                                          "spikeslab:p=0.999,c2=0.01", "spikeslab:p=1e-6,c2=0.05",
+                                          "spikeslab:p=0.8,c2=0.999",  "spikeslab:p=0.999999,c2=0.000001",
+                                          "studentt:nu=100",           "studentt:nu=1000"};
     (void)state;
-    for (size_t i = 0; i < sizeof spikes / sizeof *spikes; i++) check_prior(spikes[i]);
+    for (size_t i = 0; i < sizeof extreme / sizeof *extreme; i++) check_prior(extreme[i]);
 }
 
 static void test_no_such_prior(void **state)
@@ -68,7 +69,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_built_in_priors),
-        cmocka_unit_test(test_extreme_spikes),
+        cmocka_unit_test(test_extreme_parameters),
         cmocka_unit_test(test_no_such_prior),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
