@@ -143,6 +143,15 @@ static vae_status aggregate(const struct arguments *arguments, const vae_model *
     return status;
 }
 
+const char *latents_largest(size_t shown, size_t L, char text[64])
+{
+    if (shown == L)
+        snprintf(text, 64, "the largest KL first");
+    else
+        snprintf(text, 64, "the %zu of %zu latents with the largest KL", shown, L);
+    return text;
+}
+
 vae_status latents_check_images(const struct arguments *arguments, vae_error *err)
 {
     static const char *const of_images[] = {"data", "split"};

@@ -42,6 +42,8 @@ struct latent_range {
     char name[64]; /* what it is, for a note */
     bool same;     /* is it the same for all latents? */
 };
+/* "the largest KL first", or "the N of L latents with the largest KL". */
+const char *latents_largest(size_t shown, size_t L, char text[64]);
 /* --data and --split are refused where neither --image nor --range aggregate asks for images. */
 vae_status latents_check_images(const struct arguments *arguments, vae_error *err);
 /* --range prior|aggregate|R. Data are opened for the aggregate alone. */

@@ -84,20 +84,19 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
 {
     const vae_model *model = job->run->model;
     const size_t L = (size_t)vae_model_config(model)->latent, shown = L < MOST_SHOWN ? L : MOST_SHOWN;
-    char name[PICTURE_NAME], title[PICTURE_NAME + 64];
+    char name[PICTURE_NAME], title[PICTURE_NAME + 64], which[64], note[160];
     size_t rows, cols, *order = calloc(L, sizeof *order);
     float *x = NULL;
     vae_status status = order ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory for %zu latents", L);
     vae_model_shape(model, &rows, &cols);
     picture_model_name(model, name);
     snprintf(title, sizeof title, "Receptive fields of the decoder: %s", name);
+    snprintf(note, sizeof note, "Change of the decoded image for each unit of z, at the prior's median; %s.",
+             latents_largest(shown, L, which));
     if (!status) latents_order(vae_model_kl_per_dim(model), L, order);
     if (!status) status = run_check_pictures("plot fields", model, err);
     if (!status) status = compute(job, order, shown, &x, err);
-    if (!status)
-        status = vae_figure_new(
-            figure, title,
-            "Change of the decoded image for each unit of z, at the prior's median; the largest KL first.", 1, err);
+    if (!status) status = vae_figure_new(figure, title, note, 1, err);
     if (!status) {
         const double unit = subtract(shown, rows * cols, x);
         draw(model, order, shown, x, unit, *figure);

@@ -35,16 +35,16 @@ static vae_status draw(const struct plot_job *job, const vae_images *images, vae
 
 static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_error *err)
 {
-    char name[PICTURE_NAME], title[PICTURE_NAME + 64];
+    const size_t L = (size_t)vae_model_config(job->run->model)->latent, shown = L < MOST_SHOWN ? L : MOST_SHOWN;
+    char name[PICTURE_NAME], title[PICTURE_NAME + 64], which[64], note[160];
     vae_data *data = NULL;
     const vae_images *images = NULL;
     picture_model_name(job->run->model, name);
     snprintf(title, sizeof title, "Aggregate posterior and prior: %s", name);
+    snprintf(note, sizeof note, "Blue: draws of q(z|x) over the images; line: density of the prior; %s.",
+             latents_largest(shown, L, which));
     vae_status status = run_open_data(job->arguments, job->run->path, job->run->model, &data, &images, err);
-    if (!status)
-        status = vae_figure_new(
-            figure, title, "Blue: draws of q(z|x) over the images; line: density of the prior. The largest KL first.",
-            IN_A_ROW, err);
+    if (!status) status = vae_figure_new(figure, title, note, IN_A_ROW, err);
     if (!status) status = draw(job, images, *figure, err);
     vae_data_free(&data);
     return status;

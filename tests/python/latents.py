@@ -10,7 +10,7 @@ import sys
 import xml.etree.ElementTree as tree
 
 from shared import png
-from shared.figure import SVG, pixels
+from shared.figure import SVG, pixels, read_svg, texts
 from shared.program import read_bytes, read_npy, refuse, vaectl, vaectl_json, write_idx, write_npy
 from shared.tap import near, run, same, test
 
@@ -303,6 +303,15 @@ def _():
     same(sorted(areas), [96, 241], "lines: outlines of histograms, densities of the prior")
     for histogram, prior in zip(areas[96], areas[241]):  # the range has nearly all of one and nine tenths of the other
         assert 0.95 < histogram / prior < 1.12, (histogram, prior)
+
+
+@test("plots that have no room for all latents say so")
+def _():
+    make_run("run", "--latent", 201, "--epochs", 1)
+    for kind, shown in (("fields", 200), ("prior", 100)):
+        vaectl("plot", kind, "run", "-o", "plot.svg")
+        said = " ".join(texts(read_svg("plot.svg")))
+        assert f"the {shown} of 201 latents with the largest KL" in said, (kind, said[:400])
 
 
 @test("plot animation: a frame for each checkpoint, and the model at the end")
