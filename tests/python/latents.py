@@ -310,7 +310,7 @@ def _():
     make_run("run", "--latent", 201, "--epochs", 1)
     for kind, shown in (("fields", 200), ("prior", 100)):
         vaectl("plot", kind, "run", "-o", "plot.svg")
-        said = " ".join(texts(read_svg("plot.svg")))
+        said = " ".join(" ".join(texts(read_svg("plot.svg"))).split())
         assert f"the {shown} of 201 latents with the largest KL" in said, (kind, said[:400])
 
 
