@@ -95,6 +95,13 @@ void tiles_measure(struct frame *f, double letters)
     if (g->up) f->left += ceil(AXIS_NAME * letters);
     if (has_bar(g)) f->left = fmax(f->left, ceil(bar_text_width(g, letters) / 2 - letters));
     f->right = fmax(f->right, has_bar(g) ? ceil(BAR_WIDTH + 3 * letters - f->area.width) : 0);
+    /* Names of the axes stand in the middle, and may be longer than a few tiles. */
+    const double right = g->right ? ceil((text_width(g->right, letters, false) - f->area.width) / 2) : 0;
+    const double up = g->up ? ceil((text_width(g->up, letters, false) - f->area.height) / 2) : 0;
+    f->left = fmax(f->left, right);
+    f->right = fmax(f->right, right);
+    f->top = fmax(f->top, up);
+    f->bottom = fmax(f->bottom, up);
 }
 
 /* ---- Colours ---------------------------------------------------------------------------------------------------- */

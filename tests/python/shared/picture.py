@@ -107,10 +107,14 @@ def draw(tiles, zoom, pad, band=0, labels=(), columns=(), right="", up=""):
     shown = [words for words in columns if words]
     over = max(0, math.ceil((max(map(_width, shown[:1] + shown[-1:]), default=0) - wide) / 2))
     beside = max(over, math.ceil(max(map(_width, labels)) + LETTERS_SIZE / 2) if labels else 0)
-    left, top = MARGIN + beside + (room if up else 0), MARGIN + (LETTERS_SIZE + pad if columns else 0)
-    xs = [left + c * (wide + pad) for c in range(len(tiles[0]))]
-    ys = [top + r * (high + pad) + (3 * pad * (r // band) if band else 0) for r in range(len(tiles))]
-    canvas = [[PAPER] * (xs[-1] + wide + over + MARGIN) for _ in range(ys[-1] + high + (room if right else 0) + MARGIN)]
+    xs = [c * (wide + pad) for c in range(len(tiles[0]))]
+    ys = [r * (high + pad) + (3 * pad * (r // band) if band else 0) for r in range(len(tiles))]
+    along = math.ceil(max(0, _width(right) - xs[-1] - wide) / 2)  # what names of axes are longer than the tiles
+    upwards = math.ceil(max(0, _width(up) - ys[-1] - high) / 2)
+    left, top = MARGIN + max(beside + (room if up else 0), along), MARGIN + max(LETTERS_SIZE + pad if columns else 0, upwards)
+    low = max(room if right else 0, upwards)
+    xs, ys = [x + left for x in xs], [y + top for y in ys]
+    canvas = [[PAPER] * (xs[-1] + wide + max(over, along) + MARGIN) for _ in range(ys[-1] + high + low + MARGIN)]
     for y, line in zip(ys, tiles):
         for x, tile in ((x, tile) for x, tile in zip(xs, line) if tile):
             for i in range(high):
@@ -119,7 +123,7 @@ def draw(tiles, zoom, pad, band=0, labels=(), columns=(), right="", up=""):
         _write(canvas, left - LETTERS_SIZE / 2, y + high / 2 + 0.36 * LETTERS_SIZE, words, 1)
     for x, words in zip(xs, columns):
         _write(canvas, x + wide / 2, top - pad - 0.1 * LETTERS_SIZE, words, 0.5)
-    _write(canvas, (left + xs[-1] + wide) / 2, ys[-1] + high + room - 0.3 * LETTERS_SIZE, right, 0.5)
+    _write(canvas, (left + xs[-1] + wide) / 2, ys[-1] + high + low - 0.3 * LETTERS_SIZE, right, 0.5)
     _write_upwards(canvas, MARGIN + LETTERS_SIZE, (top + ys[-1] + high) / 2, up)
     return canvas
 
