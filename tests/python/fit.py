@@ -104,6 +104,7 @@ def _():
 
 @test("the loss of an epoch within which the prior was fitted is that of all its images")
 def _():
+    not_under("tsan", "asan", "valgrind", why="ten thousand steps on one thread")
     for seconds in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2):  # until the signal comes within the epoch
         shutil.rmtree("first", ignore_errors=True)
         with started("train", "--data", "builtin:digits:train=20000,test=20", "--hidden", 8, "--latent", 2, "--batch", 2,
