@@ -18,12 +18,14 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { MOST_FILES = 1024, LINE = 9000 };
@@ -87,12 +89,10 @@ static void note(const char *name, long result, long file, const char *a, const 
     const int error = errno;
     if (out < 0) return;
     const int size = snprintf(line, sizeof line, "%s\t%ld\t%ld\t%s\t%s\t%ld\n", name, result, file, a, b, flags);
-    if (syscall(SYS_write, out, line, (size_t)size) != size) abort();
-    for (long done = 0; bytes && done < result;) {
-        const long now = syscall(SYS_write, out, (const char *)bytes + done, (size_t)(result - done));
-        if (now <= 0) abort();
-        done += now;
-    }
+    /* At once, as other processes may write into the same file. */
+    const struct iovec part[] = {{line, (size_t)size},
+                                 {(void *)(uintptr_t)bytes, bytes && result > 0 ? (size_t)result : 0}};
+    if (syscall(SYS_writev, out, part, 2) != (long)(part[0].iov_len + part[1].iov_len)) abort();
     errno = error;
 }
 
