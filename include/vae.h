@@ -337,6 +337,8 @@ VAE_API vae_status vae_model_check_images(const vae_model *model, const vae_imag
  * conditional model, their labels say? VAE_E_DATA where not. A model that has seen none, or is older than that CRC-32,
  * takes all. */
 VAE_API vae_status vae_model_check_training(const vae_model *model, const vae_images *train, vae_error *err);
+/* vae_model_check_images of all splits that there are, as vae_train and vae_fit ask before their work. */
+VAE_API vae_status vae_model_check_data(const vae_model *model, const vae_data *data, vae_error *err);
 /* Does a likelihood of that name take the values of these images? */
 VAE_API bool vae_likelihood_takes(const char *name, const vae_images *images);
 /* Are there grey pixels (among those of the first hundred images) under a likelihood of 0/1 values, as the images are,

@@ -34,7 +34,7 @@ train() {
     local run=$RUNS/$1 epochs=$2
     shift 2
     [ ! -e "$run/trained-$epochs" ] || return 0
-    local keep=() i
+    local keep=() i # --keep-every is no setting of the run: it has to be given again
     for ((i = 1; i < $#; i++)); do [ "${!i}" != --keep-every ] || keep=("${@:i:2}"); done
     if [ -e "$run/model.safetensors" ]; then
         "$VAECTL" train --resume "$run" --epochs "$epochs" -q "${threads[@]}" "${keep[@]}" >&2

@@ -104,6 +104,9 @@ vae_status settings_into_model(const struct arguments *arguments, const struct c
                                vae_error *err);
 /* Without --data: data/mnist if its images are there, else builtin:digits. */
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
+/* Do two configurations have the same value of a setting? How many classes there are is said by the data. */
+bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *setting);
+bool same_config(const vae_config *a, const vae_config *b); /* of all of them */
 /* --start RUN names a run folder or a model file: the model file is what is kept. A link, such as runs/latest, is
  * followed, as it will soon lead elsewhere. */
 vae_status settings_find_start(vae_config *config, vae_error *err);
@@ -148,7 +151,7 @@ vae_status run_output(const struct arguments *arguments, const char *model_path,
 /* What a call of the system failed for, by errno: VAE_E_MEMORY, or `other`. */
 vae_status run_errno(vae_status other);
 const char *run_split_name(vae_split split);
-/* The same for a sentence: "the test split", "all images". */
+/* The same for a sentence: "the test split", "the whole set". */
 const char *run_split_words(vae_split split);
 /* A row of the tables of flags of commands that use images of a model. */
 #define SPLIT_FLAG(of)                                                                                                 \

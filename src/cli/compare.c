@@ -163,13 +163,13 @@ static vae_status absolute(const char *folder, char path[PATH_MAX_RUN], vae_erro
     return length < PATH_MAX_RUN / 2 ? VAE_OK : vae_fail(err, VAE_E_USAGE, "-o: too long");
 }
 
-/* Flags that have no meaning where nothing is trained. */
+/* Flags that have no meaning for --plan, which trains nothing. */
 static vae_status check_plan_flags(const struct arguments *arguments, vae_error *err)
 {
     static const char *const after[] = {"jobs", "baseline", "nll",      "limit", "split",
                                         "csv",  "latex",    "pictures", "scale", "json"};
     for (size_t i = 0; i < sizeof after / sizeof *after; i++)
-        if (argument(arguments, "plan") && argument(arguments, after[i]))
+        if (argument(arguments, after[i]))
             return vae_fail(err, VAE_E_USAGE, "--%s: is of runs that are trained, and --plan trains none", after[i]);
     return VAE_OK;
 }
@@ -184,8 +184,8 @@ static vae_status compare_plan(const struct arguments *arguments, const struct c
         return vae_fail(
             err, VAE_E_USAGE,
             "compare: name RUNs that are trained, or a folder to train in (-o FOLDER, with lists of settings)");
-    vae_status status = check_plan_flags(arguments, err);
     const bool only_plan = argument(arguments, "plan");
+    vae_status status = only_plan ? check_plan_flags(arguments, err) : VAE_OK;
     if (!status) status = absolute(folder, path, err);
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
     if (!status) status = plan_make(&runs, arguments, command, only_plan ? path : folder, err);

@@ -116,9 +116,6 @@ vae_status runs_evaluate(struct runs *runs, const struct arguments *arguments, s
 enum { ROW_NAME = 256 };
 extern const double CONFIDENCE; /* of intervals */
 
-/* Do two configurations have the same value of a setting? How many classes there are is said by the data. */
-bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *setting);
-
 struct row {
     const struct run *first; /* of its runs */
     char name[ROW_NAME];     /* its labels, with commas between */

@@ -49,8 +49,8 @@ static vae_status draw(const struct table *table, const vae_images *images, cons
     const char **labels = calloc(table->rows + 1, sizeof *labels);
     char note[128];
     vae_figure *figure = NULL;
-    snprintf(note, sizeof note, "The first images of the %s split; each model decodes its posterior mean.",
-             table->evaluated->split);
+    snprintf(note, sizeof note, "The first images of %s; each model decodes its posterior mean.",
+             run_split_words(images->split));
     vae_status status = tiles && labels ? VAE_OK : vae_fail(err, VAE_E_MEMORY, "out of memory");
     if (!status) status = vae_images_values(images, 0, n, tiles, err);
     for (size_t r = 0; r < table->rows && !status; r++) {

@@ -208,14 +208,6 @@ void runs_free(struct runs *runs)
     *runs = (struct runs){0};
 }
 
-static bool same_config(const vae_config *a, const vae_config *b)
-{
-    const vae_setting *setting;
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        if (!same_setting(a, b, setting)) return false;
-    return true;
-}
-
 /* A combination that is there already, as where a parameter has no meaning for a prior, is no further run. */
 static vae_status add_run(struct runs *runs, const char *folder, const char *name, const vae_config *config,
                           vae_error *err)

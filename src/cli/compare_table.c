@@ -16,13 +16,6 @@
 
 const double CONFIDENCE = 0.95;
 
-bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *setting)
-{
-    char of_a[VAE_MAX_SOURCE], of_b[VAE_MAX_SOURCE];
-    if (setting->type == VAE_T_COUNT && !setting->metavar) return !a->classes == !b->classes;
-    return !strcmp(vae_config_text(a, setting, of_a, sizeof of_a), vae_config_text(b, setting, of_b, sizeof of_b));
-}
-
 /* Does it tell configurations apart? Data do not where all runs were evaluated on the same images of their own. */
 static bool is_compared(const struct table *table, const vae_setting *setting)
 {

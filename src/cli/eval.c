@@ -209,7 +209,7 @@ vae_status eval_options(const struct arguments *a, const vae_model *model, struc
     vae_nll_defaults(&r->nll_options);
     vae_status status = argument_count(a, "elbo-samples", 1, 1e5, o->samples, &samples, err);
     if (!status) status = argument_count(a, "samples", 0, VAE_MOST_DRAWS, r->nll_options.samples, &importance, err);
-    r->nll_options.samples = importance;
+    if (!status) r->nll_options.samples = importance;
     if (!status) status = read_kl(a, &o->kl, err);
     if (!status) status = argument_count(a, "decompose", 0, 1e5, 0, &r->draws, err);
     if (!status) status = argument_count(a, "kl-samples", 1, 1e6, 0, &kl_samples, err);

@@ -56,13 +56,13 @@ vae_status outputs_check(const char *const *path, size_t n, vae_error *err)
 
 vae_status outputs_spare(const char *path, const char *source, vae_error *err)
 {
-    char output[PATH_MAX], read[PATH_MAX], plain[PATH_MAX];
+    char output[PATH_MAX], input[PATH_MAX], plain[PATH_MAX];
     struct stat info;
     const char *colon = strrchr(source, ':');
     snprintf(plain, sizeof plain, "%.*s", colon && stat(source, &info) ? (int)(colon - source) : PATH_MAX - 1, source);
-    if (!realpath(path, output) || !realpath(plain, read) || stat(output, &info) || S_ISDIR(info.st_mode))
+    if (!realpath(path, output) || !realpath(plain, input) || stat(output, &info) || S_ISDIR(info.st_mode))
         return VAE_OK;
-    const size_t length = strlen(read);
-    if (strncmp(output, read, length) || (output[length] && output[length] != '/')) return VAE_OK;
+    const size_t length = strlen(input);
+    if (strncmp(output, input, length) || (output[length] && output[length] != '/')) return VAE_OK;
     return vae_fail(err, VAE_E_USAGE, "%s: is what is read, and would be overwritten (another name keeps it)", path);
 }

@@ -257,9 +257,9 @@ static vae_status explore(FILE *out, const struct subject *s, unsigned dropped, 
     fputs("}</script></div>\n", out);
     if (status) return status;
     fprintf(out,
-            "<p class=\"note\">The plane has the first %zu images of the %s split. The page keeps weights as %u-bit "
+            "<p class=\"note\">The plane has the first %zu images of %s. The page keeps weights as %u-bit "
             "floats: of these images no decoded %s is off by more than %.2g%s.</p>\n",
-            points_of(s), s->eval.split, 16 - dropped, s->is_picture ? "pixel" : "value",
+            points_of(s), run_split_words(s->images.split), 16 - dropped, s->is_picture ? "pixel" : "value",
             s->is_picture ? 255 * loss : loss, s->is_picture ? " of 255 levels of grey" : "");
     return VAE_OK;
 }

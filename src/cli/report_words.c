@@ -96,9 +96,8 @@ static void put_summary(FILE *out, const struct subject *s)
     if (isfinite(run_learned_sigma(s->model))) fprintf(out, " (sigma %.4g)", run_learned_sigma(s->model));
     fputs(", ", out);
     put_widths(out, config, s->images.rows * s->images.cols);
-    fprintf(out, " %s%s, after epoch %llu, on the %s split of ", config->activation.name,
-            config->classes ? ", conditional" : "", (unsigned long long)vae_model_metrics(s->model)->epoch,
-            s->eval.split);
+    fprintf(out, " %s%s, after epoch %llu, on %s of ", config->activation.name, config->classes ? ", conditional" : "",
+            (unsigned long long)vae_model_metrics(s->model)->epoch, run_split_words(s->images.split));
     page_text(out, s->eval.source);
     fputs(".</p>\n", out);
 }

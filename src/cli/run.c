@@ -143,7 +143,7 @@ const char *run_split_words(vae_split split)
     static const char *const words[VAE_SPLITS] = {[VAE_TRAIN] = "the train split",
                                                   [VAE_VALIDATION] = "the validation split",
                                                   [VAE_TEST] = "the test split",
-                                                  [VAE_ALL] = "all images"};
+                                                  [VAE_ALL] = "the whole set"};
     return words[split];
 }
 

@@ -61,18 +61,26 @@ bool settings_given(const struct arguments *arguments, const struct command *com
     return false;
 }
 
+bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *setting)
+{
+    char of_a[VAE_MAX_SOURCE], of_b[VAE_MAX_SOURCE];
+    if (setting->type == VAE_T_COUNT && !setting->metavar) return !a->classes == !b->classes;
+    return !strcmp(vae_config_text(a, setting, of_a, sizeof of_a), vae_config_text(b, setting, of_b, sizeof of_b));
+}
+
+bool same_config(const vae_config *a, const vae_config *b)
+{
+    const vae_setting *setting;
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        if (!same_setting(a, b, setting)) return false;
+    return true;
+}
+
 /* Would the flag change nothing? */
 static bool is_as_it_is(const vae_config *config, const char *name, const char *value)
 {
-    const vae_setting *setting;
     vae_config changed = *config;
-    if (set(&changed, name, value, NULL)) return false;
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
-        char is[VAE_MAX_SOURCE], would_be[VAE_MAX_SOURCE];
-        vae_config_text(config, setting, is, sizeof is);
-        if (strcmp(is, vae_config_text(&changed, setting, would_be, sizeof would_be))) return false;
-    }
-    return true;
+    return !set(&changed, name, value, NULL) && same_config(config, &changed);
 }
 
 vae_status settings_into_model(const struct arguments *arguments, const struct command *command, vae_model *model,

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -271,13 +270,11 @@ static vae_status open_training_data(const vae_config *config, const char *run, 
     return status;
 }
 
-/* Of all splits: one that the model does not take would end the training after its first epoch. */
+/* That a split is not what the model takes would else be found out in vae_train, when there is a folder. */
 static vae_status check_data(const vae_model *model, const vae_data *data, vae_error *err)
 {
     vae_status status = vae_model_check_training(model, &data->train, err);
-    if (!status && data->validation.n) status = vae_model_check_images(model, &data->validation, err);
-    if (!status && data->test.n) status = vae_model_check_images(model, &data->test, err);
-    return status;
+    return status ? status : vae_model_check_data(model, data, err);
 }
 
 static vae_status train_anew(const struct request *r, vae_error *err)

@@ -52,7 +52,8 @@ static const vae_setting settings[] = {
     {"start", "RUN", "none", VAE_T_TEXT, FIELD(start), .young = true,
      .help = "begin with the weights of a trained model with the same networks"},
     {"init", ONE_OF("torch|glorot|he", "torch"), FIELD(init),
-     .help = "torch: weights and biases U(+-1/sqrt(in)); glorot: U(+-sqrt(6/(in+out))) and he: N(0, 2/in), with biases 0"},
+     .help =
+         "torch: weights and biases U(+-1/sqrt(in)); glorot: U(+-sqrt(6/(in+out))) and he: N(0, 2/in), with biases 0"},
     {"output-bias", ONE_OF("init|data", "init"), FIELD(output_bias),
      .help = "last bias: as the others, or such that an empty decoder gives the mean training image"},
     {"objective", ONE_OF("elbo|iwae", "elbo"), FIELD(objective),

@@ -123,6 +123,14 @@ vae_status vae_model_check_images(const vae_model *model, const vae_images *imag
     return status ? status : check_range(model, images, err);
 }
 
+vae_status vae_model_check_data(const vae_model *model, const vae_data *data, vae_error *err)
+{
+    vae_status status = vae_model_check_images(model, &data->train, err);
+    if (!status && data->validation.n) status = vae_model_check_images(model, &data->validation, err);
+    if (!status && data->test.n) status = vae_model_check_images(model, &data->test, err);
+    return status;
+}
+
 vae_status vae_images_crc32(const vae_images *images, uint32_t *crc, vae_error *err)
 {
     enum { ROWS = 256 };

@@ -185,10 +185,9 @@ static vae_status measure(struct vae_model *model, const vae_data *data, struct 
     vae_status status = losses_test(&e, model, data, VAE_CALIBRATION_DRAWS, pool, err);
     if (status) return status;
     status = losses_validation(&validation, model, data, VAE_CALIBRATION_DRAWS, pool, err);
-    if (!status && !pool_stopped(pool) && !(isfinite(e->neg_elbo) && model_is_finite(model))) {
+    if (!status && !pool_stopped(pool) && !(isfinite(e->neg_elbo) && model_is_finite(model)))
         status = vae_fail(err, VAE_E_DIVERGED,
                           "the fit diverged: its loss or its weights are not finite; try a smaller lr");
-    }
     vae_metrics *metrics = &model->training.metrics;
     metrics->test_recon = e->recon;
     metrics->test_kl = e->kl;
@@ -228,7 +227,7 @@ vae_status vae_fit(vae_model **out, const vae_model *model, const vae_data *data
     struct vae_model *fitted = NULL;
     if (!stopped) stopped = &ignored;
     *stopped = false;
-    vae_status status = losses_check(model, data, err);
+    vae_status status = vae_model_check_data(model, data, err);
     if (!status && !options->prior) status = vae_fail(err, VAE_E_USAGE, "a fit needs a prior");
     if (!status && options->seed > MOST_SEED)
         status = vae_fail(err, VAE_E_USAGE, "seed: above 2^53 - 1, which is the most that a model file holds");

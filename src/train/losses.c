@@ -5,14 +5,6 @@
 
 #include "evaluate/evaluate.h"
 
-vae_status losses_check(const struct vae_model *model, const vae_data *data, vae_error *err)
-{
-    vae_status status = vae_model_check_images(model, &data->train, err);
-    if (!status && data->validation.n) status = vae_model_check_images(model, &data->validation, err);
-    if (!status && data->test.n) status = vae_model_check_images(model, &data->test, err);
-    return status;
-}
-
 static vae_status evaluate(vae_evaluation **out, const struct vae_model *model, const vae_images *images,
                            size_t calibration, struct pool *pool, vae_error *err)
 {

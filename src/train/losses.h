@@ -7,8 +7,6 @@
 #include "base/pool.h"
 #include "model/model.h"
 
-/* All splits must be what the model takes. */
-vae_status losses_check(const struct vae_model *model, const vae_data *data, vae_error *err);
 /* ELBO of the test images, or where there are none of the training images, with one draw of z an image, always with the
  * same noise. */
 vae_status losses_test(vae_evaluation **out, const struct vae_model *model, const vae_data *data, size_t calibration,

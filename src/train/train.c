@@ -199,7 +199,7 @@ vae_status vae_train(vae_model *model, const vae_data *data, size_t threads, con
     if (!stopped) stopped = &ignored;
     *stopped = false;
     vae_status status = vae_model_check_training(model, &data->train, err);
-    if (!status) status = losses_check(model, data, err);
+    if (!status) status = vae_model_check_data(model, data, err);
     if (!status && model->config.patience && !data->validation.n)
         status = vae_fail(err, VAE_E_USAGE, "patience: needs a validation split, and the data has none");
     if (status) return status;

@@ -374,6 +374,14 @@ load common
     done
 }
 
+@test "reproductions: a training that goes on keeps its checkpoints" {
+    printf '#!/bin/sh\necho "$@"\n' >words && chmod +x words
+    mkdir -p runs/smoke/plane && touch runs/smoke/plane/model.safetensors
+    export SMOKE=1 RUNS=$PWD/runs VAECTL=$PWD/words
+    bash -c ". '$BATS_TEST_DIRNAME/../../scripts/reproduce/common.sh'; train plane 7 --latent 2 --keep-every 2 --lr 1" 2>said
+    [ "$(cat said)" = "train --resume $PWD/runs/smoke/plane --epochs 7 -q --keep-every 2" ]
+}
+
 @test "plot fields: one scale of colours below all rows" {
     expect 0 train "${SMALL[@]}" --latent 12 -o run
     expect 0 plot fields run -o fields.svg

@@ -340,6 +340,11 @@ def _():
     refuse(2, "folder/train-images-idx3-ubyte: is there already (expected a folder without it)", "data", "in.npy", "--holdout",
            0.25, "--to", "idx", "-o", "folder/")
     same(read_bytes("folder/train-images-idx3-ubyte"), before)
+    os.mkdir("packed")
+    open("packed/t10k-labels-idx1-ubyte.gz", "w").close()
+    refuse(2, "packed/t10k-labels-idx1-ubyte.gz: is there already (expected a folder without it)", "data", "in.npy", "--holdout",
+           0.25, "--to", "idx", "-o", "packed/")
+    same(os.listdir("packed"), ["t10k-labels-idx1-ubyte.gz"])
     refuse(2, "--split: is of a single file, and a folder has both splits", "data", "in.npy", "--holdout", 0.5, "--to", "idx",
            "-o", "other/", "--split", "test")
 

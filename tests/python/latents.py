@@ -352,6 +352,8 @@ def _():
     make_run("run", "--latent", 2)
     make_run("one", "--latent", 1)
     make_run("spike", "--latent", 2, "--prior", "spikeslab")
+    write_idx("eight", (40, 8, 8), bytes(i % 251 for i in range(40 * 64)))
+    make_run("small", "--data", "eight")
     for status, message, *words in (
             (2, "--range: 'post' (expected prior, aggregate or a number)", "traverse", "run", "--range", "post"),
             (2, "--range: '3x' is not a number", "traverse", "run", "--range", "3x"),
@@ -372,6 +374,7 @@ def _():
              ".csv file, or builtin:NAME of digits, gaussians, templates, patches)", "plot", "prior", "run", "--data", "no"),
             (2, "--split: names images, and nothing here is of images (expected it with --range aggregate)", "traverse", "run", "--split", "train"),
             (2, "--data: names images, and nothing here is of images (expected it with --range aggregate)", "plot", "manifold", "run", "--data", "nowhere"),
+            (3, "small/model.safetensors: images are 28 x 28, the model takes 8 x 8", "plot", "latents", "run", "small"),
             (2, "--rows: is of the rows of latents, and --dims shows a plane", "traverse", "run", "--dims", "0,1", "--rows", 1),
             (4, "no/p.svg: cannot write: No such file or directory", "plot", "manifold", "run", "-o", "no/p.svg"),
             (5, "no: cannot open: No such file or directory (expected a model file)", "plot", "latents", "no")):

@@ -254,6 +254,7 @@ def sample_truncated():
     written("all.png", "sample", "run", "--truncate", 1, "-o", "all.png")
     written("run/sample.png", "sample", "run")
     same(read_bytes("all.png"), read_bytes("run/sample.png"))
+    vaectl("sample", "run", "--truncate", 0.01, "-n", 9000, "-o", "many.npy")  # of a million draws, the last try
     for flags, message in ((["--from", "aggregate", "--truncate", 0.5], "--truncate: goes with --from prior alone"),
                            (["--temperature", 2, "--truncate", 0.5], "sample: --temperature or --truncate, not both")):
         refuse(2, message, "sample", "run", *flags)

@@ -4,6 +4,7 @@
 #include "check.h"
 
 #include "evaluate/pareto.h"
+#include "evaluate/weights.h"
 
 /* Quantiles of the generalised Pareto distribution with scale 1: the shape comes out, but for the pull towards 1/2. */
 static void shapes_are_found(void **state)
@@ -55,6 +56,17 @@ static void bounded_weights_have_a_low_khat(void **state)
     assert_within(tail_khat(tail_of(10000, 1e6)), 0.7, 1e3, "k-hat of weights of which one is all");
 }
 
+/* A draw that cannot have made the image counts as one of weight zero, wherever it comes. */
+static void weights_may_be_zero(void **state)
+{
+    static const double log_weight[] = {-INFINITY, 1.0986122886681098, -INFINITY, 0};
+    struct weights w = {.most = -INFINITY};
+    struct weight_totals totals = {0};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) weights_add(&w, log_weight[i]);
+    assert_near(weight_totals_add(&totals, &w, 4), 0, 1e-12, "-log of the mean of 0, 3, 0 and 1");
+}
+
 static void there_may_be_no_khat(void **state)
 {
     (void)state;
@@ -69,6 +81,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(shapes_are_found), cmocka_unit_test(the_tail_has_the_largest),
                                        cmocka_unit_test(bounded_weights_have_a_low_khat),
-                                       cmocka_unit_test(there_may_be_no_khat)};
+                                       cmocka_unit_test(weights_may_be_zero), cmocka_unit_test(there_may_be_no_khat)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
