@@ -335,6 +335,11 @@ def _():
     refuse(2, f"in.npy: {lost}", "encode", "run", "-o", "in.npy")
     refuse(2, f"./in.npy: {lost}", "encode", "run", "--labels", "./in.npy")
     refuse(2, f"in.npy: {lost}", "data", "in.npy", "--to", "npy", "-o", "in.npy")
+    os.mkdir("arrays")
+    shutil.copy("in.npy", "arrays/train.npy")
+    refuse(2, f"arrays/train.npy: {lost}", "encode", "run", "--data", "arrays", "-o", "arrays/train.npy")
+    for _ in range(2):  # a name that only begins as the source's
+        vaectl("encode", "run", "-o", "in.npy.npy")
     vaectl("data", "in.npy", "--holdout", 0.5, "--to", "idx", "-o", "folder/")
     before = read_bytes("folder/train-images-idx3-ubyte")
     refuse(2, "folder/train-images-idx3-ubyte: is there already (expected a folder without it)", "data", "in.npy", "--holdout",

@@ -277,6 +277,8 @@ def sample_truncated_draws():
     inner = [z for z in everything[:everything.index(kept[-1])] if not outside(z, -0.15)]
     assert len(inner) > 100 and set(inner) <= set(kept), len(inner)
     same(kept, [z for z in everything if z in set(kept)])
+    refuse(2, "--truncate: fewer than 10000 of 1048576 draws lie within (expected more)", "sample", "run", "-n", 10000,
+           "--truncate", 0.01, "-o", "z.npy")
 
 
 # ---- Labelled figures ------------------------------------------------------------------------------------------------

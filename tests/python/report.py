@@ -104,6 +104,8 @@ def _():
     for value in (want["nll"], want["neg_elbo"]):
         assert f"{value:.2f}" in page.text, value
     same(f"{want['active_units']} of 3" in page.text, True)
+    for split in ("test", "train"):
+        assert f"on the {split} split of {SOURCE}." in report("run", "--split", split).text, split
 
 
 @test("the same page for any number of threads, and made again")

@@ -187,6 +187,20 @@ static void a_posterior_that_ends(void **state)
     vae_model_free(&model);
 }
 
+/* Of a model that diverged there is no bound. */
+static void losses_that_are_not_finite(void **state)
+{
+    vae_images images = grey_images(4, 2, 3);
+    vae_model *model = linear_model(1);
+    const vae_ais_options options = {.temperatures = 2, .chains = 2, .leapfrog = 1, .threads = 1};
+    vae_ais ais;
+    (void)state;
+    set_tensor(model, "logvar.bias", (const float[]){3e38F});
+    assert_int_equal(vae_estimate_ais(&ais, model, &images, &options, NULL), VAE_E_DIVERGED);
+    images_free(&images);
+    vae_model_free(&model);
+}
+
 /* ---- Integrals -------------------------------------------------------------------------------------------------- */
 
 enum { GRID = 601 };
@@ -425,14 +439,12 @@ static void threads_change_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_formula_of_a_linear_model),
-                                       cmocka_unit_test(both_bounds_of_a_linear_model),
-                                       cmocka_unit_test(a_posterior_that_ends),
-                                       cmocka_unit_test(bounds_are_on_their_sides),
-                                       cmocka_unit_test(integrals_over_one_and_two_latents),
-                                       cmocka_unit_test(moves_leave_their_density),
-                                       cmocka_unit_test(moves_find_their_density),
-                                       cmocka_unit_test(threads_change_nothing)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_formula_of_a_linear_model), cmocka_unit_test(both_bounds_of_a_linear_model),
+        cmocka_unit_test(a_posterior_that_ends),         cmocka_unit_test(losses_that_are_not_finite),
+        cmocka_unit_test(bounds_are_on_their_sides),     cmocka_unit_test(integrals_over_one_and_two_latents),
+        cmocka_unit_test(moves_leave_their_density),     cmocka_unit_test(moves_find_their_density),
+        cmocka_unit_test(threads_change_nothing)};
     /* Under a checker the last one alone: the others are a matter of numbers, and take minutes there. */
     const char *checker = getenv("VAE_CHECKER");
     const size_t n = sizeof tests / sizeof *tests, first = checker && *checker ? n - 1 : 0;
