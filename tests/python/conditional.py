@@ -131,11 +131,14 @@ def _():
     refuse(2, "--label: 3 is out of range (expected 0 to 2)", "traverse", "run", "--label", 3)
     refuse(2, "conditional: the pseudo-inputs of prior vampprior have no labels", "fit", "run", "--prior",
            "vampprior", "-o", "no")
+    vaectl("train", *data, "-o", "plain")
     refuse(2, "conditional: a trained model keeps its settings (all but data|epochs|patience)", "train", "--resume",
-           "run", "--conditional")
+           "plain", "--conditional")
+    same(vaectl("train", "--resume", "run", "--conditional")[1],
+         "vaectl: run: all 2 epochs are done (--epochs may be raised)\n")  # it is conditional: nothing changes
     make_data([0, 2] * 10, [0, 3])
     refuse(3, "data: label 3, the conditional model takes 0 to 2", "train", "--resume", "run", "--epochs", 3)
-    same(sorted(os.listdir(".")), ["data", "plain.idx", "run", "runs"])
+    same(sorted(os.listdir(".")), ["data", "plain", "plain.idx", "run", "runs"])
 
 
 sys.exit(run())
