@@ -385,7 +385,8 @@ VAE_API vae_status vae_train(vae_model *model, const vae_data *data, size_t thre
                              bool *stopped, vae_error *err);
 
 /* A prior fitted to a trained model ("two-stage training"): encoder, decoder and likelihood stay as they are, and the
- * new prior is learned from draws of q(z|x) for the training images, so that the KL falls and nothing else changes. */
+ * new prior is learned from draws of q(z|x) for the training images, so that the KL falls and nothing else changes. The
+ * data have to be those of the training (VAE_E_DATA). */
 typedef struct vae_fit_options {
     const char *prior; /* "NAME" or "NAME:k=v,...": a prior that learns */
     uint64_t passes;   /* over the training images */

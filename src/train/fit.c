@@ -227,7 +227,8 @@ vae_status vae_fit(vae_model **out, const vae_model *model, const vae_data *data
     struct vae_model *fitted = NULL;
     if (!stopped) stopped = &ignored;
     *stopped = false;
-    vae_status status = vae_model_check_data(model, data, err);
+    vae_status status = vae_model_check_training(model, &data->train, err);
+    if (!status) status = vae_model_check_data(model, data, err);
     if (!status && !options->prior) status = vae_fail(err, VAE_E_USAGE, "a fit needs a prior");
     if (!status && options->seed > MOST_SEED)
         status = vae_fail(err, VAE_E_USAGE, "seed: above 2^53 - 1, which is the most that a model file holds");

@@ -150,7 +150,7 @@ def _():
     same(logscale("--passes", 1, "--lr", 100), [7] * 4)
 
 
-@test("refused: no prior, one that does not learn, an unknown one, a folder that is there")
+@test("refused: no prior, one that does not learn, an unknown one, a folder that is there, other data")
 def _():
     trained()
     refuse(2, "--prior NAME: the prior to be fitted is missing", "fit", "run")
@@ -160,6 +160,10 @@ def _():
     refuse(7, "run: is already there (--force trains into it; another -o keeps it)", "fit", "run", "--prior", "mixture",
            "-o", "run")
     refuse(2, "--passes: 0 is out of range (expected 1 to 1000000)", "fit", "run", "--prior", "mixture", "--passes", 0)
+    for data, wrong in (("train=500,test=100", "500 training images, and the model was trained on 600 so far"),
+                        ("train=600,test=100,seed=2", "not the images that the model was trained on so far (CRC-32 ")):
+        _, errors = vaectl("fit", "run", "--prior", "mixture", "--data", f"builtin:digits:{data}", "-o", "no", status=3)
+        assert errors.startswith(f"vaectl: builtin:digits:{data}: {wrong}"), errors
     same(sorted(os.listdir(".")), ["run", "runs"])
 
 
