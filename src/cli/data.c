@@ -54,9 +54,23 @@ static vae_status describe(struct description *d, vae_error *err)
 
 enum { COLUMN = 24 };
 
+/* Padded to the column, or cut before a character (UTF-8) that ends beyond it. */
+static void print_name(const char *name)
+{
+    int columns = 0;
+    size_t length = 0;
+    for (; name[length]; length++) {
+        if ((name[length] & 0xc0) == 0x80) continue;
+        if (columns == COLUMN) break;
+        columns++;
+    }
+    printf("%.*s%*s", (int)length, name, COLUMN - columns, "");
+}
+
 static void print_counts(const struct description *d, const char *name, size_t train, size_t test)
 {
-    printf("%-*.*s %12zu", COLUMN, COLUMN, name, train);
+    print_name(name);
+    printf(" %12zu", train);
     if (d->test.n) printf(" %12zu", test);
     putchar('\n');
 }

@@ -55,7 +55,8 @@ vae_status latents_dims(const struct arguments *arguments, const vae_model *mode
     const char *text = argument(arguments, "dims");
     char first[16] = "", second[16] = "";
     uint64_t a, b;
-    if (!text && last < 1) return vae_fail(err, VAE_E_USAGE, "the model has one latent (expected two or more)");
+    if (last < 1)
+        return vae_fail(err, VAE_E_USAGE, "%sthe model has one latent (expected two or more)", text ? "--dims: " : "");
     if (!text) return largest_two(model, dims, err);
     if (sscanf(text, "%15[0-9],%15[0-9]", first, second) != 2 || strlen(first) + strlen(second) + 1 != strlen(text))
         return vae_fail(err, VAE_E_USAGE, "--dims: '%s' (expected two latent indices such as 0,1)", text);
@@ -91,7 +92,9 @@ vae_status latents_images(const struct arguments *arguments, const vae_images *i
                           struct image_list *list, vae_error *err)
 {
     const char *text = argument(arguments, "images");
+    const char *count = argument(arguments, "n") ? "-n" : argument(arguments, "pairs") ? "--pairs" : NULL;
     uint64_t n;
+    if (text && count) return vae_fail(err, VAE_E_USAGE, "--images or %s, not both", count);
     vae_status status = argument_count(arguments, "n", 1, MOST_LISTED, fallback, &n, err);
     if (status || text) return status ? status : parse_images(text, images, list, err);
     list->n = n < images->n ? (size_t)n : images->n;

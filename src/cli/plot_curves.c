@@ -57,8 +57,8 @@ static vae_status figure(const struct plot_job *job, vae_figure **figure, vae_er
     picture_model_name(job->run->model, name);
     snprintf(title, sizeof title, "Training of %s", job->n > 1 ? "several runs" : name);
     vae_status status = vae_figure_new(figure, title,
-                                       job->n > 1 ? "Strong: test split. Faint: training batches as they went."
-                                                  : "Test split after each epoch; training batches as they went.",
+                                       "Strong: the test split, or, of data without one, the training images after "
+                                       "each epoch. Faint: training batches as they went.",
                                        METRICS_CURVES, err);
     for (size_t k = 0; k < METRICS_CURVES && !status; k++) {
         panel[k] = vae_figure_panel(*figure, metrics_curves[k]);

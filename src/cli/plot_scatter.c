@@ -329,6 +329,9 @@ static vae_status draw(const struct plot_job *job, const vae_images *images, uin
     snprintf(title, sizeof title, "%s: %s", plane ? "Posterior means" : "Data and decoder", name);
     if (!plane && !two)
         return vae_fail(err, VAE_E_USAGE, "the model has one latent (expected two or more, or data of two dimensions)");
+    if (!plane && argument(job->arguments, "dims")) return latents_dims(job->arguments, model, NULL, err);
+    if (!two && argument(job->arguments, "label"))
+        return vae_fail(err, VAE_E_USAGE, "--label: only data of two dimensions are decoded here");
     vae_status status = vae_model_check_images(model, images, err);
     if (!status) status = take_cloud(&cloud, images, (size_t)most, err);
     if (!status) status = vae_figure_new(figure, title, NULL, 2, err);

@@ -59,7 +59,9 @@ static size_t fewer(size_t a, size_t b) { return a < b ? a : b; }
 /* ---- Training ---------------------------------------------------------------------------------------------------- */
 
 static const char *const curve_captions[METRICS_CURVES] = {
-    "\u2212ELBO, reconstruction + KL, of the training batches as they went and of the test split.",
+    "\u2212ELBO, reconstruction + KL, of the training batches as they went and of the test split (of data without one: "
+    "of "
+    "the training images after each epoch).",
     "Reconstruction, \u2212E log p(x|z).",
     "KL of posterior and prior.",
 };

@@ -115,7 +115,7 @@ static struct ticks given_or_round(const struct axis *axis, const struct range *
                                    struct store *store)
 {
     double about = fmax(2, floor(length / room));
-    if (axis->whole && !range->log) about = fmax(1, fmin(about, floor(range->high - range->low)));
+    if (axis->whole) about = fmax(1, fmin(about, floor(range->high - range->low)));
     struct ticks ticks = {0};
     if (!axis->ticks) return ticks_make(store, range, (size_t)about);
     ticks.at = store_take(store, axis->ticks, sizeof *ticks.at);

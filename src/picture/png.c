@@ -38,7 +38,7 @@ static void write_title(png_structp png, png_infop info, const char *title)
     char key[] = "Title";
     char *text = strdup(title);
     if (!text) png_error(png, "out of memory");
-    png_text entry = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = text};
+    png_text entry = {.compression = PNG_ITXT_COMPRESSION_NONE, .key = key, .text = text};
     png_set_text(png, info, &entry, 1); /* copies */
     free(text);
 }

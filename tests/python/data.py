@@ -5,6 +5,8 @@ each; conversions; where a model's data is found. Prints TAP."""
 import gzip
 import os
 import random
+import re
+import shutil
 import struct
 import sys
 import zlib
@@ -333,6 +335,10 @@ def _():
     same((got["label_names"], got["train"]["labels"], got["test"]["labels"]),
          (["\x1bdog", "Zebra", "cat"], [1, 1, 2], [1, 1, 1]))
     assert "label 0 ?dog" in vaectl("data", "pets")[0]
+    for name, shown in (("z\xfcrich " + 3 * "\xe9", "z\xfcrich \xe9\xe9\xe9      "), (15 * "\xe9" + "abcd", 15 * "\xe9" + "a")):
+        put(f"towns/{name}/0.png", grey_png(1))
+        same(re.findall(r"label 0 (.{16}) +1\n", vaectl("data", "towns")[0]), [shown])
+        shutil.rmtree("towns")
     same(bytes_of("pets", "--split", "train")[1][::4], [12, 10, 11, 99])
     os.rename("pets/train", "pets/training")
     os.rename("pets/test", "pets/testing")

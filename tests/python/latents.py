@@ -144,6 +144,8 @@ def _():
             same_tiles(line[1:5], decoded("run", z))
         assert {"4, 9", "2, 2", "image", "0", "0.333", "1"} <= set(texts(root)), texts(root)
     same(len(tiles(draw("i.svg", "interpolate", "run"))), 5 * 11)
+    refuse(2, "--images or --pairs, not both", "interpolate", "run", "--images", "4,9", "--pairs", 1)
+    refuse(2, "--images or -n, not both", "plot", "latents", "run", "--images", "4", "-n", 1)
 
 
 # ---- Plots -----------------------------------------------------------------------------------------------------------
@@ -217,6 +219,7 @@ def _():
             near((dots - pairs[0][0]) / 100, unit * (mean - pairs[0][1]) / 100, 0.001, "place of a point")
     same(len([c for c in draw("s.svg", "plot", "scatter", "run", "--points", 7).iter(SVG + "circle")
               if c.get("r") == "1.8"]), 7)
+    refuse(2, "--label: only data of two dimensions are decoded here", "plot", "scatter", "run", "--label", 0)
 
 
 @test("plot scatter: classes in the legend and at their middles; draws from a joint prior")
@@ -237,6 +240,8 @@ def _():
         said = texts(draw("s.svg", "plot", "scatter", "run"))
         assert {"data", "draws of p(x|z)", wanted, "x0", "x1"} <= set(said), said
         same("posterior means" in said, latents == 2)
+        if latents == 1:
+            refuse(2, "--dims: the model has one latent (expected two or more)", "plot", "scatter", "run", "--dims", "0,0")
     message = "the model is one of rows of 2 numbers, which are no pictures (encode and decode write the numbers, plot scatter draws them)"
     for kind in ("latents", "manifold", "fields", "animation"):
         refuse(2, f"plot {kind}: {message}", "plot", kind, "run")
@@ -254,7 +259,7 @@ def _():
     make_run("line", "--latent", 1)
     root = draw("m.svg", "plot", "manifold", "line", "--steps", 4, "--range", 3)
     same_tiles(tiles(root), decoded("line", [[-3], [-1], [1], [3]]))
-    refuse(2, "--dims: 1 is out of range (expected 0 to 0)", "plot", "manifold", "line", "--dims", "0,1")
+    refuse(2, "--dims: the model has one latent (expected two or more)", "plot", "manifold", "line", "--dims", "0,1")
 
 
 @test("plot scatter: in a small picture the legend has room")

@@ -92,6 +92,13 @@ def logarithmic():
     near(first[1] - second[1], third[1] - fourth[1], 0.02)
 
 
+@test("curves --log: epochs are whole numbers on an axis of two, too")
+def whole():
+    train("run", "--epochs", 2)
+    same([text for text in texts(plot("curves", "run", "--log", path="run/curves.svg")) if re.fullmatch(r"[12](\.\d)?", text)],
+         ["1", "2"] * 3)
+
+
 @test("curves: runs are told apart by their priors, else by their folders, else by what was typed")
 def names():
     os.mkdir("there")

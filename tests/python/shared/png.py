@@ -57,8 +57,12 @@ def read_file(path):
     for at in range(0, len(packed), line + 1):
         above = _unfilter(packed[at], packed[at + 1:at + 1 + line], above, channels)
         rows.append(above)
-    texts = [content.decode("latin-1").split("\0") for name, content in chunks if name == b"tEXt"]
-    return rows, channels, dict(texts)
+    texts = {}
+    for name, content in chunks:
+        if name == b"iTXt":  # keyword, not compressed, no language, no keyword in it, UTF-8
+            keyword, text = content.split(b"\0\0\0\0\0")
+            texts[keyword.decode("latin-1")] = text.decode()
+    return rows, channels, texts
 
 
 def read(path):
