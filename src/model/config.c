@@ -13,6 +13,7 @@
 #include "likelihood/likelihood.h"
 #include "net/activation.h"
 #include "posterior/posterior.h"
+#include "prior/joint.h"
 #include "prior/prior.h"
 
 #define FIELD(member)           .offset = offsetof(vae_config, member)
@@ -325,10 +326,29 @@ static vae_status check_likelihood(const vae_config *config, vae_error *err)
     return conflict ? vae_fail(err, VAE_E_USAGE, "likelihood %s: %s", config->likelihood.name, conflict) : VAE_OK;
 }
 
+/* A prior of encoded pseudo-inputs needs an encoder of Gaussians that takes no labels. */
+static vae_status check_encoded(const vae_config *config, vae_error *err)
+{
+    const struct joint_ops *joint = prior_find(config->prior.name)->joint;
+    const bool flow = posterior_find(config->posterior.name)->flow;
+    if (!joint || (!flow && !config->classes)) return VAE_OK;
+    struct block block = {0};
+    struct declared declared = {.param = config->prior.value, .L = config->latent, .D = 1};
+    vae_status status = joint->declare(&declared, &block, err);
+    if (status || !declared.encodes) return status;
+    if (flow)
+        return vae_fail(err, VAE_E_USAGE,
+                        "prior %s takes the posteriors of pseudo-inputs for Gaussians, and posterior %s is none "
+                        "(expected gaussian)",
+                        config->prior.name, config->posterior.name);
+    return vae_fail(err, VAE_E_USAGE, "conditional: the pseudo-inputs of prior %s have no labels", config->prior.name);
+}
+
 vae_status vae_config_check(const vae_config *config, vae_error *err)
 {
     vae_status status = check_settings(config, err);
     if (!status) status = check_kl(config, err);
+    if (!status) status = check_encoded(config, err);
     if (!status) status = check_likelihood(config, err);
     if (status) return status;
     for (size_t i = 1; i < VAE_MAX_LIST && config->lr_steps[i]; i++)

@@ -60,14 +60,6 @@ static vae_status lay_out_distributions(struct vae_model *model, vae_error *err)
     vae_status status = joint ? joint->declare(&model->declared, &model->block, err) : VAE_OK;
     if (!status && likelihood->declare)
         model->learned = likelihood->declare(model->config.likelihood.value, &model->block);
-    if (!status && model->declared.encodes && model->posterior->flow)
-        return vae_fail(err, VAE_E_USAGE,
-                        "prior %s takes the posteriors of pseudo-inputs for Gaussians, and posterior %s is none "
-                        "(expected gaussian)",
-                        model->config.prior.name, model->config.posterior.name);
-    if (!status && model->declared.encodes && model->C)
-        return vae_fail(err, VAE_E_USAGE, "conditional: the pseudo-inputs of prior %s have no labels",
-                        model->config.prior.name);
     return status;
 }
 

@@ -89,7 +89,7 @@ teardown() { [ ! -e runs ]; }
     refuse 2 "vaectl: kl exact: the KL of posterior iaf is known by draws alone" train --posterior iaf --kl exact
     refuse 2 "vaectl: gradient stl: needs a factorised posterior" train --posterior iaf --gradient stl
     refuse 2 "prior vampprior takes the posteriors of pseudo-inputs for Gaussians, and posterior iaf is none" \
-        train --data builtin:digits:train=10,test=1 --posterior iaf --prior vampprior
+        compare --data builtin:digits:train=10,test=1 --posterior gaussian,iaf --prior normal,vampprior -o no
     refuse 2 "prior lars takes the posteriors of pseudo-inputs for Gaussians, and posterior iaf is none" \
         train --data builtin:digits:train=10,test=1 --posterior iaf --prior lars:base=vampprior
     refuse 2 "iaf parameter blocks: 9 is out of range (expected 1 to 8)" train --posterior iaf:blocks=9
