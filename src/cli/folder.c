@@ -13,6 +13,8 @@
 
 #include "cli/staging.h"
 
+static const char LATEST[] = "runs/latest";
+
 /* Makes a folder whose name then is on the disk. `made`: it was not there before. */
 static vae_status make(const char *path, bool *made, vae_error *err)
 {
@@ -42,9 +44,20 @@ static vae_status make_parents(const char *path, vae_error *err)
     return status;
 }
 
+/* The name of the link to the newest run, where there is none. */
+static bool is_missing_link(const char *given)
+{
+    struct stat info;
+    while (!strncmp(given, "./", 2)) given += 2;
+    return !strcmp(given, LATEST) && lstat(LATEST, &info);
+}
+
 static vae_status make_given(struct folder *folder, const char *given, vae_error *err)
 {
     const int length = snprintf(folder->path, sizeof folder->path, "%s", given);
+    if (is_missing_link(given))
+        return vae_fail(err, VAE_E_USAGE, "-o %s: is the name of the link to the newest run (expected one of its own)",
+                        given);
     if (length == 0 || length > PATH_MAX_RUN / 2)
         return vae_fail(err, VAE_E_USAGE, "-o: a folder name of %d characters (expected 1 to %d)", length,
                         PATH_MAX_RUN / 2);
@@ -237,7 +250,6 @@ static bool point_at(const char *target, const char *temporary, const char *link
  * folder's own name, as the one given may be runs/latest itself. */
 bool folder_publish(const struct folder *folder)
 {
-    static const char link[] = "runs/latest";
     char runs[PATH_MAX], target[PATH_MAX];
     bool made;
     vae_error err;
@@ -245,8 +257,8 @@ bool folder_publish(const struct folder *folder)
     if (found && !is_here(target) && access("runs", F_OK)) return false;
     if (found && !make("runs", &made, &err) && realpath("runs", runs)) {
         const char *name = below(runs, target);
-        if (point_at(name && !strchr(name, '/') ? name : target, "runs/.latest" VAE_TEMPORARY, link)) return true;
+        if (point_at(name && !strchr(name, '/') ? name : target, "runs/.latest" VAE_TEMPORARY, LATEST)) return true;
     }
-    run_say("%s: cannot point at %s: %s", link, folder->path, strerror(errno));
+    run_say("%s: cannot point at %s: %s", LATEST, folder->path, strerror(errno));
     return false;
 }

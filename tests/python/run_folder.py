@@ -203,6 +203,14 @@ def _():
     same(vaectl("eval", "--samples", 0)[1], "")
 
 
+@test("runs/latest is no name for a new run")
+def _():
+    for given in ("runs/latest", "./runs/latest//"):
+        refuse(2, f"-o {given.rstrip('/')}: is the name of the link to the newest run (expected one of its own)", "train", *SMALL,
+               "-o", given)
+    same(os.path.lexists("runs"), False)
+
+
 @test("a runs/latest that is a folder stays, and training goes on")
 def _():
     os.makedirs("runs/latest")
