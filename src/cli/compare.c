@@ -7,6 +7,7 @@
 
 #include "cli/compare.h"
 #include "cli/folder.h"
+#include "cli/outputs.h"
 
 /* ---- What is written -------------------------------------------------------------------------------------------- */
 
@@ -34,6 +35,14 @@ static vae_status read_outputs(const struct arguments *arguments, const char *fi
               of_pictures = snprintf(o->pictures.path, PATH_MAX_RUN, "%s", pictures ? pictures : "");
     if (of_figure < PATH_MAX_RUN && of_pictures < PATH_MAX_RUN) return VAE_OK;
     return vae_fail(err, VAE_E_USAGE, "a file name of more than %d characters", PATH_MAX_RUN - 1);
+}
+
+/* In the folder that is compared in, if there is one. */
+static vae_status check_outputs(const struct outputs *o, vae_error *err)
+{
+    const char *const path[] = {*o->figure.path ? o->figure.path : NULL, *o->pictures.path ? o->pictures.path : NULL,
+                                o->csv, o->latex};
+    return outputs_check(path, sizeof path / sizeof *path, err);
 }
 
 static vae_status write_all(const struct arguments *arguments, const struct table *table, const struct outputs *o,
@@ -98,6 +107,7 @@ static vae_status compare_runs(const struct arguments *arguments, const struct c
     vae_status status = check_flags(arguments, command, err);
     if (!status) status = read_outputs(arguments, argument(arguments, "output"), &outputs, err);
     if (!status) status = read_evaluated(arguments, &evaluated, err);
+    if (!status) status = check_outputs(&outputs, err);
     if (!status) status = runs_find(&runs, arguments, err);
     if (!status) status = compare(&runs, arguments, &evaluated, &outputs, err);
     runs_free(&runs);
@@ -143,6 +153,7 @@ static vae_status train_and_compare(struct runs *runs, const struct arguments *a
     vae_status status = read_outputs(arguments, figure, &outputs, err);
     if (!status) status = read_evaluated(arguments, &evaluated, err);
     if (!status) status = folder_make(&folder, argument(arguments, "output"), NULL, true, err);
+    if (!status) status = check_outputs(&outputs, err);
     if (!status) settings_say_data(arguments, &runs->run[0].config);
     if (!status) fcntl(folder.lock, F_SETFD, 0);
     if (!status) status = train(runs, arguments, &evaluated, &failure, err);

@@ -174,7 +174,7 @@ static const struct flag flags[] = {
     {"batch", 0, "B", "images per step [100]"},
     {"lr", 0, "R", "learning rate of Adam at the start; it falls to zero as a cosine [0.001]"},
     {"seed", 0, "N", "of order and noise [1]"},
-    {"data", 0, "SOURCE", "where the images are that the model was trained on"},
+    {"data", 0, "SOURCE", "the images that the model was trained on [where they were]"},
     {"threads", 0, "N", "threads; they do not change the result [all cores]"},
     {"output", 'o', "RUN", "folder to write [runs/fit-PRIOR-DATE-TIME]"},
     {"force", 0, NULL, "replace a run that is already there"},

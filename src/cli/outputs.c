@@ -30,11 +30,13 @@ static void resolve(const char *path, char resolved[MOST])
         snprintf(resolved, MOST, "%s/%.255s", realpath(folder, real) ? real : folder, slash ? slash + 1 : path);
 }
 
-static vae_status check_folder(const char *path, vae_error *err)
+static vae_status check_place(const char *path, vae_error *err)
 {
     char folder[PATH_MAX];
+    struct stat info;
     folder_of(path, folder);
-    return access(folder, W_OK) ? vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(errno)) : VAE_OK;
+    const int error = access(folder, W_OK) ? errno : !stat(path, &info) && S_ISDIR(info.st_mode) ? EISDIR : 0;
+    return error ? vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(error)) : VAE_OK;
 }
 
 vae_status outputs_check(const char *const *path, size_t n, vae_error *err)
@@ -49,7 +51,7 @@ vae_status outputs_check(const char *const *path, size_t n, vae_error *err)
             resolve(path[k], other);
             if (!strcmp(one, other)) status = vae_fail(err, VAE_E_USAGE, "%s: named for two outputs", path[i]);
         }
-        if (!status) status = check_folder(path[i], err);
+        if (!status) status = check_place(path[i], err);
     }
     return status;
 }

@@ -357,9 +357,11 @@ def _():
 @test("eval prints what it measured, also where the file of --per-image cannot be written")
 def _():
     vaectl("train", *SMALL, "-o", "run")
+    name = 300 * "x" + ".csv"
+    out, errors = vaectl("eval", "run", "--samples", 5, "--per-image", name, status=4)
+    assert "neg_elbo" in out and errors == f"vaectl: {name}: cannot write: File name too long\n", (out, errors)
     os.mkdir("each.csv")
-    out, errors = vaectl("eval", "run", "--samples", 5, "--per-image", "each.csv", status=4)
-    assert "neg_elbo" in out and errors == "vaectl: each.csv: cannot write: Is a directory\n", (out, errors)
+    refuse(4, "each.csv: cannot write: Is a directory", "eval", "run", "--samples", 5, "--per-image", "each.csv")
 
 
 @test("encode --rows and eval --per-image say where in the file the images of a split are")

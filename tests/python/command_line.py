@@ -64,7 +64,7 @@ FLAGS = {
     "fit": [
         ("", "prior", "NAME[:k=v,...]", ""), ("", "passes", "N", "20"), ("", "batch", "B", "100"),
         ("", "lr", "R", "0.001"), ("", "seed", "N", "1"),
-        ("", "data", "SOURCE", "those that the model was trained on"), ("", "threads", "N", "all cores"),
+        ("", "data", "SOURCE", "where they were"), ("", "threads", "N", "all cores"),
         ("o", "output", "RUN", "runs/fit-PRIOR-DATE-TIME"), ("", "force", "", ""), ("q", "quiet", "", ""),
         ("", "json", "", ""), PLUGIN, HELP],
     "eval": [
@@ -511,14 +511,14 @@ def make_run(name, *flags):
 
 @test("wrong words: status 2 and one line, which says what would be right")
 def _():
-    make_run("runs/latest")
+    make_run("run")  # runs/latest points at it
     for words, message in REFUSED:
         refuse(2, message, *words)
 
 
 @test("numbers out of range are refused, with the range; the ends are in it")
 def _():
-    make_run("runs/latest")
+    make_run("run")  # runs/latest points at it
     for command, flag, low, high, allowed in RANGES:
         for value in filter(None, (low, high)):
             refuse(2, f"--{flag}: {value} is out of range (expected {allowed})", command, f"--{flag}", value)

@@ -63,6 +63,21 @@ PLANS = [
 ]
 
 
+@test("files that cannot be written, and two of one name, are told before a run is trained or evaluated")
+def _():
+    os.mkdir("t.csv")
+    wrong = [(4, "t.csv: cannot write: Is a directory", ("--csv", "t.csv")),
+             (4, "no/t.tex: cannot write: No such file or directory", ("--latex", "no/t.tex")),
+             (4, "no/t.png: cannot write: No such file or directory", ("--pictures", "no/t.png")),
+             (2, "./t: named for two outputs", ("--csv", "t", "--latex", "./t"))]
+    for status, message, flags in wrong:
+        refuse(status, message, "compare", *SMALL, *flags, "-o", "all")
+        same(models("all"), {})
+    vaectl("compare", *SMALL, "--csv", "all/t.csv", "-o", "all", "-q")  # a folder that it makes itself
+    for status, message, flags in wrong:
+        refuse(status, message, "compare", "all", *flags)
+
+
 @test("a run for each combination of the lists, named by them")
 def _():
     for flags, names in PLANS:
