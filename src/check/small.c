@@ -51,11 +51,22 @@ void small_label(struct small *s, const vae_module *module, const vae_choice *ch
     snprintf(s->f->label, sizeof s->f->label, "%s %s", text, state);
 }
 
+/* The more matrices stand one behind another, the less each is moved: else a flow of many blocks is steeper than the
+ * grids resolve that its density is summed on. */
+static double share_of_move(const struct block *block)
+{
+    enum { UNDIMINISHED = 8 };
+    size_t matrices = 0;
+    for (size_t i = 0; i < block->tensors; i++) matrices += block->tensor[i].rank == 2 && block->tensor[i].rate > 0;
+    return matrices > UNDIMINISHED ? sqrt((double)UNDIMINISHED / (double)matrices) : 1;
+}
+
 void small_disturb(struct small *s)
 {
+    const double share = share_of_move(&s->model->block);
     for (size_t i = 0; i < s->model->block.tensors; i++) {
         const struct tensor *t = &s->model->block.tensor[i];
-        const double spread = 0.4 / sqrt((double)(t->rank == 2 ? t->dim[1] : 4));
+        const double spread = share * 0.4 / sqrt((double)(t->rank == 2 ? t->dim[1] : 4));
         for (size_t k = 0; k < t->count && t->rate > 0; k++) {
             real *const at = &s->model->params[tensor_at(t, k)];
             uint32_t word;

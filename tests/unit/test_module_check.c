@@ -75,6 +75,7 @@ static void joint_priors_pass(void **state)
     for (size_t i = 0; prior_at(i); i++) joint += prior_at(i)->joint != NULL;
     assert_int_equal(joint, sizeof small / sizeof *small);
     for (size_t i = 0; i < joint; i++) assert_int_equal(pass(VAE_PRIOR, small[i]), 10);
+    assert_int_equal(pass(VAE_PRIOR, "realnvp:blocks=16,width=32"), 10); /* steep, if all of it were moved as far */
 }
 
 static void posteriors_pass(void **state)
