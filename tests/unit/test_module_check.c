@@ -75,7 +75,16 @@ static void joint_priors_pass(void **state)
     for (size_t i = 0; prior_at(i); i++) joint += prior_at(i)->joint != NULL;
     assert_int_equal(joint, sizeof small / sizeof *small);
     for (size_t i = 0; i < joint; i++) assert_int_equal(pass(VAE_PRIOR, small[i]), 10);
-    assert_int_equal(pass(VAE_PRIOR, "realnvp:blocks=16,width=32"), 10); /* steep, if all of it were moved as far */
+}
+
+/* Steep, if all of it were moved as far as few networks are. Where it is thrice as deep, slopes of single precision
+ * between kinks are too noisy. */
+static void deep_flows_are_resolved(void **state)
+{
+    char failures[1024] = "";
+    (void)state;
+    vae_module_check(VAE_PRIOR, "realnvp:blocks=16,width=32", collect, failures, NULL);
+    assert_string_equal(failures, LEARNED);
 }
 
 static void posteriors_pass(void **state)
@@ -761,10 +770,10 @@ static void wrong_likelihoods_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(joint_priors_pass),       cmocka_unit_test(posteriors_pass),
-        cmocka_unit_test(likelihoods_pass),        cmocka_unit_test(other_kinds_are_refused),
-        cmocka_unit_test(wrong_joint_priors_fail), cmocka_unit_test(wrong_posteriors_fail),
-        cmocka_unit_test(wrong_likelihoods_fail),
+        cmocka_unit_test(joint_priors_pass),       cmocka_unit_test(deep_flows_are_resolved),
+        cmocka_unit_test(posteriors_pass),         cmocka_unit_test(likelihoods_pass),
+        cmocka_unit_test(other_kinds_are_refused), cmocka_unit_test(wrong_joint_priors_fail),
+        cmocka_unit_test(wrong_posteriors_fail),   cmocka_unit_test(wrong_likelihoods_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
