@@ -11,6 +11,7 @@
 PREFIX ?= /usr/local
 BUILD ?= build
 CC ?= cc
+OBJCOPY ?= objcopy
 
 VERSION := $(shell sed -n 's/^.define VAE_VERSION "\(.*\)"/\1/p' include/vae.h)
 SONAME := libvae.so.0
@@ -41,7 +42,7 @@ CLI_OBJECTS := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/template.o $(BUILD)/repo
 DOUBLE_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/double/%.o)
 
 .PHONY: all test asan tsan valgrind format lint install uninstall clean man
-all: $(BUILD)/vaectl $(BUILD)/libvae.a $(BUILD)/$(SONAME)
+all: $(BUILD)/vaectl $(BUILD)/libvae.a $(BUILD)/static/libvae.a $(BUILD)/$(SONAME)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -69,8 +70,15 @@ $(BUILD)/libvae.a: $(LIB_OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libvae-double.a: $(DOUBLE_OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $^
-$(BUILD)/$(SONAME): $(LIB_OBJECTS)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) $^ $(LDLIBS) -o $@
+# For others: of the library's names they see those of its interface alone, and may have the rest themselves. (GCC exports
+# a function of several versions, whatever its visibility.)
+$(BUILD)/$(SONAME): $(LIB_OBJECTS) src/libvae.map
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,src/libvae.map $(LIB_OBJECTS) $(LDLIBS) -o $@
+$(BUILD)/static/libvae.a: $(LIB_OBJECTS)
+	@mkdir -p $(@D)
+	$(LD) -r $^ -o $(@D)/libvae.o
+	$(OBJCOPY) --wildcard --keep-global-symbol='vae_*' $(@D)/libvae.o
+	rm -f $@ && $(AR) rcs $@ $(@D)/libvae.o
 # Objects that go into a shared library go into a position-independent program, too.
 $(BUILD)/vaectl: $(CLI_OBJECTS) $(BUILD)/libvae.a
 	$(CC) -pie $(LDFLAGS) $^ $(LDLIBS) -o $@
@@ -99,13 +107,13 @@ MAN := $(DESTDIR)$(PREFIX)/share/man/man1
 DOC := $(DESTDIR)$(PREFIX)/share/doc/vaectl
 COMPLETIONS := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 PC_LINES := 'prefix=$(PREFIX)' 'Name: vae' 'Description: variational autoencoders with pluggable priors' \
-            'Version: $(VERSION)' 'Requires.private: $(PACKAGES)' 'Cflags: -I"$${prefix}/include"' \
-            'Libs: -L"$${prefix}/lib" -lvae' 'Libs.private: -pthread -ldl -lm'
+            'Version: $(VERSION)' 'Cflags: -I"$${prefix}/include"' \
+            'Libs: -L"$${prefix}/lib" -lvae' 'Libs.private: $(LDLIBS) -pthread'
 install: all
 	install -d "$(BIN)" "$(LIB)/pkgconfig" "$(INCLUDE)" "$(DOC)" "$(COMPLETIONS)"
 	install -m 755 $(BUILD)/vaectl "$(BIN)/"
 	install -m 644 $(HEADERS) "$(INCLUDE)/"
-	install -m 644 $(BUILD)/libvae.a "$(LIB)/"
+	install -m 644 $(BUILD)/static/libvae.a "$(LIB)/"
 	install -m 755 $(BUILD)/$(SONAME) "$(LIB)/"
 	ln -sf $(SONAME) "$(LIB)/libvae.so"
 	printf '%s\n' $(PC_LINES) >"$(LIB)/pkgconfig/vae.pc"

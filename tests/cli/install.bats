@@ -41,3 +41,39 @@ files_in() { (cd "$1" && find . ! -type d ! -path './share/doc/*' | LC_ALL=C sor
         grep -qxF -- -lvae flags
     done
 }
+
+# GCC exports a function of several versions whatever its visibility is, and so a program's own took its place.
+@test "a program may have functions with the names of the library's own" {
+    command -v nm && command -v "${CC:-cc}" || skip "no compiler"
+    local include="$BATS_TEST_DIRNAME/../../include" own
+    nm -g --defined-only "$VAE_BUILD/libvae.a" | sed -n 's/^[0-9a-f]* T //p' | grep -v '^vae_' | sort -u >names
+    [ "$(wc -l <names)" -gt 200 ]
+    cat >host.c <<'END'
+#include <stdlib.h>
+#include <vae.h>
+int main(void)
+{
+    vae_error err;
+    vae_data *data = NULL;
+    vae_model *model = NULL;
+    vae_config config;
+    vae_config_defaults(&config);
+    vae_status status = vae_data_open(&data, "builtin:digits:train=60,test=10", 0, 0, 1, &err);
+    if (!status) status = vae_config_set(&config, "hidden", "5", &err);
+    if (!status) status = vae_config_set(&config, "epochs", "1", &err);
+    if (!status) status = vae_model_new(&model, &config, 28, 28, &err);
+    if (!status) status = vae_train(model, data, 1, NULL, NULL, &err);
+    vae_model_free(&model);
+    vae_data_free(&data);
+    return status;
+}
+END
+    while read -r own; do echo "void $own(void) { abort(); }"; done <names >>host.c
+    for library in "-L$VAE_BUILD -l:libvae.so.0 -Wl,-rpath,$VAE_BUILD" \
+        "$VAE_BUILD/static/libvae.a $(pkg-config --libs openblas zlib libpng jansson) -pthread -ldl -lm"; do
+        # shellcheck disable=SC2086 # words
+        "${CC:-cc}" -I"$include" host.c -rdynamic $library -o host
+        OPENBLAS_NUM_THREADS=1 ./host
+    done
+    [ "$(nm -D --defined-only "$VAE_BUILD/libvae.so.0" | awk '$2 != "A" { print $3 }' | grep -vc '^vae_')" = 0 ]
+}
