@@ -74,7 +74,7 @@ typedef struct vae_param {
     const char *help;
     bool whole;           /* a count: whole numbers alone */
     const char *words;    /* "a|b|c": its values are these words, stored as their places 0, 1, 2 */
-    const char *or_words; /* "a|b": words beside the numbers, stored as -1, -2; no such number is negative */
+    const char *or_words; /* "a|b": words beside the numbers, stored as -1, -2, also as default; min >= 0 */
     bool young; /* younger than model files without it, which mean the default: not written where it is that */
 } vae_param;
 
@@ -217,9 +217,10 @@ struct vae_stream;
  * `values` and `stream` one is there, the others are NULL. */
 typedef struct vae_images {
     size_t n, rows, cols;
-    uint8_t *pixels;           /* n * rows * cols */
-    float *values;             /* n * rows * cols, */
-    float lowest, highest;     /* and the least and the largest in the file that they are from */
+    uint8_t *pixels;       /* n * rows * cols */
+    float *values;         /* n * rows * cols, */
+    float lowest, highest; /* and the least and the largest in their file, or of them: what a likelihood takes is judged
+                              by these */
     struct vae_stream *stream; /* bytes that stay in a file too large for memory (see vae_images_read) */
     uint8_t *labels;           /* n, or NULL */
     uint32_t *number; /* n: where each was in the training file that was divided; NULL: 0 .. n-1 of its own file */
@@ -329,15 +330,17 @@ VAE_API const vae_config *vae_model_config(const vae_model *model);
 #define VAE_CHANGEABLE "data|epochs|patience"
 VAE_API vae_status vae_model_set(vae_model *model, const char *name, const char *text, vae_error *err);
 VAE_API void vae_model_shape(const vae_model *model, size_t *rows, size_t *cols);
-/* Does the model take these images: are they of its size, in the range of its likelihood and of its rule for binary
- * pixels, and, of a conditional model, have they labels of its classes? VAE_E_DATA where not. All functions that use a
- * model on images ask; who writes files before may ask first. */
+/* Does the model take these images: are they of its size, all values within `lowest` and `highest`, and these in the
+ * range of its likelihood and of its rule for binary pixels, and, of a conditional model, have they labels of its
+ * classes? VAE_E_DATA where not. All functions that use a model on images ask; who writes files before may ask first.
+ */
 VAE_API vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err);
 /* Are these the training images that the model is trained on so far, as their number, their CRC-32 and, of a
  * conditional model, their labels say? VAE_E_DATA where not. A model that has seen none, or is older than that CRC-32,
  * takes all. */
 VAE_API vae_status vae_model_check_training(const vae_model *model, const vae_images *train, vae_error *err);
-/* vae_model_check_images of all splits that there are, as vae_train and vae_fit ask before their work. */
+/* vae_model_check_images of all splits that there are, as vae_train and vae_fit ask before their work. Images of
+ * `validation` and `test` have to say that they are that split (VAE_E_USAGE): noise of their pixels depends on it. */
 VAE_API vae_status vae_model_check_data(const vae_model *model, const vae_data *data, vae_error *err);
 /* Does a likelihood of that name take the values of these images? */
 VAE_API bool vae_likelihood_takes(const char *name, const vae_images *images);
@@ -711,9 +714,12 @@ VAE_API vae_status vae_sync_folder(const char *path, vae_error *err);
 
 enum { VAE_MAX_RANK = 4 };
 
-/* An array in C order: bytes, real numbers of single or double precision, or whole ones (int32_t). */
+/* Bytes, real numbers of single or double precision, whole ones (int32_t). */
+typedef enum vae_element { VAE_U1, VAE_F4, VAE_F8, VAE_I4 } vae_element;
+
+/* An array in C order. */
 typedef struct vae_array {
-    enum { VAE_U1, VAE_F4, VAE_F8, VAE_I4 } element;
+    vae_element element;
     size_t rank, dim[VAE_MAX_RANK];
     const void *at;
 } vae_array;

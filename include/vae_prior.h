@@ -64,8 +64,8 @@ struct vae_prior_v1 {
     vae_module module;
     size_t state_size; /* bytes of vae_prior_state, which the host allocates, zeroed and aligned to 64 bytes */
 
-    /* Required. Derives the state from parameter values within their ranges, in the order of their table. Called once,
-     * before any other. */
+    /* Required. Derives the state from parameter values within their ranges, in the order of their table. Called once
+     * for each state, before any other; a state stays where it is. */
     void (*init)(struct vae_prior_state *state, const double *param);
     /* Required. logp[i] = log p(z[i]) and slope[i] = d log p / dz at z[i]. */
     void (*log_prob)(const struct vae_prior_state *state, size_t n, const float *z, float *logp, float *slope);

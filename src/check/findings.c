@@ -36,6 +36,7 @@ static const struct {
     [LOG_DET] = {"log det is that of a Jacobian: error", 2e-4},
     [DRAWS_FINITE] = {"draws that are not finite", 0},
     [TAILS] = {"log p, slope not finite up to |z| = 1e6", 0},
+    [HEAVY] = {"heavy tails: z d log p / dz, 1e6 to 1e5", 2},
     [ENDS] = {"numbers not finite at extremes", 0},
     [NOT_A_NUMBER] = {"log p(NaN) that is a number", 0},
     [MEAN] = {"mean image is the integral: error", 2e-5},

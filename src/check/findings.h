@@ -36,6 +36,7 @@ enum check {
     LOG_DET,
     DRAWS_FINITE,
     TAILS,
+    HEAVY,
     ENDS,
     NOT_A_NUMBER,
     MEAN,

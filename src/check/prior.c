@@ -100,6 +100,19 @@ static void check_tails(struct checker *c)
     note(c->f, NOT_A_NUMBER, isnan((double)logp) ? 0 : 1, "log p = %g", (double)logp);
 }
 
+/* Where -log p grows like log |z|, as it is said to, z d log p / dz tends to a constant; that of a double exponential
+ * grows tenfold in a decade. */
+static void check_heavy(struct checker *c)
+{
+    for (int side = -1; side <= 1 && c->prior->heavy_tailed; side += 2) {
+        const real z[2] = {R(side * FAR / 10), R(side * FAR)};
+        real logp[2], slope[2];
+        c->prior->log_prob(c->state, 2, z, logp, slope);
+        note(c->f, HEAVY, 10 * (double)slope[1] / (double)slope[0], "z = %g, slope %.4g", (double)z[1],
+             (double)slope[1]);
+    }
+}
+
 /* ---- Exact KL --------------------------------------------------------------------------------------------------- */
 
 /* KL(N(m, s^2) || p) and its slopes in m and log s^2. */
@@ -271,6 +284,7 @@ static void check_at(struct checker *c, const vae_choice *choice)
     check_sampler(c);
     check_extreme_draws(c);
     check_tails(c);
+    check_heavy(c);
     if (c->kl) check_kl(c);
     if (c->kl) check_extreme_kl(c);
     check_callbacks(c);

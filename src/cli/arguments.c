@@ -145,7 +145,7 @@ static vae_status take_positional(struct arguments *a, const struct command *com
 static vae_status load_plugin(const struct command *command, const char *flag, const char *value, vae_error *err)
 {
     char choice[VAE_MAX_SOURCE];
-    if (!strcmp(flag, "plugin")) return vae_prior_load(value, NULL, err);
+    if (!strcmp(flag, "plugin")) return plugin_load(value, NULL, err);
     return !strcmp(flag, "prior") && !command->takes_lists ? plugin_choice(value, choice, err) : VAE_OK;
 }
 

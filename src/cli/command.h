@@ -116,6 +116,8 @@ void settings_say_data(const struct arguments *arguments, const vae_config *conf
 /* ---- plugin.c: priors from files --------------------------------------------------------------------------------- */
 /* Is a prior given as a file: has it a slash, or does it end in .so? */
 bool plugin_is_file(const char *text);
+/* vae_prior_load, and no parameter has the name of a flag of train. `name` may be NULL. */
+vae_status plugin_load(const char *path, const char **name, vae_error *err);
 /* NAME[:k=v,...] for FILE[:k=v,...], which is loaded; other text stays as it is. */
 vae_status plugin_choice(const char *text, char choice[VAE_MAX_SOURCE], vae_error *err);
 /* The lines of a plug-in's source, src/cli/template/prior.c; NULL ends them. */

@@ -55,7 +55,7 @@ size_t vae_images_row(const vae_images *images, size_t i) { return images->numbe
 static vae_status check_run(const vae_images *images, size_t first, size_t n, vae_error *err)
 {
     if (first <= images->n && n <= images->n - first) return VAE_OK;
-    return vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
+    return vae_fail(err, VAE_E_USAGE, "%zu images from %zu on, of %zu", n, first, images->n);
 }
 
 static vae_status unreadable(const vae_images *images, size_t i, vae_error *err)
@@ -501,7 +501,7 @@ vae_status vae_data_read(vae_data **out, const char *path, vae_error *err)
 
 void vae_data_free(vae_data **data)
 {
-    if (!*data) return;
+    if (!data || !*data) return;
     images_free(&(*data)->train);
     images_free(&(*data)->validation);
     images_free(&(*data)->test);

@@ -429,7 +429,7 @@ static vae_status summarise(vae_decomposition **out, const struct job *job, cons
 
 void vae_decomposition_free(vae_decomposition **decomposition)
 {
-    if (!*decomposition) return;
+    if (!decomposition || !*decomposition) return;
     free((*decomposition)->latent_marginal);
     free((*decomposition)->latent_label);
     free(*decomposition);

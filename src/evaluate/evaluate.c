@@ -170,7 +170,7 @@ static vae_status summarise_sparsity(vae_evaluation *e, const struct sums *sums,
 
 void vae_evaluation_free(vae_evaluation **evaluation)
 {
-    if (!*evaluation) return;
+    if (!evaluation || !*evaluation) return;
     free((*evaluation)->image_recon);
     free((*evaluation)->image_kl);
     free((*evaluation)->kl_per_dim);
@@ -310,20 +310,12 @@ static vae_status begin(struct pass *pass, struct pool **pool, const struct vae_
     return status;
 }
 
-/* Does the model take images first .. first+n-1, and are they there? */
-static vae_status check_span(const vae_model *model, const vae_images *images, size_t first, size_t n, vae_error *err)
-{
-    vae_status status = vae_model_check_images(model, images, err);
-    if (status || (first <= images->n && n <= images->n - first)) return status;
-    return vae_fail(err, VAE_E_USAGE, "images %zu to %zu of %zu", first, first + n, images->n);
-}
-
 vae_status vae_encode(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
                       size_t threads, float *mean, float *scale, vae_error *err)
 {
     struct pool *pool = NULL;
     struct pass pass;
-    vae_status status = check_span(model, images, first, n, err);
+    vae_status status = model_check_span(model, images, first, n, err);
     if (!status) status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
     if (status) return status;
     const size_t L = model->L;
@@ -366,7 +358,7 @@ vae_status model_sample_posteriors(const vae_model *model, const vae_images *ima
 vae_status vae_sample_posterior(const vae_model *model, const vae_images *images, size_t first, size_t n, uint64_t seed,
                                 size_t threads, float *z, vae_error *err)
 {
-    vae_status status = check_span(model, images, first, n, err);
+    vae_status status = model_check_span(model, images, first, n, err);
     return status ? status : model_sample_posteriors(model, images, NULL, first, n, seed, threads, z, err);
 }
 
@@ -432,6 +424,10 @@ static vae_status decode(const vae_model *model, size_t n, const float *z, const
     struct pool *pool = NULL;
     struct pass pass;
     vae_status status = check_labels(model, n, labels, err);
+    for (size_t i = 0; i < n * model->L && !status; i++)
+        if (!isfinite(z[i]))
+            status = vae_fail(err, VAE_E_USAGE, "latent %zu of vector %zu is %g (expected a finite number)", i % model->L,
+                              i / model->L, (double)z[i]);
     if (!status) status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
     if (status) return status;
     for (size_t done = 0; done < n; done += pass.plan.capacity) {

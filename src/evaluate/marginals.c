@@ -51,7 +51,7 @@ static vae_status integrate(struct vae_marginals *m, const struct vae_model *mod
     m->state = mem_new(1, model->prior->state_size, err);
     m->below = mem_new(CELLS + 1, sizeof *m->below, err);
     if (!m->state || !m->below) return VAE_E_MEMORY;
-    memcpy(m->state, model->prior_state, model->prior->state_size);
+    prior_init(m->prior, m->state, model->config.prior.value); /* a copy might point into the model's */
     for (size_t cell = 0; cell < CELLS; cell++) m->below[cell + 1] = m->below[cell] + mass_within(m, cell, 1);
     const double total = m->below[CELLS];
     for (size_t cell = 0; cell <= CELLS; cell++) m->below[cell] /= total;
@@ -146,7 +146,7 @@ static double drawn_quantile(const float *draw, size_t n, double probability)
 
 void vae_marginals_free(vae_marginals **marginals)
 {
-    if (!*marginals) return;
+    if (!marginals || !*marginals) return;
     free((*marginals)->state);
     free((*marginals)->below);
     free((*marginals)->draw);

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/choice.h"
@@ -271,6 +272,17 @@ size_t config_depth(const vae_config *config)
     return depth;
 }
 
+/* Room for a text or the name of a module: up to the next setting in the struct. 0: it is neither. */
+static size_t room_of(const vae_setting *setting)
+{
+    if (setting->type == VAE_T_CHOICE) return VAE_MAX_NAME;
+    if (setting->type != VAE_T_TEXT && setting->type != VAE_T_ENUM) return 0;
+    size_t next = sizeof(vae_config);
+    for (size_t i = 0; vae_setting_at(i); i++)
+        if (settings[i].offset > setting->offset && settings[i].offset < next) next = settings[i].offset;
+    return next - setting->offset;
+}
+
 /* Do texts and names of modules agree? Read as text they may have lost an end, or a name gained parameters. */
 static bool is_same_text(const vae_config *a, const vae_config *b, const vae_setting *setting)
 {
@@ -284,6 +296,9 @@ static vae_status check_settings(const vae_config *config, vae_error *err)
     for (size_t i = 0; vae_setting_at(i); i++) {
         vae_config scratch = *config;
         char text[VAE_MAX_SOURCE];
+        const size_t room = room_of(&settings[i]);
+        if (room && !memchr((const char *)config + settings[i].offset, '\0', room))
+            return vae_fail(err, VAE_E_USAGE, "%s: a text without an end", settings[i].name);
         vae_config_text(config, &settings[i], text, sizeof text);
         vae_status status = set_setting(&scratch, &settings[i], text, err);
         if (!status && !is_same_text(&scratch, config, &settings[i]))
@@ -332,10 +347,15 @@ static vae_status check_encoded(const vae_config *config, vae_error *err)
     const struct joint_ops *joint = prior_find(config->prior.name)->joint;
     const bool flow = posterior_find(config->posterior.name)->flow;
     if (!joint || (!flow && !config->classes)) return VAE_OK;
-    struct block block = {0};
-    struct declared declared = {.param = config->prior.value, .L = config->latent, .D = 1};
-    vae_status status = joint->declare(&declared, &block, err);
-    if (status || !declared.encodes) return status;
+    struct block *block = mem_new(1, sizeof *block, err);
+    struct declared *declared = mem_new(1, sizeof *declared, err);
+    vae_status status = block && declared ? VAE_OK : VAE_E_MEMORY;
+    if (!status) *declared = (struct declared){.param = config->prior.value, .L = config->latent, .D = 1};
+    if (!status) status = joint->declare(declared, block, err);
+    const bool encodes = !status && declared->encodes;
+    free(block);
+    free(declared);
+    if (!encodes) return status;
     if (flow)
         return vae_fail(err, VAE_E_USAGE,
                         "prior %s takes the posteriors of pseudo-inputs for Gaussians, and posterior %s is none "

@@ -111,7 +111,23 @@ static vae_status check_labels(const struct vae_model *model, const vae_images *
                     model->C - 1);
 }
 
-vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err)
+/* Are the values of images first .. first+n-1 within what a host says of them? NaN is not. */
+static vae_status check_values(const vae_images *images, size_t first, size_t n, vae_error *err)
+{
+    const size_t D = images->rows * images->cols;
+    char found[32], from[32], to[32];
+    for (size_t i = first; images->values && i < first + n; i++)
+        for (size_t k = i * D; k < (i + 1) * D; k++) {
+            const float value = images->values[k];
+            if (images->lowest <= value && value <= images->highest) continue;
+            return vae_fail(err, VAE_E_DATA, "%s: image %zu has the value %s (lowest and highest are said to be %s and %s)",
+                            images->source ? images->source : "images", i, float_text(value, found, sizeof found),
+                            float_text(images->lowest, from, sizeof from), float_text(images->highest, to, sizeof to));
+        }
+    return VAE_OK;
+}
+
+static vae_status check_kind(const vae_model *model, const vae_images *images, vae_error *err)
 {
     if (images->n == 0) return vae_fail(err, VAE_E_DATA, "no images");
     if (!images->pixels && !images->values && !images->stream)
@@ -123,12 +139,33 @@ vae_status vae_model_check_images(const vae_model *model, const vae_images *imag
     return status ? status : check_range(model, images, err);
 }
 
+vae_status model_check_span(const vae_model *model, const vae_images *images, size_t first, size_t n, vae_error *err)
+{
+    vae_status status = check_kind(model, images, err);
+    if (!status && (first > images->n || n > images->n - first))
+        status = vae_fail(err, VAE_E_USAGE, "%zu images from %zu on, of %zu", n, first, images->n);
+    return status ? status : check_values(images, first, n, err);
+}
+
+vae_status vae_model_check_images(const vae_model *model, const vae_images *images, vae_error *err)
+{
+    return model_check_span(model, images, 0, images->n, err);
+}
+
+/* Noise of binarised pixels depends on the split: a model file's losses are those that vaectl eval gives. */
+static vae_status check_split(const vae_images *images, vae_split split, const char *name, vae_error *err)
+{
+    if (!images->n || images->split == split) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "the images given as %s split say that they are of another one", name);
+}
+
 vae_status vae_model_check_data(const vae_model *model, const vae_data *data, vae_error *err)
 {
     vae_status status = vae_model_check_images(model, &data->train, err);
     if (!status && data->validation.n) status = vae_model_check_images(model, &data->validation, err);
     if (!status && data->test.n) status = vae_model_check_images(model, &data->test, err);
-    return status;
+    if (!status) status = check_split(&data->validation, VAE_VALIDATION, "validation", err);
+    return status ? status : check_split(&data->test, VAE_TEST, "test", err);
 }
 
 vae_status vae_images_crc32(const vae_images *images, uint32_t *crc, vae_error *err)

@@ -244,7 +244,7 @@ vae_status vae_model_new(vae_model **out, const vae_config *config, size_t rows,
 
 void vae_model_free(vae_model **out)
 {
-    struct vae_model *model = *out;
+    struct vae_model *model = out ? *out : NULL;
     if (!model) return;
     free(model->prior_state);
     free(model->posterior_state);

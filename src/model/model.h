@@ -83,6 +83,8 @@ static inline bool model_masks(const struct vae_model *model, size_t at)
 }
 /* Notes what the model is trained on from here on. */
 vae_status model_note_training(struct vae_model *model, const vae_images *train, vae_error *err);
+/* vae_model_check_images, where images first .. first+n-1 alone are used. */
+vae_status model_check_span(const vae_model *model, const vae_images *images, size_t first, size_t n, vae_error *err);
 /* Are all parameters and moments finite in single precision, as a file has them? */
 bool model_is_finite(const struct vae_model *model);
 /* Bytes of all tensors in a file: parameters and both moments, as float32. */

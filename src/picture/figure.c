@@ -26,7 +26,7 @@ vae_status vae_figure_new(vae_figure **out, const char *title, const char *note,
 
 void vae_figure_free(vae_figure **figure)
 {
-    if (!*figure) return;
+    if (!figure || !*figure) return;
     store_free(&(*figure)->store);
     free(*figure);
     *figure = NULL;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/choice.h"
 #include "prior/prior.h"
 
 _Static_assert(sizeof(struct vae_prior_v1) == 96 && sizeof(vae_param) == 72 && sizeof(vae_known) == 96,
@@ -119,7 +120,11 @@ static vae_status check_param(const char *path, const vae_param *params, size_t 
         if (!strcmp(params[k].name, p->name))
             return vae_fail(err, VAE_E_USAGE, "%s: it has two parameters '%s'", path, p->name);
     if (!p->help) return vae_fail(err, VAE_E_USAGE, "%s: parameter %s has no help", path, p->name);
-    if (!(p->min <= p->value && p->value <= p->max && p->max - p->min < (double)INFINITY))
+    if (p->or_words && p->min < 0)
+        return vae_fail(err, VAE_E_USAGE, "%s: parameter %s: range from %g (expected none below 0, beside words)", path,
+                        p->name, p->min);
+    const bool is_word = p->or_words && p->value < 0;
+    if (!(((p->min <= p->value && p->value <= p->max) || is_word) && p->max - p->min < (double)INFINITY))
         return vae_fail(err, VAE_E_USAGE,
                         "%s: parameter %s: default %g and range %g to %g (expected finite numbers, "
                         "the default in the range)",
@@ -139,12 +144,28 @@ static vae_status check_params(const char *path, const vae_param *params, vae_er
     return status;
 }
 
+/* A default has a text, which means it: else no model file could have it. */
+static vae_status check_defaults(const char *path, const vae_module *module, vae_error *err)
+{
+    vae_choice choice = {0};
+    module_defaults(module, choice.value);
+    for (size_t i = 0; module->params && module->params[i].name; i++) {
+        const vae_param *p = &module->params[i];
+        char text[VAE_MAX_NAME];
+        param_text(p, p->value, text, sizeof text);
+        if (choice_set(&choice, module, p->name, text, NULL) || choice.value[i] != p->value)
+            return vae_fail(err, VAE_E_USAGE, "%s: parameter %s: default %g is none of its values", path, p->name,
+                            p->value);
+    }
+    return VAE_OK;
+}
+
 static vae_status check_table(const char *path, const struct vae_prior_v1 *p, vae_error *err)
 {
     enum { LARGEST_STATE = 1 << 20 };
     if (p->abi != VAE_PRIOR_ABI || p->size != sizeof *p)
         return vae_fail(err, VAE_E_USAGE,
-                        "%s: made for ABI %u with a struct of %u bytes; this vaectl has ABI %d and %zu bytes", path,
+                        "%s: made for ABI %u with a struct of %u bytes; here it is ABI %d with %zu bytes", path,
                         (unsigned)p->abi, (unsigned)p->size, VAE_PRIOR_ABI, sizeof *p);
     if (!p->module.name || !vae_is_name(p->module.name))
         return vae_fail(err, VAE_E_USAGE, "%s: it has no proper name (expected letters, digits, - and _, at most %d)",
@@ -155,7 +176,8 @@ static vae_status check_table(const char *path, const struct vae_prior_v1 *p, va
         return vae_fail(err, VAE_E_USAGE, "%s: one of init, log_prob and sample is missing", path);
     if (p->state_size > LARGEST_STATE)
         return vae_fail(err, VAE_E_USAGE, "%s: a state of %zu bytes (at most %d)", path, p->state_size, LARGEST_STATE);
-    return check_params(path, p->module.params, err);
+    vae_status status = check_params(path, p->module.params, err);
+    return status ? status : check_defaults(path, &p->module, err);
 }
 
 /* ---- Loading ---------------------------------------------------------------------------------------------------- */

@@ -168,7 +168,10 @@ static vae_status finish_epoch(struct training *t, uint64_t epoch, bool *stopped
     if (!status) record(model, t, epoch, test, validation);
     vae_evaluation_free(&test);
     if (status || !t->hooks || !t->hooks->on_epoch) return status;
-    return t->hooks->on_epoch(t->hooks->context, model, err);
+    vae_error said = {0}; /* the host's own may hold anything */
+    status = t->hooks->on_epoch(t->hooks->context, model, &said);
+    if (!status) return status;
+    return vae_fail(err, status, "%s", *said.message ? said.message : "on_epoch failed, and did not say why");
 }
 
 /* No better validation loss for `patience` epochs, those of the warm-up not counted. */

@@ -31,8 +31,12 @@ enum broken {
     many_parameters,
     twice_a_parameter,
     setting_parameter,
+    flag_parameter,
     default_out_of_range,
     endless_range,
+    fractional_count,
+    wordless,
+    below_zero,
     no_help,
     unnamed_parameter,
     no_formula,
@@ -57,6 +61,10 @@ static const vae_param nine[] = {VAE_REAL("a", 1, 1, 1, ""), VAE_REAL("b", 1, 1,
                                  VAE_REAL("g", 1, 1, 1, ""), VAE_REAL("h", 1, 1, 1, ""),
                                  VAE_REAL("i", 1, 1, 1, ""), {0}};
 static const vae_param twice[] = {SD, SD, {0}};
+static const vae_param fractional[] = {VAE_COUNT("k", 1.5, 0, 2, ""), {0}};
+static const vae_param no_word[] = {{"kind", 5, 0, 63, "", true, "a|b|c", NULL, false}, {0}};
+static const vae_param below[] = {VAE_REAL_OR("s", 1, -5, 5, "free|tied", ""), {0}};
+static const vae_param flag[] = {VAE_REAL("threads", 1, 0, 2, ""), {0}};
 static const vae_param setting[] = {VAE_REAL("beta", 1, 0, 2, ""), {0}};
 static const vae_param outside[] = {VAE_REAL("sd", 3, 1, 2, ""), {0}};
 static const vae_param endless[] = {VAE_REAL("sd", 1, 1, INFINITY, ""), {0}};
@@ -129,8 +137,12 @@ const struct vae_prior_v1 vae_prior_plugin = {
                .params = BROKEN == many_parameters        ? nine
                          : BROKEN == twice_a_parameter    ? twice
                          : BROKEN == setting_parameter    ? setting
+                         : BROKEN == flag_parameter       ? flag
                          : BROKEN == default_out_of_range ? outside
                          : BROKEN == endless_range        ? endless
+                         : BROKEN == fractional_count     ? fractional
+                         : BROKEN == wordless             ? no_word
+                         : BROKEN == below_zero           ? below
                          : BROKEN == no_help              ? helpless
                          : BROKEN == unnamed_parameter    ? unnamed
                                                           : one},

@@ -90,6 +90,9 @@ def _():
     refuse(2, "the KL of a cauchy posterior to prior good is infinite: it has no moments (a prior with heavy tails, such "
            "as cauchy or studentt, goes with it)", "train", "--prior", "./good.so", "--posterior", "cauchy")
     take("heavy_tails")
+    out, _ = vaectl("priors", "--check", "./heavy_tails.so", status=1)
+    same([line[:60] for line in out.splitlines() if line.startswith("FAILED")],
+         ["FAILED  heavy tails: z d log p / dz, 1e6 to 1e5         100 "])
     train("heavy", "--prior", "./heavy_tails.so", "--posterior", "cauchy")
 
 
@@ -128,7 +131,7 @@ def _():
     refuse(2, "none.so: No such file or directory (expected a plug-in, a shared object)", "train", "--prior", "none.so")
     refuse(2, "./none: No such file or directory (expected a plug-in, a shared object)", "train", "--prior", "./none:a=1")
     refuse(2, "text.so: cannot load the plug-in: file too short", "priors", "--check", "text.so")
-    refuse(2, "./wrong_abi.so: made for ABI 2 with a struct of 96 bytes; this vaectl has ABI 1 and 96 bytes", "sample",
+    refuse(2, "./wrong_abi.so: made for ABI 2 with a struct of 96 bytes; here it is ABI 1 with 96 bytes", "sample",
            "--plugin", "./wrong_abi.so")
     refuse(2, "train: --plugin needs a value", "train", "--plugin")
     refuse(2, "train: --plugin= is empty", "train", "--plugin=")

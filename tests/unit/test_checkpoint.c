@@ -42,9 +42,10 @@ static vae_model *new_model(const char *prior, const char *likelihood)
 
 static uint8_t pixels[IMAGES * ROWS * COLS] = {0, 10, 255, 250, 30, 7, 99, 0, 200, 1, 2, 3, 255, 254, 253};
 static uint8_t labels[IMAGES] = {2, 0, 1, 1, 0};
-static const vae_data data = {.name = "five images",
-                              .train = {.n = IMAGES, .rows = ROWS, .cols = COLS, .pixels = pixels, .labels = labels},
-                              .test = {.n = 2, .rows = ROWS, .cols = COLS, .pixels = pixels, .labels = labels}};
+static const vae_data data = {
+    .name = "five images",
+    .train = {.n = IMAGES, .rows = ROWS, .cols = COLS, .pixels = pixels, .labels = labels},
+    .test = {.n = 2, .rows = ROWS, .cols = COLS, .pixels = pixels, .labels = labels, .split = VAE_TEST}};
 
 static void train(vae_model *model, const vae_train_hooks *hooks)
 {

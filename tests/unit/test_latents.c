@@ -155,7 +155,7 @@ static void images_that_are_not_there(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(vae_encode(model, &images, bad[i][0], bad[i][1], 1, 1, NULL, NULL, &err), VAE_E_USAGE);
     assert_int_equal(vae_encode(model, &images, 3, N, 1, 1, NULL, NULL, &err), VAE_E_USAGE);
-    assert_string_equal(err.message, "images 3 to 1103 of 1100");
+    assert_string_equal(err.message, "1100 images from 3 on, of 1100");
     images.rows = 2, images.cols = 1;
     assert_int_equal(vae_encode(model, &images, 0, 1, 1, 1, NULL, NULL, &err), VAE_E_DATA);
     assert_string_equal(err.message, "images are 2 x 1, the model takes 1 x 2");

@@ -213,7 +213,7 @@ static void posterior_draws(void **state)
     assert_int_equal(vae_sample_posterior(model, &images, 0, N, 8, 1, some, NULL), VAE_OK);
     assert_memory_not_equal(some, all, sizeof all);
     assert_int_equal(vae_sample_posterior(model, &images, N, 1, 7, 1, some, &err), VAE_E_USAGE);
-    assert_string_equal(err.message, "images 1100 to 1101 of 1100");
+    assert_string_equal(err.message, "1 images from 1100 on, of 1100");
     images_free(&images);
     vae_model_free(&model);
 }

@@ -290,6 +290,84 @@ static void other_data_after_no_step(void **state)
     vae_data_free(&other);
 }
 
+/* Values that are not what `lowest` and `highest` say, among them one that is no number; and latents. */
+static void values_unlike_their_bounds(void **state)
+{
+    static const float wrong[] = {NAN, INFINITY, -0.25F, 1.5F};
+    float values[3 * 4] = {0, 0.5F, 1}, mean[2] = {7, 7}, z[2] = {0, NAN};
+    const vae_images images = {.n = 3, .rows = 2, .cols = 2, .values = values, .highest = 1};
+    const vae_data data = {.train = images};
+    vae_config config = defaults();
+    vae_config_set(&config, "latent", "2", NULL);
+    vae_model *model = new_model(&config, 2, 2);
+    vae_error err = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        values[9] = wrong[i];
+        assert_int_equal(vae_model_check_images(model, &images, NULL), VAE_E_DATA);
+        assert_int_equal(vae_train(model, &data, 1, NULL, NULL, NULL), VAE_E_DATA);
+        assert_int_equal(vae_encode(model, &images, 2, 1, 1, 1, mean, NULL, &err), VAE_E_DATA);
+        assert_int_equal(vae_encode(model, &images, 0, 1, 1, 1, mean, NULL, NULL), VAE_OK); /* that one is right */
+    }
+    assert_string_equal(err.message, "images: image 2 has the value 1.5 (lowest and highest are said to be 0 and 1)");
+    assert_int_equal(vae_decode(model, 1, z, NULL, 1, values, &err), VAE_E_USAGE);
+    assert_string_equal(err.message, "latent 1 of vector 0 is nan (expected a finite number)");
+    vae_model_free(&model);
+}
+
+static void splits_of_another_name(void **state)
+{
+    const vae_images images = {.n = 6, .rows = 2, .cols = 2, .pixels = pixels};
+    vae_data data = {.train = images, .validation = images, .test = images};
+    const vae_config config = defaults();
+    vae_model *model = new_model(&config, 2, 2);
+    vae_error err;
+    (void)state;
+    assert_int_equal(vae_train(model, &data, 1, NULL, NULL, &err), VAE_E_USAGE);
+    assert_string_equal(err.message, "the images given as validation split say that they are of another one");
+    data.validation.split = VAE_VALIDATION;
+    assert_int_equal(vae_train(model, &data, 1, NULL, NULL, &err), VAE_E_USAGE);
+    data.test.split = VAE_TEST;
+    assert_int_equal(vae_train(model, &data, 1, NULL, NULL, &err), VAE_OK);
+    vae_model_free(&model);
+}
+
+static vae_status fail_with(void *context, const vae_model *model, vae_error *err)
+{
+    const char *message = context;
+    (void)model;
+    return message ? vae_fail(err, VAE_E_WRITE, "%s", message) : VAE_E_WRITE;
+}
+
+static void hooks_that_fail(void **state)
+{
+    static const char *const said[] = {"no room", "on_epoch failed, and did not say why"};
+    const vae_data data = {.train = {.n = 6, .rows = 2, .cols = 2, .pixels = pixels}};
+    const vae_config config = defaults();
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char message[] = "no room";
+        const vae_train_hooks hooks = {.context = i ? NULL : message, .on_epoch = fail_with};
+        vae_model *model = new_model(&config, 2, 2);
+        vae_error err = {.message = "of something else"};
+        assert_int_equal(vae_train(model, &data, 1, &hooks, NULL, &err), VAE_E_WRITE);
+        assert_string_equal(err.message, said[i]);
+        vae_model_free(&model);
+    }
+}
+
+static void nothing_to_free(void **state)
+{
+    vae_model *model = NULL;
+    (void)state;
+    vae_model_free(&model);
+    vae_model_free(NULL);
+    vae_data_free(NULL);
+    vae_evaluation_free(NULL);
+    vae_decomposition_free(NULL);
+    vae_marginals_free(NULL);
+}
+
 static void checks_without_a_report(void **state)
 {
     (void)state;
@@ -303,6 +381,10 @@ int main(void)
         cmocka_unit_test(values_beyond_the_bounds_of_a_tensor),
         cmocka_unit_test(fits_without_a_prior),
         cmocka_unit_test(other_data_after_no_step),
+        cmocka_unit_test(values_unlike_their_bounds),
+        cmocka_unit_test(splits_of_another_name),
+        cmocka_unit_test(hooks_that_fail),
+        cmocka_unit_test(nothing_to_free),
         cmocka_unit_test(checks_without_a_report),
         cmocka_unit_test(shares_out_of_range),
         cmocka_unit_test(sizes_out_of_range),

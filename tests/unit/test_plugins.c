@@ -75,8 +75,8 @@ static void test_checks(void **state)
 static void test_refused(void **state)
 {
     static const char *const plugins[][2] = {
-        {"wrong_abi", "made for ABI 2 with a struct of 96 bytes; this vaectl has ABI 1 and 96 bytes"},
-        {"short_struct", "made for ABI 1 with a struct of 88 bytes; this vaectl has ABI 1 and 96 bytes"},
+        {"wrong_abi", "made for ABI 2 with a struct of 96 bytes; here it is ABI 1 with 96 bytes"},
+        {"short_struct", "made for ABI 1 with a struct of 88 bytes; here it is ABI 1 with 96 bytes"},
         {"no_symbol", "not a plug-in: it has no vae_prior_plugin"},
         {"many_parameters", "more than 8 parameters, or no end of their table"},
         {"twice_a_parameter", "it has two parameters 'sd'"},
@@ -85,6 +85,9 @@ static void test_refused(void **state)
                                  "the range)"},
         {"endless_range", "parameter sd: default 1 and range 1 to inf (expected finite numbers, the default in the "
                           "range)"},
+        {"fractional_count", "parameter k: default 1.5 is none of its values"},
+        {"wordless", "parameter kind: default 5 is none of its values"},
+        {"below_zero", "parameter s: range from -5 (expected none below 0, beside words)"},
         {"no_help", "parameter sd has no help"},
         {"unnamed_parameter", "parameter 1 has no proper name"},
         {"no_formula", "it has no summary or no formula"},

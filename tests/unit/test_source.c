@@ -341,7 +341,7 @@ static void test_reading_past_the_end(void **state)
         }
         vae_error err = {0};
         assert_int_equal(vae_images_read(&images, 3, 2, NULL, &err), VAE_E_USAGE);
-        assert_string_equal(err.message, "images 3 to 5 of 4");
+        assert_string_equal(err.message, "2 images from 3 on, of 4");
         images_free(&images);
     }
 }
@@ -478,7 +478,7 @@ static void test_reading_reals(void **state)
     assert_int_equal(vae_images_values(&images, 1, 2, read, NULL), VAE_OK);
     assert_memory_equal(read, values + D, 2 * D * sizeof *read);
     assert_int_equal(vae_images_values(&images, 1, 3, NULL, &err), VAE_E_USAGE);
-    assert_string_equal(err.message, "images 1 to 4 of 3");
+    assert_string_equal(err.message, "3 images from 1 on, of 3");
     assert_int_equal(vae_images_read(&images, 0, 1, bytes, &err), VAE_E_USAGE);
     assert_string_equal(err.message, "images of real numbers have no bytes (vae_images_values reads them)");
     open_images(put_black(path, "images", N, 2, 3), 0, &images);
