@@ -165,6 +165,8 @@ const char *run_split_words(vae_split split);
  * which one was the working directory of the training, unless -o led out of it; `found` is `source` where it is
  * nowhere. `run` NULL: runs/latest. */
 void run_look_for_data(const char *source, const char *run, char found[VAE_MAX_SOURCE]);
+/* Is `given` the data, perhaps under another name, that the model in `run` was trained on as `source`? */
+bool run_is_own_data(const char *given, const char *source, const char *run);
 /* The same, and says on stderr where the data is another one than `source`. */
 void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE]);
 /* The data of --data or of the run's model, divided as the model's were. */

@@ -37,12 +37,22 @@ static vae_status read_outputs(const struct arguments *arguments, const char *fi
     return vae_fail(err, VAE_E_USAGE, "a file name of more than %d characters", PATH_MAX_RUN - 1);
 }
 
-/* In the folder that is compared in, if there is one. */
-static vae_status check_outputs(const struct outputs *o, vae_error *err)
+/* They can be written, and are none of the data. The folder that is compared in, if there is one, is there. */
+static vae_status check_outputs(const struct runs *runs, const struct arguments *arguments, const struct outputs *o,
+                                vae_error *err)
 {
-    const char *const path[] = {*o->figure.path ? o->figure.path : NULL, *o->pictures.path ? o->pictures.path : NULL,
-                                o->csv, o->latex};
-    return outputs_check(path, sizeof path / sizeof *path, err);
+    enum { PATHS = 4 };
+    const char *const path[PATHS] = {*o->figure.path ? o->figure.path : NULL,
+                                     *o->pictures.path ? o->pictures.path : NULL, o->csv, o->latex};
+    const char *given = argument(arguments, "data");
+    vae_status status = outputs_check(path, PATHS, err);
+    for (size_t i = 0; i < runs->n; i++) {
+        char found[VAE_MAX_SOURCE];
+        run_look_for_data(runs->run[i].config.data, runs->run[i].path, found);
+        for (size_t k = 0; k < PATHS && !status; k++)
+            if (path[k]) status = outputs_spare(path[k], given ? given : found, err);
+    }
+    return status;
 }
 
 static vae_status write_all(const struct arguments *arguments, const struct table *table, const struct outputs *o,
@@ -107,8 +117,8 @@ static vae_status compare_runs(const struct arguments *arguments, const struct c
     vae_status status = check_flags(arguments, command, err);
     if (!status) status = read_outputs(arguments, argument(arguments, "output"), &outputs, err);
     if (!status) status = read_evaluated(arguments, &evaluated, err);
-    if (!status) status = check_outputs(&outputs, err);
     if (!status) status = runs_find(&runs, arguments, err);
+    if (!status) status = check_outputs(&runs, arguments, &outputs, err);
     if (!status) status = compare(&runs, arguments, &evaluated, &outputs, err);
     runs_free(&runs);
     return status;
@@ -142,18 +152,19 @@ static vae_status train(struct runs *runs, const struct arguments *arguments, st
 
 /* The folder is locked for as long as one of the processes lives that train in it: they have the descriptor, too. Where
  * some runs failed, the others are compared. */
-static vae_status train_and_compare(struct runs *runs, const struct arguments *arguments, vae_error *err)
+static vae_status train_and_compare(struct runs *runs, const struct arguments *arguments, const char *in,
+                                    vae_error *err)
 {
     char figure[PATH_MAX_RUN];
     struct folder folder = {.lock = -1};
     struct evaluated evaluated;
     struct outputs outputs;
     vae_error failure = {0};
-    snprintf(figure, sizeof figure, "%.*s/compare.svg", PATH_MAX_RUN - 32, argument(arguments, "output"));
+    snprintf(figure, sizeof figure, "%.*s/compare.svg", PATH_MAX_RUN - 32, in);
     vae_status status = read_outputs(arguments, figure, &outputs, err);
     if (!status) status = read_evaluated(arguments, &evaluated, err);
-    if (!status) status = folder_make(&folder, argument(arguments, "output"), NULL, true, err);
-    if (!status) status = check_outputs(&outputs, err);
+    if (!status) status = folder_make(&folder, in, NULL, true, err);
+    if (!status) status = check_outputs(runs, arguments, &outputs, err);
     if (!status) settings_say_data(arguments, &runs->run[0].config);
     if (!status) fcntl(folder.lock, F_SETFD, 0);
     if (!status) status = train(runs, arguments, &evaluated, &failure, err);
@@ -187,21 +198,24 @@ static vae_status check_plan_flags(const struct arguments *arguments, vae_error 
 
 static vae_status compare_plan(const struct arguments *arguments, const struct command *command, vae_error *err)
 {
-    const char *folder = argument(arguments, "output");
-    char path[PATH_MAX_RUN];
+    const char *output = argument(arguments, "output");
+    char folder[PATH_MAX_RUN], path[PATH_MAX_RUN];
     struct runs runs = {0};
     uint64_t threads;
-    if (!folder)
+    if (!output)
         return vae_fail(
             err, VAE_E_USAGE,
             "compare: name RUNs that are trained, or a folder to train in (-o FOLDER, with lists of settings)");
+    snprintf(folder, sizeof folder, "%s", output); /* too long a name is refused below */
+    folder_follow_links(folder);
     const bool only_plan = argument(arguments, "plan");
     vae_status status = only_plan ? check_plan_flags(arguments, err) : VAE_OK;
     if (!status) status = absolute(folder, path, err);
     if (!status) status = argument_count(arguments, "threads", 1, 256, 0, &threads, err);
     if (!status) status = plan_make(&runs, arguments, command, only_plan ? path : folder, err);
     if (!status)
-        status = only_plan ? plan_print(&runs, arguments, threads, err) : train_and_compare(&runs, arguments, err);
+        status = only_plan ? plan_print(&runs, arguments, threads, err)
+                           : train_and_compare(&runs, arguments, folder, err);
     runs_free(&runs);
     return status;
 }

@@ -29,6 +29,7 @@ struct job {
     enum job_state state;
     pid_t process;
     uint64_t epochs_before; /* that it has had when it is begun here */
+    off_t log_before;       /* bytes of the log that were there */
     double began;
 };
 
@@ -89,7 +90,11 @@ static vae_status look(struct job *job, vae_error *err)
     if (access(path, F_OK) || vae_model_load(&model, path, NULL)) return VAE_OK;
     vae_status status = check_settings(job->run, model, err);
     job->epochs_before = vae_model_metrics(model)->epoch;
-    if (!status && run_is_complete(&job->run->config, vae_model_metrics(model))) {
+    const char *data = vae_model_config(model)->data;
+    const bool is_complete = run_is_complete(&job->run->config, vae_model_metrics(model));
+    if (!status && is_complete && !run_is_own_data(job->run->config.data, data, job->run->path))
+        status = refuse_other(job->run, "data", data, job->run->config.data, err);
+    if (!status && is_complete) {
         job->state = DONE;
         job->epochs_before = job->run->config.epochs;
     }
@@ -142,6 +147,7 @@ static vae_status start(struct jobs *jobs, struct job *job, const sigset_t *mask
         return vae_fail(err, VAE_E_WRITE, "%s: cannot make folder: %s", job->run->path, strerror(errno));
     RETRY(fd, open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666));
     if (fd < 0) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", log, strerror(errno));
+    job->log_before = lseek(fd, 0, SEEK_END);
     job->process = spawn(&words, fd, mask);
     if (job->process < 0) status = vae_fail(err, VAE_E_MEMORY, "cannot start a process: %s", strerror(errno));
     close(fd);
@@ -158,8 +164,9 @@ static vae_status start(struct jobs *jobs, struct job *job, const sigset_t *mask
 static uint64_t epochs_of(const struct run *run)
 {
     char path[PATH_MAX_RUN];
+    struct stat info;
     file_of(run, "metrics.csv", path);
-    FILE *file = fopen(path, "r");
+    FILE *file = !stat(path, &info) && S_ISREG(info.st_mode) ? fopen(path, "r") : NULL;
     uint64_t lines = 0;
     for (int c; file && (c = getc(file)) != EOF;) lines += c == '\n';
     if (file) fclose(file);
@@ -201,13 +208,14 @@ static void tell_done(const struct jobs *jobs, const struct job *job)
                 progress_now() - job->began, jobs->done, jobs->n);
 }
 
-/* The last line of a run's log, without what a terminal would obey; "" where there is none. */
-static void last_words(const struct run *run, char *line, size_t size)
+/* The last line that a run has added to its log, without what a terminal would obey. */
+static void last_words(const struct job *job, char *line, size_t size)
 {
     char path[PATH_MAX_RUN], text[512];
-    file_of(run, LOG, path);
+    file_of(job->run, LOG, path);
     FILE *file = fopen(path, "r");
-    *line = '\0';
+    snprintf(line, size, "could not be started, or said nothing");
+    if (file) fseeko(file, job->log_before, SEEK_SET);
     while (file && fgets(text, sizeof text, file)) snprintf(line, size, "%.300s", text);
     if (file) fclose(file);
     line[strcspn(line, "\n")] = '\0';
@@ -244,7 +252,7 @@ static void finish(struct jobs *jobs, struct job *job, int how)
         fail(jobs, job, VAE_E_INTERNAL, why);
         return;
     }
-    last_words(job->run, why, sizeof why);
+    last_words(job, why, sizeof why);
     fail(jobs, job, (vae_status)WEXITSTATUS(how), strncmp(why, "vaectl: ", 8) ? why : why + 8);
 }
 

@@ -64,7 +64,8 @@ static vae_status save_in(const struct folder *folder, const vae_model *fitted, 
 static vae_status save(const struct session *s, const vae_model *fitted, bool validates, vae_error *err)
 {
     struct folder staged;
-    vae_status status = staging_open(&s->folder, &staged, err);
+    vae_status status = folder_check(&s->folder, err);
+    if (!status) status = staging_open(&s->folder, &staged, err);
     if (status) return status;
     status = save_in(&staged, fitted, validates, err);
     return status ? staging_drop(&s->folder, status, err) : staging_commit(&s->folder, err);

@@ -15,6 +15,28 @@
 
 static const char LATEST[] = "runs/latest";
 
+/* What of a real path is below the folder `above`, or NULL. */
+static const char *below(const char *above, const char *path)
+{
+    const size_t length = strcmp(above, "/") ? strlen(above) : 0;
+    return !strncmp(path, above, length) && path[length] == '/' ? path + length + 1 : NULL;
+}
+
+void folder_follow_links(char path[PATH_MAX_RUN])
+{
+    char part[PATH_MAX_RUN], real[PATH_MAX], here[PATH_MAX], followed[2 * PATH_MAX];
+    struct stat info;
+    for (size_t length = strlen(path); length > 0; length--) {
+        if (path[length] && path[length] != '/') continue;
+        snprintf(part, sizeof part, "%.*s", (int)length, path);
+        if (lstat(part, &info) || !S_ISLNK(info.st_mode) || !realpath(part, real)) continue;
+        const char *name = realpath(".", here) ? below(here, real) : NULL;
+        if (snprintf(followed, sizeof followed, "%s%s", name ? name : real, path + length) < PATH_MAX_RUN)
+            strcpy(path, followed);
+        return; /* behind it there is no link, and before it none is left */
+    }
+}
+
 /* Makes a folder whose name then is on the disk. `made`: it was not there before. */
 static vae_status make(const char *path, bool *made, vae_error *err)
 {
@@ -61,6 +83,7 @@ static vae_status make_given(struct folder *folder, const char *given, vae_error
     if (length == 0 || length > PATH_MAX_RUN / 2)
         return vae_fail(err, VAE_E_USAGE, "-o: a folder name of %d characters (expected 1 to %d)", length,
                         PATH_MAX_RUN / 2);
+    folder_follow_links(folder->path);
     vae_status status = make_parents(folder->path, err);
     if (!status) status = make(folder->path, &folder->made, err);
     struct stat info;
@@ -74,8 +97,9 @@ static vae_status make_dated(struct folder *folder, const char *prior, vae_error
 {
     char date[32];
     const time_t t = time(NULL);
-    struct tm local;
-    strftime(date, sizeof date, "%Y%m%d-%H%M%S", localtime_r(&t, &local));
+    struct tm local = {.tm_mday = 1}; /* where the clock is past all years */
+    localtime_r(&t, &local);
+    strftime(date, sizeof date, "%Y%m%d-%H%M%S", &local);
     for (int i = 1; i < 100; i++) {
         char suffix[16] = "";
         if (i > 1) snprintf(suffix, sizeof suffix, "-%d", i);
@@ -122,6 +146,15 @@ vae_status folder_make(struct folder *folder, const char *given, const char *pri
     return status;
 }
 
+vae_status folder_check(const struct folder *folder, vae_error *err)
+{
+    struct stat locked, named;
+    if (folder->lock < 0 || fstat(folder->lock, &locked)) return VAE_OK;
+    if (!stat(folder->path, &named) && named.st_dev == locked.st_dev && named.st_ino == locked.st_ino) return VAE_OK;
+    return vae_fail(err, VAE_E_WRITE, "%s: cannot write: is no longer the folder that was there when this began",
+                    folder->path);
+}
+
 static vae_status find_model(const struct folder *folder, vae_error *err)
 {
     if (!access(folder->model, F_OK) || errno != ENOENT) return VAE_OK;
@@ -133,6 +166,7 @@ vae_status folder_open(struct folder *folder, const char *path, vae_error *err)
     *folder = (struct folder){.lock = -1};
     if (snprintf(folder->path, sizeof folder->path, "%s", path) > PATH_MAX_RUN / 2)
         return vae_fail(err, VAE_E_MODEL, "RUN: longer than %d characters", PATH_MAX_RUN / 2);
+    folder_follow_links(folder->path);
     vae_status status = lock(folder, VAE_E_MODEL, err);
     if (!status) status = staging_settle(folder, err);
     if (!status) status = find_model(folder, err);
@@ -211,13 +245,6 @@ bool folder_is_own(const char *name)
 }
 
 /* ---- The newest run ---------------------------------------------------------------------------------------------- */
-
-/* What of a real path is below the folder `above`, or NULL. */
-static const char *below(const char *above, const char *path)
-{
-    const size_t length = strcmp(above, "/") ? strlen(above) : 0;
-    return !strncmp(path, above, length) && path[length] == '/' ? path + length + 1 : NULL;
-}
 
 static bool is_here(const char *target)
 {

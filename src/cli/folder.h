@@ -24,6 +24,10 @@ vae_status folder_open(struct folder *folder, const char *path, vae_error *err);
 /* Lets runs/latest point at the folder; says so on stderr where it cannot. A folder that is not below the working
  * directory makes no runs there. Does runs/latest point at it now? */
 bool folder_publish(const struct folder *folder);
+/* Replaces what of a path goes through a link by what the link leads to now: runs/latest soon leads elsewhere. */
+void folder_follow_links(char path[PATH_MAX_RUN]);
+/* Has the folder that is locked still its name? VAE_E_WRITE where it was moved, or another stands in its place. */
+vae_status folder_check(const struct folder *folder, vae_error *err);
 /* The checkpoint that stays after an epoch: FOLDER/epoch-0010.safetensors. */
 void folder_epoch(const struct folder *folder, uint64_t epoch, char path[PATH_MAX_RUN]);
 /* The epochs of such checkpoints in the folder `path`, ascending; the caller frees the list. VAE_E_MODEL where it

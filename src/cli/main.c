@@ -157,6 +157,7 @@ int main(int argc, char **argv)
     open_closed_streams();
     signal(SIGPIPE, on_closed_pipe); /* a closed pipe and a file size limit are write errors, exit status 4 */
     signal(SIGXFSZ, SIG_IGN);
+    unsetenv("POSIXLY_CORRECT"); /* it ends the flags at the first word that is none */
     json_begin();
     vae_status status = VAE_OK;
     if (!run_global(argc, argv, &exit_status)) {

@@ -12,6 +12,8 @@
 
 #include "cli/command.h"
 
+enum { MOST_BYTES = 64 << 20 };
+
 /* Is there a column for it? */
 static bool is_column(const struct metrics *metrics, const vae_metric *metric)
 {
@@ -63,7 +65,13 @@ static vae_status open_rows(const char *path, FILE **file, vae_error *err)
     int fd;
     RETRY(fd, open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (fd < 0 && errno == ENOENT) return VAE_OK;
-    if (fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode) && (*file = fdopen(fd, "r"))) return VAE_OK;
+    const bool is_file = fd >= 0 && !fstat(fd, &info) && S_ISREG(info.st_mode);
+    if (is_file && info.st_size > MOST_BYTES) {
+        close(fd);
+        return vae_fail(err, VAE_E_MODEL, "%s: larger than %d MB (expected the metrics of a run)", path,
+                        MOST_BYTES >> 20);
+    }
+    if (is_file && (*file = fdopen(fd, "r"))) return VAE_OK;
     const vae_status why = run_errno(VAE_E_MODEL);
     vae_fail(err, why, "%s: cannot read: %s (without that file the run goes on, but its earlier rows are lost)", path,
              fd < 0 || why == VAE_E_MEMORY ? strerror(errno) : "not a regular file");

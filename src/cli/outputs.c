@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/folder.h"
+
 enum { MOST = PATH_MAX + 256 };
 
 /* The folder of a path: "." where it has none. */
@@ -30,13 +32,28 @@ static void resolve(const char *path, char resolved[MOST])
         snprintf(resolved, MOST, "%s/%.255s", realpath(folder, real) ? real : folder, slash ? slash + 1 : path);
 }
 
+/* A model, or the metrics of one. */
+static bool is_of_run(const char *path)
+{
+    static const char end[] = ".safetensors";
+    char folder[PATH_MAX], model[MOST];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const size_t length = strlen(name), tail = sizeof end - 1;
+    if (length > tail && !strcmp(name + length - tail, end)) return true;
+    folder_of(path, folder);
+    snprintf(model, sizeof model, "%s/model.safetensors", folder);
+    return folder_is_own(name) && !access(model, F_OK);
+}
+
 static vae_status check_place(const char *path, vae_error *err)
 {
     char folder[PATH_MAX];
     struct stat info;
     folder_of(path, folder);
     const int error = access(folder, W_OK) ? errno : !stat(path, &info) && S_ISDIR(info.st_mode) ? EISDIR : 0;
-    return error ? vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(error)) : VAE_OK;
+    if (error) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(error));
+    if (access(path, F_OK) || !is_of_run(path)) return VAE_OK;
+    return vae_fail(err, VAE_E_USAGE, "%s: is a file of a run, and would be overwritten (another name keeps it)", path);
 }
 
 vae_status outputs_check(const char *const *path, size_t n, vae_error *err)

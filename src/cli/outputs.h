@@ -6,8 +6,8 @@
 
 #include "vae.h"
 
-/* Each of n paths, of which some may be NULL, must be no folder and in one that may be written in (VAE_E_WRITE), and no
- * two may name one file (VAE_E_USAGE). */
+/* Each of n paths, of which some may be NULL, must be no folder and in one that may be written in (VAE_E_WRITE), none
+ * may be a model or the metrics beside one, and no two may name one file (VAE_E_USAGE). */
 vae_status outputs_check(const char *const *path, size_t n, vae_error *err);
 /* A path that is `source`, a file or a folder, or a file in it, is refused: VAE_E_USAGE. Options behind a colon of
  * `source` are none of its name. */

@@ -184,8 +184,7 @@ void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURC
     if (strcmp(found, source)) run_say("%s is not here: using %s", source, found);
 }
 
-/* Is what --data names the data that the model was trained on, perhaps under another name? */
-static bool is_own(const char *given, const char *source, const char *run)
+bool run_is_own_data(const char *given, const char *source, const char *run)
 {
     char own[VAE_MAX_SOURCE];
     struct stat a, b;
@@ -270,7 +269,7 @@ vae_status run_open_data(const struct arguments *arguments, const char *run, con
     vae_status status = spare_source(arguments, run, model, err);
     *split = NULL;
     if (status) return status;
-    if (name ? which == VAE_ALL : given && !is_own(given, vae_model_config(model)->data, run))
+    if (name ? which == VAE_ALL : given && !run_is_own_data(given, vae_model_config(model)->data, run))
         status = open_all(arguments, run, model, name, data, split, err);
     if (status || *split) return status;
     status = run_open_divided(arguments, run, model, data, err);

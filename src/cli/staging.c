@@ -217,11 +217,25 @@ vae_status staging_commit(const struct folder *folder, vae_error *err)
     return status ? status : place(folder, err);
 }
 
+/* It replaces all that is there: half a run, as a copy that was broken off leaves it, must not. */
+static vae_status check_pending(const struct folder *folder, vae_error *err)
+{
+    struct folder pending;
+    vae_model *model = NULL;
+    path_in(folder, FOLDER_PENDING, pending.path);
+    folder_name_files(&pending);
+    vae_status status = vae_model_load(&model, pending.model, err);
+    vae_model_free(&model);
+    return status;
+}
+
 vae_status staging_settle(const struct folder *folder, vae_error *err)
 {
     vae_status status = each_entry(folder->path, false, remove_leftover, folder, err);
     if (!status) status = remove_new(folder, err);
-    return status || !folder_is_pending(folder->path) ? status : place(folder, err);
+    if (status || !folder_is_pending(folder->path)) return status;
+    status = check_pending(folder, err);
+    return status ? status : place(folder, err);
 }
 
 static vae_status reserve(const char *path, off_t size, vae_error *err)

@@ -108,6 +108,8 @@ static vae_status save_first(struct session *s, const vae_model *model, bool fin
 
 static vae_status save(struct session *s, const vae_model *model, bool finished, vae_error *err)
 {
+    vae_status status = folder_check(s->folder, err);
+    if (status) return status;
     return s->replaces ? save_first(s, model, finished, err) : save_in(s, s->folder, model, finished, err);
 }
 

@@ -60,7 +60,7 @@ static vae_status check_run(const vae_images *images, size_t first, size_t n, va
 
 static vae_status unreadable(const vae_images *images, size_t i, vae_error *err)
 {
-    return vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu", images->stream->path, i);
+    return vae_fail(err, VAE_E_DATA, "%s: cannot read image %zu (was the file changed?)", images->stream->path, i);
 }
 
 vae_status vae_images_read(const vae_images *images, size_t first, size_t n, uint8_t *pixels, vae_error *err)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -23,6 +24,10 @@ vae_status stream_open(struct vae_stream **out, const char *path, size_t offset,
         stream_close(stream);
         return VAE_E_DATA;
     }
+    struct stat info = {0};
+    fstat(stream->file, &info);
+    stream->size = info.st_size;
+    stream->written = info.st_mtim;
     *out = stream;
     return VAE_OK;
 }
@@ -34,8 +39,16 @@ void stream_close(struct vae_stream *stream)
     free(stream);
 }
 
+static bool was_changed(const struct vae_stream *stream)
+{
+    struct stat info;
+    return fstat(stream->file, &info) || info.st_size != stream->size ||
+           info.st_mtim.tv_sec != stream->written.tv_sec || info.st_mtim.tv_nsec != stream->written.tv_nsec;
+}
+
 bool stream_read(const struct vae_stream *stream, size_t number, size_t pixels, size_t at, size_t size, uint8_t *bytes)
 {
+    if (number % 16 == 0 && was_changed(stream)) return false;
     off_t from = (off_t)(stream->offset + number * pixels + at);
     while (size > 0) {
         ssize_t got;

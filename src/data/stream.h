@@ -5,6 +5,9 @@
 #ifndef VAE_STREAM_H
 #define VAE_STREAM_H
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "vae.h"
 
 enum { MAX_PATH = VAE_MAX_SOURCE + 1024 }; /* of a file in folders of a source */
@@ -12,6 +15,8 @@ enum { MAX_PATH = VAE_MAX_SOURCE + 1024 }; /* of a file in folders of a source *
 struct vae_stream {
     int file;
     size_t offset; /* of the first image */
+    off_t size;    /* of the file, and when it was written: it may not be written again while it is read */
+    struct timespec written;
     char path[MAX_PATH];
 };
 
@@ -19,7 +24,7 @@ vae_status stream_open(struct vae_stream **out, const char *path, size_t offset,
 void stream_close(struct vae_stream *stream);
 
 /* `size` bytes of image `number` of the file, of `pixels` bytes, from byte `at` of it on; false where they cannot be
- * read. */
+ * read, and, found out at one image of sixteen, where the file is not what it was when it was opened. */
 bool stream_read(const struct vae_stream *stream, size_t number, size_t pixels, size_t at, size_t size, uint8_t *bytes);
 
 #endif

@@ -426,8 +426,8 @@ static vae_status decode(const vae_model *model, size_t n, const float *z, const
     vae_status status = check_labels(model, n, labels, err);
     for (size_t i = 0; i < n * model->L && !status; i++)
         if (!isfinite(z[i]))
-            status = vae_fail(err, VAE_E_USAGE, "latent %zu of vector %zu is %g (expected a finite number)", i % model->L,
-                              i / model->L, (double)z[i]);
+            status = vae_fail(err, VAE_E_USAGE, "latent %zu of vector %zu is %g (expected a finite number)",
+                              i % model->L, i / model->L, (double)z[i]);
     if (!status) status = begin(&pass, &pool, model, n, threads, KL_NONE, err);
     if (status) return status;
     for (size_t done = 0; done < n; done += pass.plan.capacity) {

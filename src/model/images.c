@@ -120,7 +120,8 @@ static vae_status check_values(const vae_images *images, size_t first, size_t n,
         for (size_t k = i * D; k < (i + 1) * D; k++) {
             const float value = images->values[k];
             if (images->lowest <= value && value <= images->highest) continue;
-            return vae_fail(err, VAE_E_DATA, "%s: image %zu has the value %s (lowest and highest are said to be %s and %s)",
+            return vae_fail(err, VAE_E_DATA,
+                            "%s: image %zu has the value %s (lowest and highest are said to be %s and %s)",
                             images->source ? images->source : "images", i, float_text(value, found, sizeof found),
                             float_text(images->lowest, from, sizeof from), float_text(images->highest, to, sizeof to));
         }

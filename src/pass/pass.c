@@ -177,7 +177,7 @@ vae_status pass_gather(struct pass *pass, const vae_images *images, const uint32
     pass->encoder.label = pass->decoder.label = (struct labels){pass->label, B};
     pool_run(pass->pool, "data", row_tiles(B), gather_tile, &job);
     if (!atomic_load(&job.failed)) return VAE_OK;
-    return vae_fail(err, VAE_E_DATA, "%s: cannot read images (was the file cut or removed?)", images->stream->path);
+    return vae_fail(err, VAE_E_DATA, "%s: cannot read images (was the file changed or removed?)", images->stream->path);
 }
 
 /* Heads come as rows of all of them; everything else wants each contiguous. */

@@ -58,7 +58,8 @@ static double weighted_loss(const struct training *t, const vae_evaluation *e)
     return e->recon + t->model->config.beta * e->kl;
 }
 
-/* The loss of the untrained model on the test images, but a nat a pixel at least. It is computed when it is needed. */
+/* The loss of the untrained model on the test images, with all that free bits may add, but a nat a pixel at least. It
+ * is computed when it is needed. */
 static vae_status measure_untrained(struct training *t, vae_error *err)
 {
     struct vae_model *untrained = NULL;
@@ -66,7 +67,8 @@ static vae_status measure_untrained(struct training *t, vae_error *err)
     if (t->untrained > 0) return VAE_OK;
     vae_status status = vae_model_new(&untrained, &t->model->config, t->model->rows, t->model->cols, err);
     if (!status) status = losses_test(&e, untrained, t->data, CALIBRATION, t->pool, err);
-    if (!status) t->untrained = fmax(weighted_loss(t, e), (double)t->model->D);
+    const double floor = t->model->config.beta * t->model->config.free_bits * (double)t->model->L;
+    if (!status) t->untrained = fmax(weighted_loss(t, e), (double)t->model->D) + floor;
     if (pool_stopped(t->pool)) t->untrained = INFINITY; /* the pass was given up, and the training will be */
     vae_evaluation_free(&e);
     vae_model_free(&untrained);

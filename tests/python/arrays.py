@@ -170,6 +170,7 @@ def _():
         file.write("label,z0,z1\n1,0.5,0.25\n")
     before = sorted(os.listdir("."))
     names = "(expected a name that ends in .npy or .csv)"
+    of_run = "is a file of a run, and would be overwritten (another name keeps it)"
     for words, status, message in (
             (["encode", "run", "-o", "z.txt"], 2, f"--output: 'z.txt' {names}"),
             (["encode", "run", "-o", ".npy"], 2, f"--output: '.npy' {names}"),
@@ -181,6 +182,13 @@ def _():
             (["encode", "run", "-o", "a.npy", "--scales", "no/s.npy"], 4, "no/s.npy: cannot write: No such file or directory"),
             (["sample", "run", "-o", "s.npy", "--latents", "s.npy"], 2, "s.npy: named for two outputs"),
             (["sample", "run", "-o", "s.npy", "--scale", "2"], 2, "--scale: is of pictures, and s.npy is none"),
+            (["encode", "run", "-o", "run/metrics.csv"], 2, f"run/metrics.csv: {of_run}"),
+            (["sample", "run", "-o", "run/metrics.csv"], 2, f"run/metrics.csv: {of_run}"),
+            (["eval", "run", "--per-image", "./run/metrics.csv"], 2, f"./run/metrics.csv: {of_run}"),
+            (["report", "run", "-o", "run/model.safetensors"], 2, f"run/model.safetensors: {of_run}"),
+            (["compare", "run", "--latex", "run/model.safetensors"], 2, f"run/model.safetensors: {of_run}"),
+            (["data", "builtin:digits:train=9,test=9", "--to", "npy", "--split", "train", "-o", "run/model.safetensors"],
+             2, f"run/model.safetensors: {of_run}"),
             (["decode", "run", "z.npy", "-o", "./z.npy"], 2,
              "./z.npy: is what is read, and would be overwritten (another name keeps it)"),
             (["encode", "run", "-o", "no/a.npy"], 4, "no/a.npy: cannot write: No such file or directory"),

@@ -516,6 +516,14 @@ def _():
         refuse(2, message, *words)
 
 
+@test("flags may stand behind other words, whatever the environment says")
+def _():
+    make_run("run")
+    os.environ["POSIXLY_CORRECT"] = "1"
+    same(vaectl("sample", "run", "-n", 4, "-o", "x.png")[0], "x.png\n")
+    del os.environ["POSIXLY_CORRECT"]
+
+
 @test("numbers out of range are refused, with the range; the ends are in it")
 def _():
     make_run("run")  # runs/latest points at it

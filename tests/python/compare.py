@@ -78,6 +78,36 @@ def _():
         refuse(status, message, "compare", "all", *flags)
 
 
+@test("data are not overwritten, and runs that are there count with their own data alone")
+def _():
+    with open("d.csv", "w", encoding="ascii") as file:
+        file.write("".join(f"{k % 7 / 7},{k % 3 / 3}\n" for k in range(40)))
+    before = read_bytes("d.csv")
+    words = ["--data", "d.csv", "--hidden", 4, "--latent", 2, "--epochs", 1, "-q"]
+    read = "d.csv: is what is read, and would be overwritten (another name keeps it)"
+    refuse(2, read, "compare", *words, "--csv", "d.csv", "-o", "all")
+    vaectl("compare", *words, "-o", "all")
+    refuse(2, read, "compare", "all", "--latex", "d.csv")
+    same(read_bytes("d.csv"), before)
+    vaectl("compare", *words[2:], "--data", "./d.csv", "-o", "all")  # the same file
+    shutil.copy("d.csv", "e.csv")
+    refuse(7, "all/normal-seed1: holds a run with data d.csv, not e.csv (another -o keeps it)", "compare", *words[2:],
+           "--data", "e.csv", "-o", "all")
+    vaectl("compare", *words, "-o", "runs/latest/more")  # a link that its trainings move
+
+
+@test("what a training said last is its reason, and not what one before it said; metrics that are a pipe are none")
+def _():
+    vaectl("compare", *SMALL, "-o", "all")
+    with open("all/normal-seed1/train.log", "a", encoding="ascii") as file:
+        file.write("vaectl: of another training\n")
+    os.truncate("all/normal-seed1/model.safetensors", 100)
+    os.remove("all/normal-seed1/metrics.csv")
+    os.mkfifo("all/normal-seed1/metrics.csv")
+    _, errors = vaectl("compare", *SMALL, "-o", "all", status=5)
+    assert "normal-seed1: failed: all/normal-seed1/model.safetensors: " in errors and "another training" not in errors, errors
+
+
 @test("a run for each combination of the lists, named by them")
 def _():
     for flags, names in PLANS:

@@ -54,6 +54,36 @@ def _():
     same(epoch_of("run"), 2)
 
 
+@test("a link is followed once: what it leads to later is another's")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "A")
+    os.symlink("A", "link")
+    with started("train", *ENDLESS, "-o", "link", "--force") as process:
+        wait_until(lambda: rows_on_disk("A") > 1, "the first epochs")
+        os.mkdir("B")
+        os.symlink("B", "new")
+        os.replace("new", "link")
+        rows = rows_on_disk("A")
+        wait_until(lambda: rows_on_disk("A") > rows + 1, "further epochs")
+        stop(process)
+    same(os.listdir("B"), [])
+    out, _ = vaectl("train", *SMALL, "--epochs", 3, "-o", "runs/latest/sub")  # which it moves itself
+    same((out, len(read_rows("A/sub"))), ("A/sub/model.safetensors\nA/sub/metrics.csv\n", 3))
+
+
+@test("a folder that another takes the place of is not written into")
+def _():
+    with started("train", *ENDLESS, "-o", "run") as process:
+        wait_until(lambda: rows_on_disk("run") > 1, "the first epochs")
+        os.mkdir("other")
+        os.rename("run", "moved")
+        os.rename("other", "run")
+        errors = process.communicate(timeout=MOST_SECONDS)[1]
+    same((process.returncode, epoch_of("moved") > 0), (4, True))
+    # Where it comes between this check and a save, that save is the last one.
+    assert "run: cannot write: is no longer the folder" in errors or "cannot write: No such file" in errors, errors
+
+
 @test("of two trainings in one folder the second ends with 7, and the first goes on unharmed")
 def _():
     with started("train", *ENDLESS, "-o", "run") as first:
@@ -420,6 +450,30 @@ def interrupted_replacement():
     open("run/notes.txt", "w").close()
     shutil.copytree("new", f"run/{PENDING}")
     shutil.copy("new/metrics.csv", "run/metrics.csv")
+
+
+@test("half a replacement replaces nothing")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    before = {name: read_bytes(f"run/{name}") for name in os.listdir("run")}
+    os.mkdir(f"run/{PENDING}")
+    for content in ({}, {"metrics.csv": before["metrics.csv"]}, {"model.safetensors": before["model.safetensors"][:-9]}):
+        for name, text in content.items():
+            with open(f"run/{PENDING}/{name}", "wb") as file:
+                file.write(text)
+        for words in (["--resume", "run", "--epochs", 2], [*SMALL, "--epochs", 1, "-o", "run", "--force"]):
+            _, errors = vaectl("train", *words, status=5)
+            assert errors.startswith(f"vaectl: run/{PENDING}/model.safetensors: "), errors
+        same({name: read_bytes(f"run/{name}") for name in os.listdir("run") if name != PENDING}, before)
+
+
+@test("metrics of a size that no run has are not read")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "-o", "run")
+    os.truncate("run/metrics.csv", 65 << 20)
+    message = "run/metrics.csv: larger than 64 MB (expected the metrics of a run)"
+    refuse(5, message, "plot", "curves", "run")
+    refuse(5, message, "train", "--resume", "run", "--epochs", 2)
 
 
 @test("a run that is being replaced is the new one for every command that reads it, and none of them writes")
