@@ -169,6 +169,9 @@ void run_look_for_data(const char *source, const char *run, char found[VAE_MAX_S
 bool run_is_own_data(const char *given, const char *source, const char *run);
 /* The same, and says on stderr where the data is another one than `source`. */
 void run_find_data(const char *source, const char *run, char found[VAE_MAX_SOURCE]);
+/* Without --data: are these the images that the model was trained on? VAE_E_DATA where not. */
+vae_status run_check_own_data(const struct arguments *arguments, const vae_model *model, const vae_data *data,
+                              vae_error *err);
 /* The data of --data or of the run's model, divided as the model's were. */
 vae_status run_open_divided(const struct arguments *arguments, const char *run, const vae_model *model, vae_data **data,
                             vae_error *err);

@@ -98,7 +98,8 @@ static vae_status open_images(struct source *source, const struct arguments *arg
 {
     char found[VAE_MAX_SOURCE];
     run_look_for_data(vae_model_config(model)->data, run, found);
-    if (is_open_for(source, arguments, vae_model_config(model), found)) return VAE_OK;
+    if (is_open_for(source, arguments, vae_model_config(model), found))
+        return run_check_own_data(arguments, model, source->data, err);
     vae_data_free(&source->data);
     vae_status status = run_open_data(arguments, run, model, &source->data, &source->split, err);
     if (status) return status;
@@ -328,6 +329,17 @@ static vae_status measure_run(struct subject *s, struct evaluated *e, vae_error 
     return status;
 }
 
+/* Is it still the run that stands in the table? */
+static vae_status check_same(const struct run *run, const vae_model *model, vae_error *err)
+{
+    const vae_setting *setting;
+    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
+        if (!strstr("|" VAE_CHANGEABLE "|", setting->name) &&
+            !same_setting(&run->config, vae_model_config(model), setting))
+            return vae_fail(err, VAE_E_MODEL, "%.200s: another run took its place while it was compared", run->path);
+    return VAE_OK;
+}
+
 /* A training that replaces the file between the two readings leaves values that nobody asks for, if the CRC is that of
  * the earlier one: it is taken first. */
 static vae_status evaluate_run(struct run *run, struct source *source, const struct arguments *arguments,
@@ -339,6 +351,7 @@ static vae_status evaluate_run(struct run *run, struct source *source, const str
     vae_status status = run_model_path(run->path, path, err);
     if (!status) status = crc_of_file(path, &s.crc, err);
     if (!status) status = vae_model_load(&model, path, err);
+    if (!status) status = check_same(run, model, err);
     if (!status) status = open_images(source, arguments, run->path, model, e->limit, err);
     if (!status) {
         s.model = model;

@@ -211,6 +211,15 @@ static vae_status blame(const struct arguments *arguments, vae_status status, va
     return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
 }
 
+/* But for a file that is too large for memory, all of which would have to be read. */
+vae_status run_check_own_data(const struct arguments *arguments, const vae_model *model, const vae_data *data,
+                              vae_error *err)
+{
+    if (argument(arguments, "data") || data->train.stream) return VAE_OK;
+    vae_status status = vae_model_check_training(model, &data->train, err);
+    return status ? blame(arguments, status, err) : VAE_OK;
+}
+
 vae_status run_open_divided(const struct arguments *arguments, const char *run, const vae_model *model, vae_data **data,
                             vae_error *err)
 {
@@ -218,7 +227,7 @@ vae_status run_open_divided(const struct arguments *arguments, const char *run, 
     char found[VAE_MAX_SOURCE];
     const char *source = source_of(arguments, run, model, found);
     vae_status status = vae_data_open(data, source, config->holdout, config->validation, config->seed, err);
-    return status ? blame(arguments, status, err) : VAE_OK;
+    return status ? blame(arguments, status, err) : run_check_own_data(arguments, model, *data, err);
 }
 
 /* No file that the command writes may be the source, or in it. */

@@ -362,6 +362,23 @@ def _():
            "-o", "other/", "--split", "test")
 
 
+@test("a model's own data are those that it was trained on, and no others of their name")
+def _():
+    table = [f"{k % 7 / 7},{k % 3 / 3}\n" for k in range(40)]
+    write = lambda rows: open("d.csv", "w", encoding="ascii").write("".join(rows))
+    write(table)
+    vaectl("train", "--data", "d.csv", "--hidden", 4, "--latent", 2, "--epochs", 1, "-q", "-o", "run")
+    vaectl("eval", "run")
+    remedy = "(the model's training data; --data names others)"
+    for rows, wrong in ((table + table[:3], "39 training images, and the model was trained on 36 so far"),
+                        (table[::-1], "not the images that the model was trained on so far")):
+        write(rows)
+        for command in (["eval", "run"], ["encode", "run"], ["report", "run"], ["compare", "run"]):
+            _, errors = vaectl(*command, status=3)
+            assert errors.startswith(f"vaectl: d.csv: {wrong}") and errors.endswith(f" {remedy}\n"), errors
+        vaectl("eval", "run", "--data", "d.csv")
+
+
 @test("eval prints what it measured, also where the file of --per-image cannot be written")
 def _():
     vaectl("train", *SMALL, "-o", "run")
