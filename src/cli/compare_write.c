@@ -69,7 +69,7 @@ static void print_sampling(const struct table *table)
 {
     const struct run *few = extreme(table, NLL_EFFECTIVE, 1), *heavy = extreme(table, NLL_KHAT_ABOVE, -1);
     if (!table_has(table, NLL)) return;
-    printf("\nbias: nll is too high by at least so much, which more samples (--nll) make smaller\n");
+    printf("\nbias: nll is in expectation too high by so much or more, which more samples (--nll) make smaller\n");
     if (few && few->value[NLL_EFFECTIVE] < FEW_EFFECTIVE)
         printf("few effective samples (%.1f in %s): nll is too high by more than its bias; give more --nll\n",
                few->value[NLL_EFFECTIVE], SHOWN(few->path));
@@ -323,10 +323,10 @@ static void put_latex_subject(FILE *file, const struct table *table)
             measures[table->loss].name, baseline->name, 100 * CONFIDENCE);
     if (table_has_splits(table)) fprintf(file, "%% %s", SPLITS);
     if (!table_has(table, NLL)) return;
-    fputs("% The NLL is too high by at least", file);
+    fputs("% The NLL is in expectation too high by", file);
     for (size_t r = 0; r < table->rows; r++)
         fprintf(file, "%s %.3f (%s)", r ? "," : "", table->row[r].mean[NLL_BIAS].mean, table->row[r].name);
-    fputs(", its bias.\n", file);
+    fputs(", its bias, or more.\n", file);
 }
 
 vae_status table_write_latex(const struct table *table, const char *path, vae_error *err)

@@ -163,7 +163,8 @@ vae_status convert(const vae_data *data, const struct conversion *c, vae_error *
     if (!status) status = outputs_check(&c->output, 1, err);
     if (!status) status = outputs_spare(c->output, data->source, err);
     if (status) return status;
-    if (images->labels) fprintf(stderr, "vaectl: the labels are left out (--to idx -o FOLDER/ writes them, too)\n");
+    if (images->labels)
+        run_say("the labels are left out%s", are_bytes(images) ? " (--to idx -o FOLDER/ writes them, too)" : "");
     return strcmp(c->to, "idx") ? write_npy(c->output, images, !data->test.n, err)
                                 : write_idx(c->output, images, !data->test.n, err);
 }

@@ -12,7 +12,8 @@
 bool eval_has_kl_per_latent(const vae_evaluation *e) { return !isnan(e->kl_per_dim[0]) || isnan(e->kl); }
 
 /* Share of images with a k-hat above its limit from which on nll is not to be trusted. */
-static const double MOST_ABOVE = 0.05;
+/* Weights of which nine tenths count are so even that the shape of their tail says nothing. */
+static const double MOST_ABOVE = 0.05, EVEN = 0.9;
 
 const char *eval_trusted(const struct eval *r)
 {
@@ -22,7 +23,8 @@ const char *eval_trusted(const struct eval *r)
     if (r->ais_images)
         return fabs(r->ais_beside - r->ais.nll) <= noise ? "both" : r->ais.nll < r->ais_beside ? "ais" : "nll";
     if (!r->nll.samples || isnan(r->nll.khat)) return NULL;
-    return r->nll.khat_above > MOST_ABOVE ? "neither" : "nll";
+    const bool is_even = r->nll.effective_samples > EVEN * (double)r->nll.samples;
+    return r->nll.khat_above > MOST_ABOVE && !is_even ? "neither" : "nll";
 }
 
 static vae_status print_json(const struct eval *r, vae_error *err)

@@ -29,7 +29,7 @@ static void print_nll(const struct eval *r)
     char over_images[64] = "", of_sampling[96] = "";
     if (nll->n > 1) snprintf(over_images, sizeof over_images, "; standard error %.4f over images", nll->se);
     if (nll->samples > 1)
-        snprintf(of_sampling, sizeof of_sampling, "%s %.4f of sampling; too high by at least %.3f",
+        snprintf(of_sampling, sizeof of_sampling, "%s %.4f of sampling; in expectation too high by %.3f or more",
                  nll->n > 1 ? "," : "; standard error", nll->mc_se, nll->bias);
     say("nll           %.4f (%zu importance sample%s%s, %.1f effective%s%s)", nll->nll, nll->samples,
         nll->samples == 1 ? "" : "s",
@@ -59,6 +59,15 @@ static void print_trust(const struct eval *r)
     else if (r->ais_images)
         say("trust         nll, on the same images lower than ais, whose chains need more temperatures: log p(x) is at "
             "least -nll");
+}
+
+/* What is never negative, measured so. */
+static void print_doubt(const vae_evaluation *e)
+{
+    if (e->kl < 0)
+        say("              (a KL is never negative: this is the error of its Monte Carlo estimate; give more "
+            "--kl-samples or "
+            "--elbo-samples)");
 }
 
 static const char *s_of(size_t n) { return n == 1 ? "" : "s"; }
@@ -98,6 +107,7 @@ static void print_losses(const struct eval *r)
     say("%s, %s split: %zu images, noise seed %llu, %zu draw%s of z an image, %s", SHOWN(r->source), r->split, e->n,
         (unsigned long long)r->options.seed, e->samples, e->samples == 1 ? "" : "s", kl);
     say("neg_elbo      %.4f = recon %.4f + kl %.4f nats/image%s", e->neg_elbo, e->recon, e->kl, error);
+    print_doubt(e);
     if (r->nll.samples) print_nll(r);
     if (r->ais_images) print_ais(r);
     print_trust(r);

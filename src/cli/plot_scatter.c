@@ -12,7 +12,7 @@
 #include "cli/latents.h"
 #include "cli/plot.h"
 
-enum { MOST_POINTS = 3000, ANGLES = 181, CELLS = 48, DRAWS = 1000 };
+enum { MOST_POINTS = 3000, ANGLES = 181, CELLS = 160, DRAWS = 1000 };
 
 /* Points (n) with a label each, or NULL. */
 struct cloud {
@@ -117,7 +117,7 @@ static double density_of_two(const vae_marginals *m, const size_t dims[2], doubl
 /* The density above which `share` of the mass is: CELLS^2 points between quantiles stand for equal parts of it. */
 static double level_of(const vae_marginals *m, const size_t dims[2], double share)
 {
-    double side[2][CELLS], value[CELLS * CELLS];
+    static double side[2][CELLS], value[CELLS * CELLS];
     for (size_t k = 0; k < 2; k++)
         for (size_t i = 0; i < CELLS; i++)
             side[k][i] = density(m, dims[k], vae_marginal_quantile(m, dims[k], ((double)i + 0.5) / CELLS));

@@ -26,9 +26,10 @@ static void put_nll(FILE *out, const vae_nll *nll)
         return;
     }
     snprintf(value, sizeof value, "%.2f", nll->nll);
-    snprintf(of, sizeof of,
-             "\u00b1 %.2f, standard error over %zu images; %zu importance samples, too high by at least %.2f", nll->se,
-             nll->n, nll->samples, nll->bias);
+    snprintf(
+        of, sizeof of,
+        "\u00b1 %.2f, standard error over %zu images; %zu importance samples, in expectation too high by %.2f or more",
+        nll->se, nll->n, nll->samples, nll->bias);
     put_measure(out, "NLL, \u2212log p(x)", value, of);
 }
 
@@ -158,7 +159,7 @@ static void warn_of_latents(FILE *out, size_t *n, const struct subject *s)
     char what[256];
     double apart = 0;
     for (size_t j = 0; j < e->latent; j++) apart = fmax(apart, distance(s, j));
-    if (e->active_units == 0 || e->kl < 0.5) {
+    if (e->active_units == 0) {
         snprintf(what, sizeof what, "The posterior has collapsed: the KL is %.2f nats.", e->kl);
         warn(out, n, what,
              "The decoder does not use z. Give it less to do by itself or let the KL in slowly: "

@@ -279,6 +279,15 @@ static vae_status check_data(const vae_model *model, const vae_data *data, vae_e
     return status ? status : vae_model_check_data(model, data, err);
 }
 
+/* Flags that change nothing here; a script may give them to all of its runs. */
+static void say_ignored(const struct arguments *arguments, const vae_config *config, const vae_data *data)
+{
+    if (argument(arguments, "lr-factor") && strcmp(config->schedule, "step"))
+        run_say("--lr-factor has no effect (schedule %s)", config->schedule);
+    if (argument(arguments, "holdout") && data->test.n && !data->test.number)
+        run_say("--holdout has no effect (the data has a test split)");
+}
+
 static vae_status train_anew(const struct request *r, vae_error *err)
 {
     vae_config config;
@@ -300,6 +309,7 @@ static vae_status train_anew(const struct request *r, vae_error *err)
         status = folder_make(&folder, argument(r->arguments, "output"), config.prior.name,
                              argument(r->arguments, "force"), err);
     if (!status) settings_say_data(r->arguments, &config);
+    if (!status) say_ignored(r->arguments, &config, data);
     if (!status) status = train_in_folder(r, model, data, &folder, err);
     folder_close(&folder);
     vae_model_free(&model);

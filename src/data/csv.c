@@ -217,7 +217,9 @@ static vae_status take_value(struct csv *c, float *to)
     vae_images *images = c->images;
     double value;
     if (!*c->field) return fail_at(c, "empty (expected a number)");
-    if (!to_number(c->field, &value)) return fail_at(c, "'%s' is not a number", c->field);
+    if (!to_number(c->field, &value))
+        return fail_at(c, "'%s' is not a number%s", c->field,
+                       strpbrk(c->field, ";\t") ? " (expected commas between the columns)" : "");
     if (!(fabs(value) <= (double)FLT_MAX))
         return fail_at(c, "%s (expected finite numbers of at most %g)", c->field, (double)FLT_MAX);
     const float v = *to = (float)value;

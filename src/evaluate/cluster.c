@@ -157,13 +157,25 @@ double normalised_information(size_t n, const uint8_t *a, const uint8_t *b, size
     return h_a + h_b > 0 ? fmax(0, 2 * information / (h_a + h_b)) : (double)NAN;
 }
 
+/* Classes that occur, however they are numbered. */
+static size_t distinct(const uint8_t *label, size_t n)
+{
+    bool is_there[CLASSES] = {false};
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        count += !is_there[label[i]];
+        is_there[label[i]] = true;
+    }
+    return count;
+}
+
 vae_status vae_cluster(double *nmi, const vae_model *model, const vae_images *images, uint64_t noise_seed,
                        size_t threads, vae_error *err)
 {
     const size_t n = images->n < MOST_IMAGES ? images->n : MOST_IMAGES, L = model->L;
     *nmi = NAN;
     if (!images->labels || !n) return VAE_OK;
-    struct clusters c = {.n = n, .L = L, .K = vae_images_classes(images)};
+    struct clusters c = {.n = n, .L = L, .K = distinct(images->labels, n)};
     float *mean = mem_new(n, L * sizeof *mean, err);
     size_t *both = mem_new(VAE_PAIRS_OF_LABELS, sizeof *both, err);
     vae_status status = mean && both ? vae_encode(model, images, 0, n, noise_seed, threads, mean, NULL, err)

@@ -219,9 +219,8 @@ vae_status vae_model_check_training(const vae_model *model, const vae_images *tr
     status = crc_of_training(model, train, &crc, err);
     if (status || crc == t->crc) return status;
     return vae_fail(err, VAE_E_DATA,
-                    "%s: not the images%s that the model was trained on so far (CRC-32 %08x, expected %08x); train a "
-                    "new run on them",
-                    source, model->C ? " and labels" : "", (unsigned)crc, (unsigned)t->crc);
+                    "%s: not the images%s that the model was trained on so far (CRC-32 %08x, expected %08x)", source,
+                    model->C ? " and labels" : "", (unsigned)crc, (unsigned)t->crc);
 }
 
 /* Whether a pixel among those of the first hundred images is neither 0 nor 1. */

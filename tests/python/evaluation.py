@@ -133,7 +133,7 @@ def compare_text(report, text):
         (f"neg_elbo      {number} = recon {number} \\+ kl {number} nats/image \\(standard error {number} over images\\)",
          ("neg_elbo", "recon", "kl", "neg_elbo_se")),
         (f"nll           {number} \\((\\d+) importance samples, {number} effective; standard error {number} over images, "
-         f"{number} of sampling; too high by at least {number}\\)(?: \\(.*)?",
+         f"{number} of sampling; in expectation too high by {number} or more\\)(?: \\(.*)?",
          ("nll", "nll_samples", "nll_effective_samples", "nll_se", "nll_mc_se", "nll_bias")),
         (f"active units  (\\d+) of 3 .*", ("active_units",)),
         HOYER[report["hoyer_active"] is not None],

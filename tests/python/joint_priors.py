@@ -36,7 +36,7 @@ def eval_text(e):
     if e["nll_samples"]:
         text += (f"nll           {e['nll']:.4f} ({e['nll_samples']} importance samples, "
                  f"{e['nll_effective_samples']:.1f} effective; standard error {e['nll_se']:.4f} over images, "
-                 f"{e['nll_mc_se']:.4f} of sampling; too high by at least {e['nll_bias']:.3f})\n")
+                 f"{e['nll_mc_se']:.4f} of sampling; in expectation too high by {e['nll_bias']:.3f} or more)\n")
     if e["nll_khat"] is not None:
         text += f"k-hat         {e['nll_khat']:.2f} on average, above 0.7 for {100 * e['nll_khat_above']:.1f} % of images\n"
     if e["nll_samples"] and e["nll_effective_samples"] < 5:

@@ -449,6 +449,9 @@ static void clusters_are_found(void **state)
     }
     assert_int_equal(vae_cluster(&nmi, model, &images, 1, 1, NULL), VAE_OK);
     assert_near(nmi, 1, 1e-12, "clouds");
+    for (size_t i = 0; i < N; i++) images.labels[i] = (uint8_t)(i % 3 ? 100 * (i % 3) : 1);
+    assert_int_equal(vae_cluster(&nmi, model, &images, 1, 1, NULL), VAE_OK);
+    assert_near(nmi, 1, 1e-12, "clouds with other numbers");
     for (size_t i = 0; i < N; i++) images.labels[i] = (uint8_t)(i / 3 % 2);
     assert_int_equal(vae_cluster(&nmi, model, &images, 1, 1, NULL), VAE_OK);
     assert_within(nmi, 0, 0.05, "parities");
