@@ -156,17 +156,6 @@ load common
     sha256sum -c --quiet before
 }
 
-@test "a metrics.csv that cannot be read to its end" {
-    (ulimit -v 400000 && vaectl --version >/dev/null 2>&1) || skip "this build needs more for itself"
-    expect 0 train "${SMALL[@]}" -o run
-    truncate -s 1G run/metrics.csv # its last line is longer than memory
-    (
-        ulimit -v 400000
-        refuse 8 "run/metrics.csv: cannot read: Cannot allocate memory" train --resume run --epochs 3 --threads 1 -q
-    )
-    [ "$(stat -c %s run/metrics.csv)" -eq 1073741824 ]
-}
-
 @test "what is no file is not replaced" {
     expect 0 train "${SMALL[@]}" -o run
     mkfifo pipe
