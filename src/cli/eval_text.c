@@ -61,13 +61,12 @@ static void print_trust(const struct eval *r)
             "least -nll");
 }
 
-/* What is never negative, measured so. */
+/* A Monte Carlo KL may come out below zero. */
 static void print_doubt(const vae_evaluation *e)
 {
     if (e->kl < 0)
         say("              (a KL is never negative: this is the error of its Monte Carlo estimate; give more "
-            "--kl-samples or "
-            "--elbo-samples)");
+            "--kl-samples or --elbo-samples)");
 }
 
 static const char *s_of(size_t n) { return n == 1 ? "" : "s"; }
