@@ -106,7 +106,8 @@ vae_status settings_into_model(const struct arguments *arguments, const struct c
 vae_status settings_default_data(const struct arguments *arguments, vae_config *config, vae_error *err);
 /* Do two configurations have the same value of a setting? How many classes there are is said by the data. */
 bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *setting);
-bool same_config(const vae_config *a, const vae_config *b); /* of all of them */
+/* The first setting in which they differ, or NULL. Those of VAE_CHANGEABLE count only where `changeable`. */
+const vae_setting *differing_setting(const vae_config *a, const vae_config *b, bool changeable);
 /* --start RUN names a run folder or a model file: the model file is what is kept. A link, such as runs/latest, is
  * followed, as it will soon lead elsewhere. */
 vae_status settings_find_start(vae_config *config, vae_error *err);

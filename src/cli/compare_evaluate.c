@@ -332,12 +332,8 @@ static vae_status measure_run(struct subject *s, struct evaluated *e, vae_error 
 /* Is it still the run that stands in the table? */
 static vae_status check_same(const struct run *run, const vae_model *model, vae_error *err)
 {
-    const vae_setting *setting;
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        if (!strstr("|" VAE_CHANGEABLE "|", setting->name) &&
-            !same_setting(&run->config, vae_model_config(model), setting))
-            return vae_fail(err, VAE_E_MODEL, "%.200s: another run took its place while it was compared", run->path);
-    return VAE_OK;
+    if (!differing_setting(&run->config, vae_model_config(model), false)) return VAE_OK;
+    return vae_fail(err, VAE_E_MODEL, "%.200s: another run took its place while it was compared", run->path);
 }
 
 /* A training that replaces the file between the two readings leaves values that nobody asks for, if the CRC is that of

@@ -68,14 +68,11 @@ static vae_status refuse_other(const struct run *run, const char *what, const ch
 static vae_status check_settings(const struct run *run, const vae_model *model, vae_error *err)
 {
     const vae_config *config = vae_model_config(model);
-    const vae_setting *setting;
-    for (size_t i = 0; (setting = vae_setting_at(i)); i++) {
-        char is[VAE_MAX_SOURCE], wanted[VAE_MAX_SOURCE];
-        const bool changeable = strstr("|" VAE_CHANGEABLE "|", setting->name);
-        if (changeable || same_setting(config, &run->config, setting)) continue;
+    const vae_setting *setting = differing_setting(config, &run->config, false);
+    char is[VAE_MAX_SOURCE], wanted[VAE_MAX_SOURCE];
+    if (setting)
         return refuse_other(run, setting->name, vae_config_text(config, setting, is, sizeof is),
                             vae_config_text(&run->config, setting, wanted, sizeof wanted), err);
-    }
     if (vae_model_metrics(model)->epoch <= run->config.epochs) return VAE_OK;
     return vae_fail(err, VAE_E_EXISTS, "%s: has had more than %llu epochs (another -o keeps it)", run->path,
                     (unsigned long long)run->config.epochs);

@@ -218,7 +218,7 @@ static vae_status add_run(struct runs *runs, const char *folder, const char *nam
     snprintf(path, sizeof path, "%.*s/%.200s", PATH_MAX_RUN - 256, folder, name);
     for (size_t i = 0; i < runs->n; i++)
         if (!strcmp(runs->run[i].path, path)) {
-            if (same_config(&runs->run[i].config, config)) return VAE_OK;
+            if (!differing_setting(&runs->run[i].config, config, true)) return VAE_OK;
             return vae_fail(err, VAE_E_USAGE, "%s: two runs would have this name", name);
         }
     vae_status status = runs_add(runs, path, &run, err);

@@ -33,7 +33,7 @@ static void resolve(const char *path, char resolved[MOST])
 }
 
 /* A model, or the metrics of one. */
-static bool is_of_run(const char *path)
+static bool belongs_to_run(const char *path)
 {
     static const char end[] = ".safetensors";
     char folder[PATH_MAX], model[MOST];
@@ -52,7 +52,7 @@ static vae_status check_place(const char *path, vae_error *err)
     folder_of(path, folder);
     const int error = access(folder, W_OK) ? errno : !stat(path, &info) && S_ISDIR(info.st_mode) ? EISDIR : 0;
     if (error) return vae_fail(err, VAE_E_WRITE, "%s: cannot write: %s", path, strerror(error));
-    if (access(path, F_OK) || !is_of_run(path)) return VAE_OK;
+    if (access(path, F_OK) || !belongs_to_run(path)) return VAE_OK;
     return vae_fail(err, VAE_E_USAGE, "%s: is a file of a run, and would be overwritten (another name keeps it)", path);
 }
 

@@ -211,7 +211,7 @@ static vae_status blame(const struct arguments *arguments, vae_status status, va
     return vae_fail(err, status, "%.300s (the model's training data; --data names others)", why.message);
 }
 
-/* But for a file that is too large for memory, all of which would have to be read. */
+/* A file that is too large for memory is not checked, as all of it would have to be read. */
 vae_status run_check_own_data(const struct arguments *arguments, const vae_model *model, const vae_data *data,
                               vae_error *err)
 {

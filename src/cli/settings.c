@@ -68,19 +68,19 @@ bool same_setting(const vae_config *a, const vae_config *b, const vae_setting *s
     return !strcmp(vae_config_text(a, setting, of_a, sizeof of_a), vae_config_text(b, setting, of_b, sizeof of_b));
 }
 
-bool same_config(const vae_config *a, const vae_config *b)
+const vae_setting *differing_setting(const vae_config *a, const vae_config *b, bool changeable)
 {
     const vae_setting *setting;
     for (size_t i = 0; (setting = vae_setting_at(i)); i++)
-        if (!same_setting(a, b, setting)) return false;
-    return true;
+        if ((changeable || !strstr("|" VAE_CHANGEABLE "|", setting->name)) && !same_setting(a, b, setting)) break;
+    return setting;
 }
 
 /* Would the flag change nothing? */
 static bool is_as_it_is(const vae_config *config, const char *name, const char *value)
 {
     vae_config changed = *config;
-    return !set(&changed, name, value, NULL) && same_config(config, &changed);
+    return !set(&changed, name, value, NULL) && !differing_setting(config, &changed, true);
 }
 
 vae_status settings_into_model(const struct arguments *arguments, const struct command *command, vae_model *model,

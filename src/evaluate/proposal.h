@@ -9,7 +9,7 @@
  *
  * The defensive mixture has whole shares of the draws of an image (a deterministic mixture: Owen & Zhou, "Safe and
  * effective importance sampling", JASA 2000; Veach & Guibas 1995), so that a weight p/r has no more than twice the
- * variance that it has under q, and is bounded where the prior or the wider q is large enough:
+ * second moment that it has under q, and is bounded where the prior or the wider q is large enough:
  *
  *     1/2  q
  *     1/4  q in which each latent is, with probability 1/L, three times as wide
