@@ -217,9 +217,9 @@ struct vae_stream;
  * `values` and `stream` one is there, the others are NULL. */
 typedef struct vae_images {
     size_t n, rows, cols;
-    uint8_t *pixels;       /* n * rows * cols */
-    float *values;         /* n * rows * cols, */
-    float lowest, highest; /* and bounds of them, by which is judged what a likelihood takes */
+    uint8_t *pixels;           /* n * rows * cols */
+    float *values;             /* n * rows * cols, */
+    float lowest, highest;     /* and bounds of them, by which is judged what a likelihood takes */
     struct vae_stream *stream; /* bytes that stay in a file too large for memory (see vae_images_read) */
     uint8_t *labels;           /* n, or NULL */
     uint32_t *number; /* n: where each was in the training file that was divided; NULL: 0 .. n-1 of its own file */
