@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -150,6 +152,31 @@ static void on_closed_pipe(int number)
 __attribute__((visibility("default"))) int openblas_num_threads_env(void);
 int openblas_num_threads_env(void) { return 1; }
 
+/* The name, in OPENBLAS_CORETYPE, of the products that suit this processor; NULL: those of any. */
+static const char *find_core(void)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "Haswell";
+#endif
+    return NULL;
+}
+
+/* OpenBLAS knows processors by their numbers. One that is newer than itself it takes for the oldest, a Prescott of
+ * 2004, whose products need more than twice the time. It can be told better only before it is loaded, so the program
+ * starts once more. Where that cannot be done it goes on as it is. */
+static vae_status correct_core(char **argv, vae_error *err)
+{
+    static const char variable[] = "OPENBLAS_CORETYPE";
+    const char *core = find_core();
+    if (!core || strcmp(openblas_get_corename(), "Prescott") || getenv(variable)) return VAE_OK;
+    if (setenv(variable, core, 1)) return vae_fail(err, VAE_E_MEMORY, "out of memory");
+    execv("/proc/self/exe", argv);
+    return errno == ENOMEM ? vae_fail(err, VAE_E_MEMORY, "out of memory") : VAE_OK;
+}
+
 int main(int argc, char **argv)
 {
     vae_error err = {0};
@@ -159,8 +186,8 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN);
     unsetenv("POSIXLY_CORRECT"); /* it ends the flags at the first word that is none */
     json_begin();
-    vae_status status = VAE_OK;
-    if (!run_global(argc, argv, &exit_status)) {
+    vae_status status = correct_core(argv, &err);
+    if (!status && !run_global(argc, argv, &exit_status)) {
         if (!strcmp(argv[1], "help")) { /* 'help train' is 'train --help' */
             static char help[] = "--help";
             argv[1] = argv[2];

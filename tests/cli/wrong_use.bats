@@ -114,6 +114,15 @@ teardown() { [ ! -e runs ]; }
     [[ $output == "vaectl "*OpenBLAS* ]]
 }
 
+# OpenBLAS takes a processor that is newer than itself for a very old one.
+@test "matrix products are those that suit the processor, unless OPENBLAS_CORETYPE says otherwise" {
+    grep -qw avx2 /proc/cpuinfo || skip "a processor without AVX2"
+    expect 0 --version
+    [[ $output == *"core "* && $output != *"core Prescott"* ]]
+    OPENBLAS_CORETYPE=Prescott expect 0 --version
+    [[ $output == *"core Prescott"* ]]
+}
+
 @test "help lists every prior with its parameters, and so does priors" {
     expect 0 train --help
     for word in normal spikeslab laplace cauchy --p --c2 --scale bernoulli --sigma "train=V" "auto|exact|mc"; do [[ $output == *"$word"* ]]; done
