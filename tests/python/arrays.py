@@ -43,6 +43,18 @@ def shown_in(path, values, cols=28):
     return False
 
 
+def near_rows(got, want, what=""):
+    """The same rows, but for rounding: with some of OpenBLAS's products a row's bits depend on the rows beside it."""
+    same(len(got), len(want), what)
+    for row, wanted in zip(got, want):
+        for x, y in zip(row, wanted, strict=True):
+            near(x, y, 1e-6, what)
+
+
+def nearest(row, rows):
+    return min(rows, key=lambda other: max(abs(x - y) for x, y in zip(row, other, strict=True)))
+
+
 def singles(rows):
     """Texts to numbers of single precision, in one list."""
     return [single(float(text)) for row in rows for text in row]
@@ -307,15 +319,17 @@ def _():
     _, _, values = read_npy("other.npy")
     for i in (0, 7, 19):  # a row by itself
         write_npy("one.npy", (1, 2), values[2 * i:2 * i + 2])
-        same(encoded("--data", "one.npy", "--split", "all"), whole[i:i + 1])
+        near_rows(encoded("--data", "one.npy", "--split", "all"), whole[i:i + 1])
     same(encoded("--data", "other.npy", "--split", "all"), whole)
     test = encoded("--data", "other.npy", "--split", "test")
-    same((len(whole), len(test), set(test) <= set(whole)), (20, 6, True))
+    same((len(whole), len(test)), (20, 6))
+    near_rows(test, [nearest(row, whole) for row in test])
     own = encoded("--split", "all")
     same(len(own), 30)
     for split, n in (("train", 17), ("validation", 4), ("test", 9)):
         part = encoded("--split", split)
-        same((len(part), set(part) <= set(own)), (n, True), split)
+        same(len(part), n, split)
+        near_rows(part, [nearest(row, own) for row in part], split)
     for flags in ([], ["--data", "own.npy"], ["--data", "./own.npy"], ["--data", os.path.abspath("own.npy")]):
         same(encoded(*flags), part, flags)
     os.mkdir("elsewhere")
@@ -369,6 +383,7 @@ def _():
     write(table)
     vaectl("train", "--data", "d.csv", "--hidden", 4, "--latent", 2, "--epochs", 1, "-q", "-o", "run")
     vaectl("eval", "run")
+    shutil.copytree("run", "other")
     remedy = "(the model's training data; --data names others)"
     for rows, wrong in ((table + table[:3], "39 training images, and the model was trained on 36 so far"),
                         (table[::-1], "not the images that the model was trained on so far")):
@@ -376,6 +391,7 @@ def _():
         for command in (["eval", "run"], ["encode", "run"], ["report", "run"], ["compare", "run"]):
             _, errors = vaectl(*command, status=3)
             assert errors.startswith(f"vaectl: d.csv: {wrong}") and errors.endswith(f" {remedy}\n"), errors
+        vaectl("compare", "other", "run", status=3)
         vaectl("eval", "run", "--data", "d.csv")
 
 
@@ -407,7 +423,7 @@ def _():
     found = []
     for split in ("train", "validation", "test"):
         rows, codes = encoded(split)
-        same([whole[row] for row in rows], codes, split)
+        near_rows([whole[row] for row in rows], codes, split)
         found += rows
         for name, samples in (("e.csv", 0), ("f.csv", 2)):
             vaectl("eval", "run", "--split", split, "--samples", samples, "--per-image", name)
@@ -428,7 +444,7 @@ def _():
         vaectl("encode", "run", "-o", "z.npy", "--split", split)
         values = read_npy("z.npy")[2]
         rows[split] = sorted(zip(values[::2], values[1::2]))
-    same(sorted(rows["train"] + rows["test"]), rows["all"])
+    near_rows(sorted(rows["train"] + rows["test"]), rows["all"])
     vaectl("train", *SMALL, "-o", "other")
     refuse(2, "--split all: builtin:digits:train=60,test=30 has a test split (expected train, validation or test)", "encode",
            "other", "--split", "all")
