@@ -25,6 +25,7 @@ enum broken {
     writes_input,
     writes_state,
     infinite_draw,
+    unmoved,
     wrong_abi,
     short_struct,
     no_symbol,
@@ -49,6 +50,7 @@ enum broken {
 struct vae_prior_state {
     float precision, norm, log_variance, spare;
     double sd;
+    const struct vae_prior_state *self; /* which is right only as long as it is where it was begun */
 };
 
 static int calls;
@@ -77,6 +79,7 @@ static void init(struct vae_prior_state *state, const double *param)
     state->log_variance = (float)(2 * log(param[0]));
     state->norm = (float)(-log(param[0]) - 0.91893853320467274178);
     state->sd = param[0];
+    state->self = state;
     if (BROKEN == writes_state) memset(state + 1, 0, 1);
 }
 
@@ -91,6 +94,7 @@ static void log_prob(const struct vae_prior_state *state, size_t n, const float 
         if (BROKEN == hidden_nan && isnan(z[i])) logp[i] = 0;
         if (BROKEN == unsteady) logp[i] += 1e-6f * (float)(calls++ % 2);
         if (BROKEN == depends_on_n && n > 1) slope[i] *= 1.000001f;
+        if (BROKEN == unmoved && state->self != state) logp[i] = NAN;
         if (BROKEN == writes_input) ((float *)(size_t)z)[i] += 1;
     }
     if (BROKEN == writes_past) logp[n] = 0;

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -16,7 +17,7 @@ from xml.etree import ElementTree
 
 from shared.program import (MOST_SECONDS, command_line, on_terminal, read_bytes, refuse, started, vaectl, vaectl_json,
                             wait_until, write_idx)
-from shared.tap import Skip, alike, near, run, same, test
+from shared.tap import Skip, alike, near, not_under, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--epochs", 2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -540,6 +541,19 @@ def _():
         data = [] if "run" in words.split() else ["--data", "builtin:digits:train=30,test=5"]
         refuse(status, message, "compare", *words.split(), *data)
     assert not os.path.exists("x") or not os.listdir("x")
+
+
+@test("a training that cannot be started is none that said what another said before it")
+def _():
+    not_under("asan", "tsan", "valgrind", why="a checker needs more open files")
+    vaectl("compare", *SMALL, "-o", "all")
+    with open("all/normal-seed1/train.log", "a", encoding="ascii") as file:
+        file.write("vaectl: of another training\n")
+    os.remove("all/normal-seed1/model.safetensors")
+    few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6))
+    result = subprocess.run(command_line(["compare", *SMALL, "-o", "all"]), capture_output=True, text=True, preexec_fn=few,
+                            check=False)
+    assert "normal-seed1: failed: could not be started" in result.stderr, (result.returncode, result.stderr)
 
 
 @test("a folder that holds other settings, or more epochs, is not trained into")

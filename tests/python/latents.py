@@ -208,6 +208,9 @@ def _():
     said, means = texts(root), encoded("run")[0]
     assert any(text.startswith("z2") for text in said) and any(text.startswith("z0") for text in said), said
     assert {"50 % and 95 % of the prior", "posterior means"} <= set(said), said
+    half, most = [[float(pair.split(",")[0]) for pair in c.get("points").split()] for c in root.iter(SVG + "polyline")
+                  if c.get("stroke-width") == "1.25"]
+    near((max(most) - min(most)) / (max(half) - min(half)), math.sqrt(math.log(0.05) / math.log(0.5)), 0.01, "radii")
     marks = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(SVG + "circle") if c.get("r") == "1.8"]
     same(len(marks), len(means), "points")
     right = [(x, mean[2]) for (x, _), mean in zip(marks, means)]

@@ -6,6 +6,7 @@ import csv
 import html.parser
 import json
 import os
+import random
 import re
 import shutil
 import struct
@@ -205,6 +206,18 @@ def _():
     metadata["vaectl.config"] = metadata["vaectl.config"].replace('"epochs":2', '"epochs":7')
     save("run/model.safetensors", tensors, metadata)
     assert "Training ended after epoch 2 of 7." in report("run").text
+
+
+@test("a posterior of little KL that follows its data has not collapsed; even weights of few samples are to be trusted")
+def _():
+    numbers = random.Random(1)
+    with open("two.csv", "w", encoding="ascii") as file:
+        file.write("".join(f"{numbers.gauss(0, 1.3):.4f},{numbers.gauss(0, 0.05):.4f}\n" for _ in range(600)))
+    vaectl("train", "--data", "two.csv", "--likelihood", "gaussian", "--latent", 2, "--hidden", 8, "--epochs", 30, "--lr", 0.01,
+           "--batch", 20, "--holdout", 0.3, "-q", "-o", "run")
+    e = vaectl_json("eval", "run", "--samples", 25)
+    assert e["kl"] < 0.5 and e["active_units"] == 1 and e["trusted"] == "nll", e
+    assert "has collapsed" not in report("run").text
 
 
 @test("rows of this program beside the published ones have figures that docs/results.md has")

@@ -241,6 +241,11 @@ def _():
         same(vaectl("train", *SMALL, "--epochs", 1, *flags, "-o", "run", "--force")[1], f"vaectl: {said}\n" if said else "")
 
 
+@test("a floor of free bits is no divergence")
+def _():
+    vaectl("train", *SMALL, "--epochs", 1, "--free-bits", 100000, "-o", "run")
+
+
 @test("runs/latest is no name for a new run")
 def _():
     for given in ("runs/latest", "./runs/latest//"):

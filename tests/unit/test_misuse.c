@@ -71,6 +71,7 @@ static void settings_out_of_range(void **state)
         err.message[0] = 0;
         if (vae_model_new(&model, &bad[i], 2, 2, &err) != VAE_E_USAGE) fail_msg("configuration %zu was taken", i);
         assert_true(err.message[0]);
+        if (i >= 7) assert_non_null(strstr(err.message, "a text without an end"));
     }
 }
 

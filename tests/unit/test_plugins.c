@@ -55,6 +55,7 @@ static void test_checks(void **state)
         {"writes_input", MASS SLOPE DRAWS AGAIN ALONE OUTSIDE},
         {"writes_state", OUTSIDE},
         {"infinite_draw", "draws that are not finite; "},
+        {"unmoved", ""},
     };
     char path[PATH_MOST];
     (void)state;
@@ -68,6 +69,25 @@ static void test_checks(void **state)
         assert_string_equal(failures, plugins[i][1]);
         assert_int_equal(status, *failures ? VAE_E_INTERNAL : VAE_OK);
     }
+}
+
+/* A state may point into itself, and what a model made may outlive the model. */
+static void test_states_stay_where_they_are(void **state)
+{
+    char path[PATH_MOST];
+    vae_config config;
+    vae_model *model;
+    vae_marginals *marginals;
+    (void)state;
+    vae_config_defaults(&config);
+    assert_int_equal(vae_prior_load(plugin_path(path, "unmoved"), NULL, NULL), VAE_OK);
+    assert_int_equal(vae_config_set(&config, "prior", "unmoved", NULL), VAE_OK);
+    assert_int_equal(vae_model_new(&model, &config, 2, 2, NULL), VAE_OK);
+    assert_int_equal(vae_prior_marginals(&marginals, model, 1, NULL), VAE_OK);
+    vae_model_free(&model);
+    assert_true(fabs(vae_marginal_cdf(marginals, 0, 1) - 0.8413447461) < 1e-6);
+    assert_true(fabs(vae_marginal_quantile(marginals, 0, 0.8413447461) - 1) < 1e-5);
+    vae_marginals_free(&marginals);
 }
 
 /* ---- Refusals --------------------------------------------------------------------------------------------------- */
@@ -214,11 +234,9 @@ static void test_too_many(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_checks),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_files_that_are_no_plugins),
-        cmocka_unit_test(test_loaded_once),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_checks),      cmocka_unit_test(test_states_stay_where_they_are),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_files_that_are_no_plugins),
+        cmocka_unit_test(test_loaded_once), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_too_many),
     };
     (void)argc;
