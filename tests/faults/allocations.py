@@ -152,7 +152,9 @@ class Server:
     def __init__(self, shim, words, start):
         self.start, self.before = start, snapshot(start)
         self.folder = os.path.abspath("work")
-        environment = {**os.environ, "LD_PRELOAD": shim, "VAE_FAULTS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        core = re.search(r"core (\w+)", vaectl("--version")[0])[1]  # so that the program does not start once more for it
+        environment = {**os.environ, "LD_PRELOAD": shim, "VAE_FAULTS": "1", "OPENBLAS_NUM_THREADS": "1",
+                       "OPENBLAS_CORETYPE": core}
         if words[0] == "bench":
             environment["VAE_CLOCK_STEP"] = "10000000"
         self.process = subprocess.Popen([os.environ["VAECTL"], *map(str, words)], stdin=subprocess.PIPE,
