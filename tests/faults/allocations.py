@@ -2,10 +2,11 @@
 """Every allocation of every command fails, alone or with all that come after it: the command must end with status 8 and
 one line more, leaving what was there, or do what it does undisturbed, to the byte.
 
-Commands run in a server of copies (allocations.c). The long form takes all allocations of a command that has no more than
-BUDGET, and as many at random of the others, the short form fewer. Names of commands as arguments: those alone."""
+Commands run in a server of copies (allocations.c). The long form takes all allocations of a command, the short form BUDGET
+of them at random. Names of commands as arguments: those alone."""
 import collections
 import hashlib
+import math
 import os
 import random
 import re
@@ -19,7 +20,7 @@ from shared.program import vaectl, write_idx, write_npy
 from shared.write_png import png
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUDGET = 1000 if LONG else 15  # allocations that fail in a command, alone and with all after them
+BUDGET = math.inf if LONG else 15  # allocations that fail in a command, alone and with all after them
 DATA = "builtin:digits:train=24,test=8"
 SMALL = ["--data", DATA, "--hidden", 6, "--latent", 2, "--batch", 8]
 ONE = ["--threads", 1]
