@@ -76,6 +76,7 @@ static vae_status read_evaluated(const struct arguments *arguments, struct evalu
 {
     *e = (struct evaluated){.quiet = argument(arguments, "quiet")};
     vae_status status = argument_count(arguments, "nll", 0, VAE_MOST_DRAWS, 0, &e->samples, err);
+    if (!status) status = argument_count(arguments, "elbo-samples", 1, 1e5, 1, &e->elbo_samples, err);
     if (!status) status = argument_count(arguments, "limit", 1, 1e9, 0, &e->limit, err);
     return status ? status : argument_count(arguments, "threads", 1, 256, 0, &e->threads, err);
 }
@@ -188,8 +189,8 @@ static vae_status absolute(const char *folder, char path[PATH_MAX_RUN], vae_erro
 /* Flags that have no meaning for --plan, which trains nothing. */
 static vae_status check_plan_flags(const struct arguments *arguments, vae_error *err)
 {
-    static const char *const after[] = {"jobs", "baseline", "nll",      "limit", "split",
-                                        "csv",  "latex",    "pictures", "scale", "json"};
+    static const char *const after[] = {"jobs", "baseline", "nll",      "elbo-samples", "limit", "split",
+                                        "csv",  "latex",    "pictures", "scale",        "json"};
     for (size_t i = 0; i < sizeof after / sizeof *after; i++)
         if (argument(arguments, after[i]))
             return vae_fail(err, VAE_E_USAGE, "--%s: is of runs that are trained, and --plan trains none", after[i]);
@@ -236,6 +237,7 @@ static const struct flag flags[] = {
     {"output", 'o', "FOLDER|FILE", "where to train, and draw compare.svg; of RUNs: figure, .svg or .png"},
     {"baseline", 0, "NAME", "row that the others are compared with [the first of beta 1]"},
     {"nll", 0, "S", "importance samples an image of the nll; 0: none [0]"},
+    {"elbo-samples", 0, "S", "draws of z an image in neg_elbo [1]"},
     {"limit", 0, "N", "evaluate on the first N images [all]"},
     SPLIT_FLAG("the data"),
     {"csv", 0, "FILE", "write the table as CSV"},

@@ -96,8 +96,9 @@ vae_status runs_read(struct runs *runs, size_t first, vae_error *err);
 
 /* ---- compare_evaluate.c ----------------------------------------------------------------------------------------- */
 struct evaluated {
-    uint64_t samples; /* of the nll; 0: none */
-    uint64_t limit;   /* only so many images; 0: all */
+    uint64_t samples;      /* of the nll; 0: none */
+    uint64_t elbo_samples; /* draws of z an image */
+    uint64_t limit;        /* only so many images; 0: all */
     uint64_t threads;
     bool quiet;
     /* What was found. */

@@ -229,6 +229,7 @@ static json_t *measure_elbo(const struct subject *s, const struct evaluated *e, 
     vae_evaluation *result = NULL;
     vae_eval_defaults(&options);
     options.seed = NOISE_SEED;
+    options.samples = e->elbo_samples;
     options.sparsity = false;
     options.threads = e->threads;
     if (run_blame_model(s->run->path, vae_evaluate(&result, s->model, s->images, &options, err), err)) return NULL;
@@ -298,6 +299,7 @@ static vae_status know(const struct subject *s, const struct evaluated *e, json_
     json_t *of = json_pack("{s:I, s:I, s:I, s:I, s:s}", "model", (json_int_t)s->crc, "images",
                            (json_int_t)s->run->images, "noise_seed", (json_int_t)NOISE_SEED, "nll_samples",
                            (json_int_t)samples, "build", vae_build(build, sizeof build));
+    if (!samples) json_object_set_new(of, "elbo_samples", json_integer((json_int_t)e->elbo_samples));
     json_t *values = json_incref(find_known(known, of, s->images->n, samples));
     if (of && !values) {
         *is_new = true;

@@ -137,7 +137,9 @@ void table_print(const struct table *table)
     const struct evaluated *e = table->evaluated;
     const char *mixed = incomparable(table);
     printf("%s, %s split: %zu images, noise seed 1", SHOWN(e->data), e->split, e->images);
-    if (e->samples) printf(", %llu samples of the nll", (unsigned long long)e->samples);
+    if (e->elbo_samples > 1) printf(", %llu draws of z an image", (unsigned long long)e->elbo_samples);
+    if (e->samples)
+        printf(",%c%llu samples of the nll", e->elbo_samples > 1 ? '\n' : ' ', (unsigned long long)e->samples);
     printf("\nnats per image; mean over seeds, and standard deviation (sd) between them\n");
     if (e->pseudo) printf("grey pixels under a Bernoulli likelihood: a pseudo-likelihood\n");
     print_splits(table);
@@ -191,11 +193,12 @@ vae_status table_print_json(const struct table *table, vae_error *err)
     const struct evaluated *e = table->evaluated;
     json_t *rows = json_array();
     for (size_t r = 0; r < table->rows; r++) json_array_append_new(rows, row_to_json(table, &table->row[r]));
-    json_t *object = json_pack("{s:o, s:s, s:b, s:I, s:i, s:I, s:b, s:s, s:o, s:f, s:o}", "data", json_text(e->data),
-                               "split", e->split, "split_by_seed", table_has_splits(table), "n", (json_int_t)e->images,
-                               "seed", 1, "nll_samples", (json_int_t)e->samples, "pseudo_likelihood", e->pseudo,
-                               "difference_of", measures[table->loss].name, "baseline",
-                               json_text(table->row[table->baseline].name), "confidence", CONFIDENCE, "rows", rows);
+    json_t *object = json_pack("{s:o, s:s, s:b, s:I, s:i, s:I, s:I, s:b, s:s, s:o, s:f, s:o}", "data",
+                               json_text(e->data), "split", e->split, "split_by_seed", table_has_splits(table), "n",
+                               (json_int_t)e->images, "seed", 1, "elbo_samples", (json_int_t)e->elbo_samples,
+                               "nll_samples", (json_int_t)e->samples, "pseudo_likelihood", e->pseudo, "difference_of",
+                               measures[table->loss].name, "baseline", json_text(table->row[table->baseline].name),
+                               "confidence", CONFIDENCE, "rows", rows);
     return json_print(object, JSON_REAL_PRECISION(15), err);
 }
 
@@ -228,7 +231,8 @@ static void put_csv_subject(FILE *file, const struct table *table)
     put_field(file, table->row[table->baseline].name);
     putc(',', file);
     put_field(file, e->data);
-    fprintf(file, ",%s,%zu,%llu\n", e->split, e->images, (unsigned long long)e->samples);
+    fprintf(file, ",%s,%zu,%llu,%llu\n", e->split, e->images, (unsigned long long)e->elbo_samples,
+            (unsigned long long)e->samples);
 }
 
 static void put_csv_row(FILE *file, const struct table *table, const struct row *row)
@@ -265,7 +269,7 @@ vae_status table_write_csv(const struct table *table, const char *path, vae_erro
     fprintf(text.to, ",pairs");
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         fprintf(text.to, ",%s_difference%s", measures[table->loss].name, ends[i]);
-    fprintf(text.to, ",baseline,data,split,images,nll_samples\n");
+    fprintf(text.to, ",baseline,data,split,images,elbo_samples,nll_samples\n");
     for (size_t r = 0; r < table->rows; r++) put_csv_row(text.to, table, &table->row[r]);
     return text_end(&text, path, err);
 }
@@ -318,6 +322,7 @@ static void put_latex_subject(FILE *file, const struct table *table)
             "%% Needs \\usepackage{booktabs}. Nats per image: mean and standard deviation over seeds.\n"
             "%% Data: %s, %s split, %zu images, noise seed 1",
             clean.message, e->split, e->images);
+    if (e->elbo_samples > 1) fprintf(file, ", %llu draws of z an image", (unsigned long long)e->elbo_samples);
     if (e->samples) fprintf(file, ", %llu importance samples of the NLL", (unsigned long long)e->samples);
     fprintf(file, ".\n%% Last column: %s less that of %s, mean over pairs of seeds with its %.0f %% interval.\n",
             measures[table->loss].name, baseline->name, 100 * CONFIDENCE);

@@ -128,6 +128,7 @@ FLAGS = {
     "compare": [("", *row) for row in SETTINGS] + [
         ("", "seeds", "N", "1"), ("", "jobs", "N", "cores"), ("", "threads", "T", "cores / jobs"), ("", "plan", "", ""),
         ("o", "output", "FOLDER|FILE", ""), ("", "baseline", "NAME", "the first of beta 1"), ("", "nll", "S", "0"),
+        ("", "elbo-samples", "S", "1"),
         ("", "limit", "N", "all"), ("", "split", "train|validation|test|all", "test; all of another source without test images"), ("", "csv", "FILE", ""),
         ("", "latex", "FILE", ""), ("", "pictures", "FILE", ""), ("", "scale", "S", "1"), ("", "json", "", ""),
         ("q", "quiet", "", ""), PLUGIN, HELP],

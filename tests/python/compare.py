@@ -165,17 +165,18 @@ def check_mean(got, want):
 def _():
     vaectl("compare", *SMALL, "--prior", "normal,laplace", "--seeds", 3, "-o", "all")
     sampling = ["nll_bias", "nll_mc_se", "nll_effective_samples", "nll_khat"]
-    for flags, loss in (([], "neg_elbo"), (["--nll", 30, "--limit", 11], "nll")):
+    for flags, loss in (([], "neg_elbo"), (["--nll", 30, "--elbo-samples", 4, "--limit", 11], "nll")):
         names = ["neg_elbo", "recon", "kl", "active_units", "cluster_nmi", loss, *(sampling if flags else [])]
         table = vaectl_json("compare", "all", *flags)
         same((table["n"], table["difference_of"], table["baseline"]), (11 if flags else 20, loss, "normal"))
+        same(table["elbo_samples"], 4 if flags else 1)
         losses = {}
         for row in table["rows"]:
             same([one["seed"] for one in row["runs"]], [1, 2, 3])
             losses[row["name"]] = [one[loss] for one in row["runs"]]
             for one in row["runs"]:
                 evaluated = vaectl_json("eval", one["run"], "--decompose", 1000,
-                                        *(flags and ["--samples", 30, "--limit", 11]))
+                                        *(flags and ["--samples", 30, "--elbo-samples", 4, "--limit", 11]))
                 for name in names:
                     near(one[name], evaluated[name], 1e-8, name)
                 same(one["collapsed_share"], evaluated["collapsed_share"], "collapsed share")
@@ -257,11 +258,12 @@ def _():
 @test("LaTeX and CSV say of what the differences are, from what, and what was evaluated")
 def _():
     vaectl("compare", *SMALL, "--prior", "normal,laplace", "-o", "all")
-    for flags, loss, heading in (([], "neg_elbo", r"$\Delta(-\mathrm{ELBO})$"), (["--nll", 9, "--limit", 5], "nll", r"$\Delta$NLL")):
+    for flags, loss, heading in (([], "neg_elbo", r"$\Delta(-\mathrm{ELBO})$"),
+                                 (["--nll", 9, "--elbo-samples", 3, "--limit", 5], "nll", r"$\Delta$NLL")):
         table = vaectl_json("compare", "all", *flags, "--baseline", "laplace")
         vaectl("compare", "all", *flags, "--baseline", "laplace", "--latex", "t.tex", "--csv", "t.csv")
         tex, n = read_bytes("t.tex").decode(), 5 if flags else 20
-        samples = ", 9 importance samples of the NLL" if flags else ""
+        samples = ", 3 draws of z an image, 9 importance samples of the NLL" if flags else ""
         assert f" & {heading} to laplace \\\\\n" in tex, tex
         for line in (f"% Data: builtin:digits:train=30,test=20, test split, {n} images, noise seed 1{samples}.",
                      f"% Last column: {loss} less that of laplace, mean over pairs of seeds with its 95 % interval."):
@@ -272,8 +274,8 @@ def _():
             for row, line in zip(table["rows"], csv.DictReader(file), strict=True):
                 near(float(line[f"{loss}_difference"]), row["difference"]["mean"], 1e-5)
                 near(float(line[f"{loss}_difference_image_se"]), row["difference_image_se"], 1e-5)
-                same([line[name] for name in ("baseline", "data", "split", "images", "nll_samples")],
-                     ["laplace", "builtin:digits:train=30,test=20", "test", str(n), "9" if flags else "0"])
+                same([line[name] for name in ("baseline", "data", "split", "images", "elbo_samples", "nll_samples")],
+                     ["laplace", "builtin:digits:train=30,test=20", "test", str(n), *(["3", "9"] if flags else ["1", "0"])])
 
 
 @test("the order of rows: of lists, of the command line, of settings in a folder; --baseline names one")
@@ -453,6 +455,11 @@ def _():
     same(sorted(one["of"]["nll_samples"] for one in known), [0, 5])
     same(vaectl("compare", "run", "--nll", 5), before)
     same(json.loads(read_bytes(path)), known)
+    assert vaectl("compare", "run", "--nll", 5, "--elbo-samples", 2)[0].startswith(
+        "builtin:digits:train=30,test=20, test split: 20 images, noise seed 1, 2 draws of z an image,\n5 samples of the nll\n")
+    same(len(json.loads(read_bytes(path))), 3)  # the nll is that of before
+    os.remove(path)
+    vaectl("compare", "run", "--nll", 5)
     known[0]["values"]["neg_elbo"] = 1.0
     for text in (json.dumps(known)[:-5], "", "{}", "[1, {}, [], null]", '[{"of": 3}]'):
         with open(path, "w") as file:
