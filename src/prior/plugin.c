@@ -4,6 +4,7 @@
  * built-in priors. This is the only file that knows both. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -191,6 +192,24 @@ static const char *loader_says(const char *path)
     return !strncmp(text, path, length) && !strncmp(text + length, ": ", 2) ? text + length + 2 : text;
 }
 
+/* Ends the file before what its program headers say is in it? The loader maps that without a look at the size, and dies
+ * of SIGBUS where it reads behind the end. */
+static bool is_cut(const char *path, uint64_t size)
+{
+    ElfW(Ehdr) head;
+    ElfW(Phdr) part;
+    bool cut = false;
+    FILE *file = fopen(path, "rb");
+    if (file && fread(&head, sizeof head, 1, file) == 1 && !memcmp(head.e_ident, ELFMAG, SELFMAG) &&
+        head.e_phentsize == sizeof part)
+        for (size_t i = 0; i < head.e_phnum && !cut; i++)
+            cut = fseeko(file, (off_t)(head.e_phoff + i * sizeof part), SEEK_SET) ||
+                  fread(&part, sizeof part, 1, file) != 1 ||
+                  (part.p_type == PT_LOAD && (part.p_offset > size || part.p_filesz > size - part.p_offset));
+    if (file) fclose(file);
+    return cut;
+}
+
 /* A name without a slash would be looked for in the folders of system libraries. */
 vae_status plugin_open(const char *path, const struct vae_prior_v1 **plugin, vae_error *err)
 {
@@ -203,6 +222,8 @@ vae_status plugin_open(const char *path, const struct vae_prior_v1 **plugin, vae
     if (failed || !S_ISREG(info.st_mode))
         return vae_fail(err, VAE_E_USAGE, "%s: %s (expected a plug-in, a shared object)", path,
                         failed ? strerror(errno) : "not a file");
+    if (is_cut(local, (uint64_t)info.st_size))
+        return vae_fail(err, VAE_E_USAGE, "%s: ends too early (expected a plug-in, a shared object)", path);
     void *object = dlopen(local, RTLD_NOW | RTLD_LOCAL);
     if (!object) return vae_fail(err, VAE_E_USAGE, "%s: cannot load the plug-in: %s", path, loader_says(local));
     const struct vae_prior_v1 *table = dlsym(object, "vae_prior_plugin");

@@ -157,6 +157,25 @@ static void test_files_that_are_no_plugins(void **state)
     assert_string_equal(err.message, "plug-in: longer than 1021 characters");
 }
 
+/* Wherever a file is cut, it is refused (the name of what is whole enough for the loader is taken). */
+static void test_cut_files(void **state)
+{
+    char path[PATH_MOST], cut[PATH_MOST];
+    size_t size;
+    (void)state;
+    assert_int_equal(vae_prior_load(plugin_path(path, "good"), NULL, NULL), VAE_OK);
+    uint8_t *bytes = get_file(path, &size);
+    for (size_t length = 0; length < size; length += 61) {
+        remove(in_scratch(cut, "cut.so")); /* and not written over: it may be loaded */
+        put_file(cut, bytes, length);
+        assert_int_equal(vae_prior_load(cut, NULL, NULL), VAE_E_USAGE);
+    }
+    remove(cut);
+    put_file(cut, bytes, 4096); /* the first page, with the headers */
+    assert_refused(cut, "ends too early (expected a plug-in, a shared object)");
+    free(bytes);
+}
+
 /* ---- The list --------------------------------------------------------------------------------------------------- */
 
 /* A copy of the right plug-in, under another name of as many letters. */
@@ -236,6 +255,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_checks),      cmocka_unit_test(test_states_stay_where_they_are),
         cmocka_unit_test(test_refused),     cmocka_unit_test(test_files_that_are_no_plugins),
+        cmocka_unit_test(test_cut_files),
+
         cmocka_unit_test(test_loaded_once), cmocka_unit_test(test_threads),
         cmocka_unit_test(test_too_many),
     };
