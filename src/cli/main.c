@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -166,12 +167,13 @@ static const char *find_core(void)
 
 /* OpenBLAS knows processors by their numbers. One that is newer than itself it takes for the oldest, a Prescott of
  * 2004, whose products need more than twice the time. It can be told better only before it is loaded, so the program
- * starts once more. Where that cannot be done it goes on as it is. */
+ * starts once more. Where that cannot be done it goes on as it is: without /proc, or where it was started as a word of
+ * the loader (ld.so vaectl), which then has no other loader at AT_BASE. */
 static vae_status correct_core(char **argv, vae_error *err)
 {
     static const char variable[] = "OPENBLAS_CORETYPE";
     const char *core = find_core();
-    if (!core || strcmp(openblas_get_corename(), "Prescott") || getenv(variable)) return VAE_OK;
+    if (!core || strcmp(openblas_get_corename(), "Prescott") || getenv(variable) || !getauxval(AT_BASE)) return VAE_OK;
     if (setenv(variable, core, 1)) return vae_fail(err, VAE_E_MEMORY, "out of memory");
     execv("/proc/self/exe", argv);
     return errno == ENOMEM ? vae_fail(err, VAE_E_MEMORY, "out of memory") : VAE_OK;

@@ -123,6 +123,13 @@ teardown() { [ ! -e runs ]; }
     [[ $output == *"core Prescott"* ]]
 }
 
+@test "the loader can be told to start the program" {
+    command -v readelf >/dev/null || skip "no readelf"
+    [ -z "${VAE_CHECKER:-}" ] || skip "checkers may start a program once more by themselves"
+    loader=$(readelf -l "$VAECTL" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+    [[ $("$loader" "$VAECTL" --version) == "vaectl "* ]]
+}
+
 @test "help lists every prior with its parameters, and so does priors" {
     expect 0 train --help
     for word in normal spikeslab laplace cauchy --p --c2 --scale bernoulli --sigma "train=V" "auto|exact|mc"; do [[ $output == *"$word"* ]]; done
