@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* environ */
 #include <cblas.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -175,8 +177,19 @@ static vae_status correct_core(char **argv, vae_error *err)
     const char *core = find_core();
     if (!core || strcmp(openblas_get_corename(), "Prescott") || getenv(variable) || !getauxval(AT_BASE)) return VAE_OK;
     if (setenv(variable, core, 1)) return vae_fail(err, VAE_E_MEMORY, "out of memory");
-    execv("/proc/self/exe", argv);
-    return errno == ENOMEM ? vae_fail(err, VAE_E_MEMORY, "out of memory") : VAE_OK;
+    const int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (program < 0) return VAE_OK;
+    fexecve(program, argv, environ);
+    const bool is_out = errno == ENOMEM;
+    close(program);
+    return is_out ? vae_fail(err, VAE_E_MEMORY, "out of memory") : VAE_OK;
+}
+
+/* For ps and killall: Linux before 6.14 names a program that is run by its descriptor after the number of that. */
+static void name_process(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    prctl(PR_SET_NAME, slash ? slash + 1 : path);
 }
 
 int main(int argc, char **argv)
@@ -186,6 +199,7 @@ int main(int argc, char **argv)
     open_closed_streams();
     signal(SIGPIPE, on_closed_pipe); /* a closed pipe and a file size limit are write errors, exit status 4 */
     signal(SIGXFSZ, SIG_IGN);
+    if (argc > 0) name_process(argv[0]);
     unsetenv("POSIXLY_CORRECT"); /* it ends the flags at the first word that is none */
     json_begin();
     vae_status status = correct_core(argv, &err);

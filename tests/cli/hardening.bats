@@ -56,5 +56,5 @@ users() { (cd "$VAE_BUILD/src" && find . -name '*.o' | while read -r o; do if nm
     done
     [ -z "$(imports "$SHARED" | grep -xE 'fexecve|v?fork')" ]
     [ "$(users dlopen)" = ./prior/plugin.o ]
-    [ "$(users fexecve)" = ./cli/compare_jobs.o ]
+    [ "$(users fexecve | sort | xargs)" = "./cli/compare_jobs.o ./cli/main.o" ]
 }

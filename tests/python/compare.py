@@ -649,6 +649,8 @@ def _():
         for training in children(process):  # it holds the lock, too
             files = open_files(training)
             assert os.path.realpath("all") in files, files
+            with open(f"/proc/{training}/comm", encoding="ascii") as file:
+                assert os.environ.get("VAE_CHECKER") == "valgrind" or file.read() == "vaectl\n"  # for ps and killall
         process.kill()
         process.communicate()
     wait_until(is_free, "the trainings end")
