@@ -12,10 +12,11 @@
  *
  * Errors: functions return a vae_status; on failure `err` (may be NULL) holds one line for people, which calls settings
  * and parameters by the names that vae_config_set takes. The library never prints, exits or aborts. Objects may be used
- * by one thread at a time; different objects by different threads. Two effects outside its own objects: the first call
- * that computes sets OpenBLAS to one thread for the rest of the process (libvae's own threads share the work, which is
- * what makes results independent of their number; vae_bench_run gives it more for a while), and vae_prior_load adds a
- * prior for the rest of the process. */
+ * by one thread at a time; different objects by different threads. Three effects outside its own objects: the first
+ * call that computes sets OpenBLAS to one thread for the rest of the process (libvae's own threads share the work,
+ * which is what makes results independent of their number; vae_bench_run gives it more for a while); the first one that
+ * reads or writes a model puts an allocator before jansson's, which hands on all that is not libvae's (see
+ * docs/reliability.md); and vae_prior_load adds a prior for the rest of the process. */
 #ifndef VAE_H
 #define VAE_H
 

@@ -327,7 +327,7 @@ static void put_latex_subject(FILE *file, const struct table *table)
     fprintf(file, ".\n%% Last column: %s less that of %s, mean over pairs of seeds with its %.0f %% interval.\n",
             measures[table->loss].name, baseline->name, 100 * CONFIDENCE);
     if (table_has_splits(table)) fprintf(file, "%% %s", SPLITS);
-    if (!table_has(table, NLL)) return;
+    if (!table_has(table, NLL) || !isfinite(baseline->mean[NLL_BIAS].mean)) return; /* one sample has no variance */
     fputs("% The NLL is in expectation too high by", file);
     for (size_t r = 0; r < table->rows; r++)
         fprintf(file, "%s %.3f (%s)", r ? "," : "", table->row[r].mean[NLL_BIAS].mean, table->row[r].name);

@@ -169,8 +169,8 @@ static const char *find_core(void)
 
 /* OpenBLAS knows processors by their numbers. One that is newer than itself it takes for the oldest, a Prescott of
  * 2004, whose products need more than twice the time. It can be told better only before it is loaded, so the program
- * starts once more. Where that cannot be done it goes on as it is: without /proc, or where it was started as a word of
- * the loader (ld.so vaectl), which then has no other loader at AT_BASE. */
+ * starts once more. Where that cannot be done it goes on as it is: without /proc, where its file may not be read, or
+ * where it was started as a word of the loader (ld.so vaectl), which then has no other loader at AT_BASE. */
 static vae_status correct_core(char **argv, vae_error *err)
 {
     static const char variable[] = "OPENBLAS_CORETYPE";

@@ -16,7 +16,7 @@ import sys
 from xml.etree import ElementTree
 
 from shared.program import (MOST_SECONDS, command_line, on_terminal, read_bytes, refuse, started, vaectl, vaectl_json,
-                            wait_until, write_idx)
+                            wait_until, write_idx, write_npy)
 from shared.tap import Skip, alike, near, not_under, run, same, test
 
 SMALL = ["--data", "builtin:digits:train=30,test=20", "--hidden", 6, "--latent", 3, "--batch", 10, "--epochs", 2]
@@ -270,6 +270,8 @@ def _():
             assert f"\n{line}\n" in tex, (line, tex)
         biases = ", ".join(f"{row['nll_bias']['mean']:.3f} ({row['name']})" for row in table["rows"]) if flags else None
         same(re.findall("% The NLL is in expectation too high by (.*), its bias, or more.\n", tex), [biases] if flags else [])
+        vaectl("compare", "all", "--nll", 1, "--latex", "t.tex")
+        assert b"nan" not in read_bytes("t.tex"), read_bytes("t.tex")
         with open("t.csv", encoding="ascii") as file:
             for row, line in zip(table["rows"], csv.DictReader(file), strict=True):
                 near(float(line[f"{loss}_difference"]), row["difference"]["mean"], 1e-5)
@@ -474,6 +476,17 @@ def _():
     os.remove(path)
     os.mkfifo(path)
     vaectl("compare", "run")
+
+
+@test("what is known of binarised pixels is of their split and rows, too")
+def _():
+    os.mkdir("grey")
+    for name, n in (("train", 30), ("test", 20)):
+        write_npy(f"grey/{name}.npy", (n, 4, 4), bytes(37 * k * k % 256 for k in range(16 * n)), "|u1")
+    vaectl("train", "--data", "grey", *SMALL[2:], "--binarize", "static", "-q", "-o", "run")
+    for data in ([], ["--data", "grey/test.npy"], []):
+        table = vaectl_json("compare", "run", *data)
+        near(table["rows"][0]["neg_elbo"]["mean"], vaectl_json("eval", "run", "--samples", 0, *data)["neg_elbo"], 1e-8, data)
 
 
 @test("runs that are not complete are left out; those that patience ended are, with their best model")

@@ -253,12 +253,10 @@ static void test_too_many(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_checks),      cmocka_unit_test(test_states_stay_where_they_are),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_files_that_are_no_plugins),
-        cmocka_unit_test(test_cut_files),
-
-        cmocka_unit_test(test_loaded_once), cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_checks),    cmocka_unit_test(test_states_stay_where_they_are),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_files_that_are_no_plugins),
+        cmocka_unit_test(test_cut_files), cmocka_unit_test(test_loaded_once),
+        cmocka_unit_test(test_threads),   cmocka_unit_test(test_too_many),
     };
     (void)argc;
     find_program_folder(argv[0]);
