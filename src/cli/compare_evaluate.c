@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Measuring runs, all on the same images with the same noise. What was measured stays beside the model, in
- * evaluations.json, with what it is of: a CRC-32 of the model file and one of the images, their split and rows,
- * options, and the build of this program. It is believed only where all of that is the same; what is of another model
- * file is dropped. */
+ * evaluations.json, with what it is of: a CRC-32 of the model file and one of the images, their split (which
+ * chooses the noise of binarised pixels), options, and the build of this program. It is believed only where all of that
+ * is the same; what is of another model file is dropped. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -92,12 +92,6 @@ static vae_status crc_of_images(const vae_images *images, uint32_t *crc, vae_err
     free(image);
     *crc = (uint32_t)sum;
     return status;
-}
-
-/* CRC-32 of where the images were in their file: with the split it chooses the noise of binarised pixels. */
-static uint32_t crc_of_rows(const vae_images *images)
-{
-    return images->number ? (uint32_t)crc32_z(0, (const Bytef *)images->number, images->n * sizeof *images->number) : 0;
 }
 
 static vae_status open_images(struct source *source, const struct arguments *arguments, const char *run,
@@ -303,10 +297,10 @@ static vae_status know(const struct subject *s, const struct evaluated *e, json_
                        bool *is_new, vae_error *err)
 {
     char build[256];
-    json_t *of = json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:s}", "model", (json_int_t)s->crc, "images",
-                           (json_int_t)s->run->images, "split", run_split_name(s->images->split), "rows",
-                           (json_int_t)crc_of_rows(s->images), "noise_seed", (json_int_t)NOISE_SEED, "nll_samples",
-                           (json_int_t)samples, "build", vae_build(build, sizeof build));
+    json_t *of = json_pack("{s:I, s:I, s:s, s:I, s:I, s:s}", "model", (json_int_t)s->crc, "images",
+                           (json_int_t)s->run->images, "split", run_split_name(s->images->split), "noise_seed",
+                           (json_int_t)NOISE_SEED, "nll_samples", (json_int_t)samples, "build",
+                           vae_build(build, sizeof build));
     if (!samples) json_object_set_new(of, "elbo_samples", json_integer((json_int_t)e->elbo_samples));
     json_t *values = json_incref(find_known(known, of, s->images->n, samples));
     if (of && !values) {

@@ -480,6 +480,9 @@ REFUSED = [
     (["bench", "--start", "runs/latest"], "--start: is of training, and the time of a step does not depend on weights"),
     (["compare", "runs/latest", "--scale", "2"], "--scale: is of pictures, and none is asked for"),
     (["compare", "--plan", "-o", "x", "--csv", "x.csv"], "--csv: is of runs that are trained, and --plan trains none"),
+    *[(["compare", "--plan", "-o", "x", f"--{flag}", "1"], f"--{flag}: is of runs that are trained, and --plan trains none")
+      for flag in ("jobs", "baseline", "nll", "elbo-samples", "limit", "split", "latex", "pictures", "scale")],
+    (["compare", "-o", "x", "--elbo-samples", "0"], "--elbo-samples: 0 is out of range (expected 1 to 100000)"),
     (["compare", "--plan", "-o", "x", "--json"], "--json: is of runs that are trained, and --plan trains none"),
     (["eval", "--kl", "auto"], "--kl: 'auto' (expected exact or mc)"),
     (["eval", "--near-zero", "x"], "--near-zero: 'x' is not a number"),

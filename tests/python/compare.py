@@ -478,7 +478,7 @@ def _():
     vaectl("compare", "run")
 
 
-@test("what is known of binarised pixels is of their split and rows, too")
+@test("what is known of binarised pixels is of their split, too")
 def _():
     os.mkdir("grey")
     for name, n in (("train", 30), ("test", 20)):
